@@ -1,0 +1,131 @@
+"""How minidl's objects are called, described by a config, and found by a name."""
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from minidl.validation import describe, nearest
+
+__all__ = ["Checked", "Configurable", "Registry"]
+
+
+class Checked(type):
+    """The metaclass of minidl's public classes: a wrong argument gets an error that helps.
+
+    A class that has a method `_constructed` gets it called once an instance is complete.
+    """
+
+    if not TYPE_CHECKING:  # a type checker reads the signature of __init__ itself
+
+        def __call__(cls, *args, **kwargs):
+            """Make an instance; arguments that don't fit raise TypeError with the nearest known name."""
+            signature = inspect.signature(cls.__init__)
+            try:
+                signature.bind(None, *args, **kwargs)
+            except TypeError as error:
+                known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD][1:]
+                unknown = [name for name in kwargs if name not in known]
+                hint = f". {nearest(unknown[0], known)}" if unknown else ""
+                received = [describe(a) for a in args] + [f"{k}={describe(v)}" for k, v in kwargs.items()]
+                raise TypeError(
+                    f"{cls.__name__}: {error}. Received: {', '.join(received) or 'no arguments'}{hint}"
+                ) from None
+            instance = super().__call__(*args, **kwargs)
+            if hasattr(instance, "_constructed"):
+                instance._constructed()
+            return instance
+
+
+class Configurable(metaclass=Checked):
+    """An object whose constructor's arguments are its attributes, and so its description.
+
+    A subclass stores every argument of its constructor in an attribute of the same name. It then has
+    `get_config`, `from_config` and a `repr` for nothing.
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments; objects among them as dicts with their "class"."""
+        return {name: _plain(getattr(self, name)) for name in self._arguments()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make an instance from what `get_config` returned."""
+        return cls(**config)
+
+    @classmethod
+    def _arguments(cls) -> dict[str, inspect.Parameter]:
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        return {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, argument in self._arguments().items():
+            value = getattr(self, name)
+            if argument.default is argument.empty or _plain(value) != argument.default:
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` with every Configurable in it described by a dict."""
+    if isinstance(value, Configurable):
+        return {"class": type(value).__name__, **value.get_config()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+T = TypeVar("T", bound=Configurable)
+
+
+class Registry(Generic[T]):
+    """The names by which the classes of one family are known: the one place that resolves strings.
+
+    A class is known by its own name and by the names it was registered with, in any case.
+    """
+
+    def __init__(self, kind: str, base: type[T]) -> None:
+        self.kind = kind
+        self.base = base
+        self._classes: dict[str, type[T]] = {}
+
+    def register(self, *names: str) -> Callable[[type[T]], type[T]]:
+        """Return a class decorator that makes a class known by its own name and by `names`."""
+
+        def decorate(cls: type[T]) -> type[T]:
+            for name in (cls.__name__, *names):
+                self._classes[name.lower()] = cls
+            return cls
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """Return every name that `get` knows, in lower case."""
+        return sorted(self._classes)
+
+    def get(self, identifier: object) -> T:
+        """Return the instance that a name, a class, a config or an instance stands for.
+
+        Raises ValueError for an unknown name, TypeError for anything else.
+        """
+        if isinstance(identifier, self.base):
+            return identifier
+        if isinstance(identifier, str):
+            return self._find(identifier)()
+        if isinstance(identifier, type) and issubclass(identifier, self.base):
+            return identifier()
+        if isinstance(identifier, dict) and isinstance(identifier.get("class"), str):
+            arguments = {key: value for key, value in identifier.items() if key != "class"}
+            instance: T = self._find(identifier["class"]).from_config(arguments)
+            return instance
+        raise TypeError(
+            f"minidl: {self.kind} must be a name or an instance of {self.base.__name__}. "
+            f"Received: {describe(identifier)}"
+        )
+
+    def _find(self, name: str) -> type[T]:
+        if name.lower() not in self._classes:
+            raise ValueError(
+                f"minidl: unknown {self.kind}. Received: {name!r}. {nearest(name.lower(), self._classes)}"
+            )
+        return self._classes[name.lower()]

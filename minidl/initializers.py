@@ -1,0 +1,232 @@
+"""How parameters start: random and constant initial values.
+
+An initializer is called as `initializer(shape, rng, dtype)` and returns a new array. Random numbers are
+drawn in double precision and then rounded, so a float32 and a float64 model of one seed start alike.
+
+The fans of a shape follow Keras: for a kernel of shape (..., n_in, n_out) the leading axes are the
+receptive field, fan_in = field · n_in and fan_out = field · n_out; a vector of length n has both fans n.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from minidl.config import Configurable, Registry
+from minidl.validation import number
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LeCunNormal",
+    "LeCunUniform",
+    "Ones",
+    "Orthogonal",
+    "RandomNormal",
+    "RandomUniform",
+    "Zeros",
+    "registry",
+]
+
+
+class Initializer(Configurable):
+    """The base of all initializers. A subclass overrides `draw`."""
+
+    def __call__(
+        self, shape: tuple[int, ...], rng: np.random.Generator, dtype: DTypeLike = np.float32
+    ) -> NDArray[Any]:
+        """Return a new array of `shape` and `dtype`, drawn from `rng`."""
+        return np.asarray(self.draw(shape, rng)).astype(dtype)
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        """Return the values in float64."""
+        raise NotImplementedError
+
+
+registry: Registry[Initializer] = Registry("initializer", Initializer)
+
+
+@registry.register("zeros")
+class Zeros(Initializer):
+    """All entries 0."""
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002, D102  # constants draw nothing
+        return np.zeros(shape)
+
+
+@registry.register("ones")
+class Ones(Initializer):
+    """All entries 1."""
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002, D102  # constants draw nothing
+        return np.ones(shape)
+
+
+@registry.register("constant")
+class Constant(Initializer):
+    """All entries `value`, a finite number."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = number("Constant", "value", value)
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002, D102  # constants draw nothing
+        return np.full(shape, self.value)
+
+
+@registry.register("random_normal", "normal")
+class RandomNormal(Initializer):
+    """Independent normal numbers of the given mean and standard deviation (at least 0)."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
+        self.mean = number("RandomNormal", "mean", mean)
+        self.stddev = number("RandomNormal", "stddev", stddev, "[0, inf)")
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: D102
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+@registry.register("random_uniform", "uniform")
+class RandomUniform(Initializer):
+    """Independent numbers, uniform in [minval, maxval)."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
+        self.minval = number("RandomUniform", "minval", minval)
+        self.maxval = number("RandomUniform", "maxval", maxval, f"[{self.minval}, inf)")
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: D102
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+@registry.register("orthogonal")
+class Orthogonal(Initializer):
+    """`gain` times a matrix with orthonormal rows or columns, whichever are fewer.
+
+    All axes but the last are taken together as rows. The matrix is the Q of a normal matrix's QR
+    decomposition, with the signs of R's diagonal moved into it, which makes it uniform (Haar).
+
+    Source: Saxe, McClelland, Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks, 2014.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = number("Orthogonal", "gain", gain)
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: D102
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal: shape must have at least two axes. Received: shape={shape}")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.sign(np.diag(r))
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (fan_in, fan_out) of a kernel's shape, as told at the head of this module.
+
+    >>> fans((784, 500)), fans((3, 3, 32, 64)), fans((5,))
+    ((784, 500), (288, 576), (5, 5))
+    """
+    if len(shape) < 2:
+        size = math.prod(shape)
+        return size, size
+    field = math.prod(shape[:-2])
+    return field * shape[-2], field * shape[-1]
+
+
+class _Scaled(Initializer):
+    """Zero-mean numbers whose variance is `gain` over a mean of the fans."""
+
+    gain: float
+    normal: bool
+
+    def fan(self, shape: tuple[int, ...]) -> float:
+        return fans(shape)[0]
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+        variance = self.gain / max(self.fan(shape), 1.0)
+        if not self.normal:
+            limit = math.sqrt(3 * variance)
+            return rng.uniform(-limit, limit, shape)
+        values = rng.standard_normal(shape)
+        outside = np.abs(values) > 2
+        while outside.any():
+            values[outside] = rng.standard_normal(int(outside.sum()))
+            outside = np.abs(values) > 2
+        # A normal number cut at two standard deviations has this standard deviation.
+        return values * (math.sqrt(variance) / 0.87962566103423978)
+
+
+class _Glorot(_Scaled):
+    gain = 1.0
+
+    def fan(self, shape: tuple[int, ...]) -> float:
+        return sum(fans(shape)) / 2
+
+
+@registry.register("glorot_uniform", "xavier_uniform")
+class GlorotUniform(_Glorot):
+    """Uniform in ±√(6 / (fan_in + fan_out)); Keras's default for kernels.
+
+    Source: Glorot, Bengio, Understanding the difficulty of training deep feedforward networks, 2010.
+    """
+
+    normal = False
+
+
+@registry.register("glorot_normal", "xavier_normal")
+class GlorotNormal(_Glorot):
+    """Normal of variance 2 / (fan_in + fan_out), cut at two standard deviations.
+
+    Source: Glorot, Bengio, 2010. Differs from: PyTorch's isn't cut; Keras's is, as here.
+    """
+
+    normal = True
+
+
+@registry.register("he_uniform", "kaiming_uniform")
+class HeUniform(_Scaled):
+    """Uniform in ±√(6 / fan_in); made for ReLU.
+
+    Source: He, Zhang, Ren, Sun, Delving deep into rectifiers, 2015.
+    """
+
+    gain = 2.0
+    normal = False
+
+
+@registry.register("he_normal", "kaiming_normal")
+class HeNormal(_Scaled):
+    """Normal of variance 2 / fan_in, cut at two standard deviations; made for ReLU.
+
+    Source: He, Zhang, Ren, Sun, 2015. Differs from: PyTorch's isn't cut; Keras's is, as here.
+    """
+
+    gain = 2.0
+    normal = True
+
+
+@registry.register("lecun_uniform")
+class LeCunUniform(_Scaled):
+    """Uniform in ±√(3 / fan_in).
+
+    Source: LeCun, Bottou, Orr, Müller, Efficient BackProp, 1998.
+    """
+
+    gain = 1.0
+    normal = False
+
+
+@registry.register("lecun_normal")
+class LeCunNormal(_Scaled):
+    """Normal of variance 1 / fan_in, cut at two standard deviations.
+
+    Source: LeCun, Bottou, Orr, Müller, 1998; Klambauer et al. (SELU), 2017.
+    """
+
+    gain = 1.0
+    normal = True

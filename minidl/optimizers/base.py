@@ -1,0 +1,577 @@
+"""The engine: it keeps every rule's state and steps parameters in place.
+
+A rule is a pure function, `update`, of the arrays of one piece of a parameter. `Optimizer` owns all the rest,
+once for all rules: slots, step counts, resolving schedules, hooks, writing the results into the parameters'
+own memory, saving and loading. `step` shows the order of things.
+"""
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl import schedules
+from minidl.config import Configurable, Registry
+from minidl.optimizers.hooks import Hook
+from minidl.optimizers.probe import probe
+from minidl.parameters import Parameter
+from minidl.schedules import Hyperparameter, Schedule
+from minidl.validation import describe, nearest, number
+
+__all__ = ["Optimizer", "registry"]
+
+# Entries a rule is given at a time: its arrays and temporaries then stay in a core's second-level cache.
+PIECE = 32_768
+
+
+class Optimizer(Configurable):
+    """The base of all optimizers; a subclass is a rule.
+
+    A subclass names its `slots`, hands its hyperparameters to `super().__init__` and gives the rule:
+
+        class Momentum(Optimizer):
+            slots = ("v",)
+
+            def __init__(self, learning_rate=0.01, momentum=0.9):
+                super().__init__(learning_rate=learning_rate, momentum=momentum)
+
+            @staticmethod
+            def update(w, g, v, *, learning_rate, momentum):
+                v = momentum * v + g
+                return w - learning_rate * v, v
+
+    `update` gets arrays that it must not write to, numbers as Python floats, and returns the new `w` and the
+    new slots, in the order of `slots`, each in the dtype it came in. Its keyword-only arguments are whatever it
+    needs among the hyperparameters, `t` (the steps of that parameter, this one included, so from 1) and what
+    `prepare` returns. Before the first step the rule is tried on small arrays and refused if it breaks this.
+
+    A subclass may also have:
+
+    * `elementwise = False`, for a rule that needs whole tensors (a norm, a matrix). It then gets every
+      parameter by itself, in its shape; otherwise it gets pieces of any length, several parameters in one.
+    * a static `prepare(t, **hyperparameters) -> dict`: numbers that the rule needs once a step beyond these. An
+      argument named like one of its results gets that result of the step before (give it a default for
+      the first); what it returned last is saved with the state.
+    * `init_slots(data) -> dict`: how slots start when zeros like the parameter don't serve.
+    * `ranges`: the range of each hyperparameter of its own, as text such as "[0, 1)". The usual names have
+      theirs already; a hyperparameter without one takes any finite number.
+
+    Every hyperparameter is an attribute: a number, a flag, a schedule, or any callable of the step's index.
+    Each is checked at construction and at assignment, a schedule's value when it is used.
+
+    Attributes:
+        iterations: Steps done so far; the index of schedules, from 0.
+        epoch: Epochs done so far, set by the Trainer; the index of schedules with `every="epoch"`.
+        hooks: What is done around the rule, in order: first each hook's `before`, on a copy of the
+            gradient, then the rule, then each hook's `after`. See `minidl.optimizers.hooks`.
+        applied: The values that the last step used, by name.
+
+    Parameters of float16 are computed, and their slots kept, in float32.
+
+    >>> w = Parameter(np.array([1.0, -2.0]), name="w")
+    >>> w.grad = [0.5, 0.5]
+    >>> optimizer = minidl.optimizers.Momentum(learning_rate=0.1)
+    >>> optimizer.step([w])
+    >>> w.data.tolist(), optimizer.state[w]["v"].tolist()
+    ([0.95, -2.05], [0.5, 0.5])
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    elementwise: ClassVar[bool] = True
+    ranges: ClassVar[dict[str, str]] = {
+        "learning_rate": "[0, inf)",
+        "momentum": "[0, 1)",
+        "beta_1": "[0, 1)",
+        "beta_2": "[0, 1)",
+        "rho": "[0, 1)",
+        "epsilon": "[0, inf)",
+        "epsilon_root": "[0, inf)",
+        "weight_decay": "[0, inf)",
+    }
+
+    _keywords: ClassVar[dict[str, frozenset[str] | None]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.ranges = {**cls.__base__.ranges, **cls.__dict__.get("ranges", {})}  # type: ignore[union-attr]  # never object
+        cls._keywords = {}
+        for name in ("update", "prepare"):
+            function = inspect.getattr_static(cls, name)
+            if not isinstance(function, staticmethod):
+                raise TypeError(f"{cls.__name__}: {name} must be a @staticmethod. Received: {describe(function)}")
+            cls._keywords[name] = _keywords(function.__func__, skip_positional=name == "update")
+        arrays = [p for p in inspect.signature(cls.update).parameters.values() if p.kind in _POSITIONAL]
+        if isinstance(cls.slots, str) or (arrays and len(arrays) != 2 + len(cls.slots)):
+            raise TypeError(
+                f"{cls.__name__}: update must take w, g and the slots {cls.slots!r}, the rest by keyword only. "
+                f"Received: update{inspect.signature(cls.update)}"
+            )
+
+    def __init__(self, **hyperparameters: Hyperparameter | bool) -> None:
+        self._names = tuple(hyperparameters)
+        for name, value in hyperparameters.items():
+            setattr(self, name, value)
+        self.iterations = 0
+        self.epoch = 0
+        self.hooks: list[Hook] = []
+        self.applied: dict[str, float] = {}
+        self._entries: dict[Parameter, _Entry] = {}
+        self._pending: dict[str, Any] = {}
+        self._locked = False
+        self._forget_layout()
+
+    # The rule ------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def update(*arrays: NDArray[Any], **hyperparameters: Any) -> Any:
+        """Return the new `w` and the new slots; the rule itself, given by the subclass."""
+        raise NotImplementedError("Optimizer: a subclass must give update(w, g, *slots, *, ...)")
+
+    @staticmethod
+    def prepare(**hyperparameters: Any) -> dict[str, float]:  # noqa: ARG004  # most rules need none
+        """Return the numbers that the rule needs once a step beyond its hyperparameters."""
+        return {}
+
+    def init_slots(self, data: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return each slot's start for a parameter that holds `data`: zeros of its shape and dtype."""
+        return {name: np.zeros_like(data) for name in self.slots}
+
+    # Stepping ------------------------------------------------------------------------------------------
+
+    def step(self, parameters: Iterable[Parameter]) -> None:
+        """Move every trainable parameter by one step of the rule, in place, along its `grad`.
+
+        Raises:
+            FloatingPointError: If a gradient holds a number that isn't finite. Nothing is changed then.
+            ValueError: If a parameter is given twice, or a schedule's value is out of range.
+            TypeError: If the rule breaks its contract (see the class).
+        """
+        spans = self._spans(parameters)
+        self._refuse_nonfinite(spans)
+        values = {name: self.current(name) for name in self._names}
+        for span in spans:
+            span.learning_rate = values.get("learning_rate", 1.0) * span.multiplier
+            span.load()
+        for hook in self.hooks:
+            hook.before(spans)
+        for span in spans:
+            self._sweep(span, values)
+        for hook in self.hooks:
+            hook.after(spans)
+        for span in spans:
+            span.store()
+        self.iterations += 1
+        self.applied = values
+
+    def build(self, parameters: Iterable[Parameter]) -> None:
+        """Make the slots of those `parameters` that have none yet; a first `step` does it too.
+
+        Raises:
+            ValueError: If a parameter is given twice, or a loaded state doesn't fit the parameters.
+            TypeError: If the rule breaks its contract (see the class).
+        """
+        parameters = tuple(parameters)
+        if len(set(parameters)) < len(parameters):
+            twice = sorted({p.name for p in parameters if parameters.count(p) > 1})
+            raise ValueError(f"{self._name}: a parameter must be given once. Received twice: {', '.join(twice)}")
+        new = [parameter for parameter in parameters if parameter not in self._entries]
+        for dtype in {_compute_dtype(parameter) for parameter in new}:
+            probe(self, dtype)
+        entries = {parameter: _Entry(self._start(parameter)) for parameter in new}
+        if self._pending:
+            everything = {**self._entries, **entries}
+            self._check_state(self._pending, everything)
+            self._apply_state(self._pending, everything)
+            self._pending = {}
+        self._entries.update(entries)
+
+    def current(self, name: str) -> Any:
+        """Return the value of the hyperparameter `name` now in force: the next step will use it.
+
+        Raises:
+            ValueError: If there is no such hyperparameter, or a schedule's value is out of range.
+        """
+        if name not in self._names:
+            raise ValueError(f"{self._name}: no such hyperparameter. Received: {name!r}. {nearest(name, self._names)}")
+        value = getattr(self, name)
+        if not callable(value):
+            return value
+        index = self.epoch if getattr(value, "every", "step") == "epoch" else self.iterations
+        return number(self._name, name, value(index), self.ranges.get(name, "(-inf, inf)"))
+
+    @property
+    def state(self) -> dict[Parameter, dict[str, NDArray[Any]]]:
+        """The live slots: `optimizer.state[parameter]["m"]`, in the shape of the parameter."""
+        return {parameter: entry.slots for parameter, entry in self._entries.items()}
+
+    def steps(self, parameter: Parameter) -> int:
+        """Return t: how many steps `parameter` has taken."""
+        return self._entries[parameter].t if parameter in self._entries else 0
+
+    def _sweep(self, span: "Span", values: dict[str, Any]) -> None:
+        keywords = {**values, "learning_rate": span.learning_rate} if "learning_rate" in values else values
+        kept = self._prepare(keywords, span.t + 1, span.entries[0].kept)
+        keywords = self._wanted("update", {**keywords, "t": span.t + 1, **kept})
+        for targets, inputs in span.pieces:
+            results = self.update(*inputs, **keywords)
+            if not isinstance(results, tuple):
+                results = (results,)
+            # A result that is a view may look into memory that the next line writes.
+            for target, result in zip(targets, [r if r.base is None else r.copy() for r in results], strict=True):
+                np.copyto(target, result, casting="no")
+        for entry in span.entries:
+            entry.t += 1
+            entry.kept = kept
+        span.t += 1
+
+    def _prepare(self, values: dict[str, Any], t: int, kept: dict[str, float]) -> dict[str, float]:
+        return {k: float(v) for k, v in self.prepare(**self._wanted("prepare", {**values, **kept, "t": t})).items()}
+
+    def _wanted(self, function: str, values: dict[str, Any]) -> dict[str, Any]:
+        wanted = self._keywords[function]
+        return values if wanted is None else {name: values[name] for name in wanted if name in values}
+
+    def _refuse_nonfinite(self, spans: Sequence["Span"]) -> None:
+        with np.errstate(all="ignore"):
+            for span in spans:
+                # One product tells in most cases; it may overflow where every entry is finite.
+                if np.isfinite(np.vdot(span.source_grad, span.source_grad)):
+                    continue
+                for parameter in span.parameters:
+                    bad = ~np.isfinite(parameter.grad)
+                    if bad.any():
+                        first = tuple(int(i) for i in np.argwhere(bad)[0])
+                        raise FloatingPointError(
+                            f"{self._name}: gradients must be finite. Received: {bad.sum()} of {bad.size} entries of "
+                            f"{parameter.name!r} not finite, the first {parameter.grad[first]} at {list(first)}, in "
+                            f"step {self.iterations + 1}; nothing was changed. A smaller learning rate, or the hook "
+                            f"ClipByGlobalNorm, often helps"
+                        )
+
+    # Where things lie ----------------------------------------------------------------------------------
+
+    def _spans(self, parameters: Iterable[Parameter]) -> "list[Span]":
+        """Return the spans of equals into which `parameters` fall; they are found anew only after a change."""
+        parameters = tuple(parameters)
+        signature = [bool(self.hooks)]
+        signature += [(id(p), id(p.data), p.trainable, p.learning_rate_multiplier) for p in parameters]
+        if signature != self._signature:
+            self.build(parameters)
+            self._layout = self._lay_out([parameter for parameter in parameters if parameter.trainable])
+            self._signature = signature
+            self._seen = [parameter.data for parameter in parameters]  # keeps the ids above from being given again
+        return self._layout
+
+    def _lay_out(self, parameters: Sequence[Parameter]) -> "list[Span]":
+        groups: list[list[Parameter]] = []
+        for parameter in parameters:
+            if groups and self.elementwise and self._equals(groups[-1][-1], parameter):
+                groups[-1].append(parameter)
+            else:
+                groups.append([parameter])
+        if any(group[0].learning_rate_multiplier != 1 for group in groups) and "learning_rate" not in self._names:
+            raise ValueError(f"{self._name}: has no learning_rate that a learning_rate_multiplier could multiply")
+        scratch = bool(self.hooks)
+        return [Span(group, [self._entries[p] for p in group], self.elementwise, scratch) for group in groups]
+
+    def _equals(self, first: Parameter, second: Parameter) -> bool:
+        """Tell whether `second` lies right behind `first` in memory and takes the same step."""
+        one, two = self._entries[first], self._entries[second]
+        return (
+            first.storage is not None
+            and first.storage is second.storage
+            and first.offset + first.size == second.offset
+            and first.learning_rate_multiplier == second.learning_rate_multiplier
+            and (one.t, one.kept) == (two.t, two.kept)
+        )
+
+    def _forget_layout(self) -> None:
+        self._signature: list[Any] = []
+        self._layout: list[Span] = []
+        self._seen: list[NDArray[Any]] = []
+
+    def _start(self, parameter: Parameter) -> dict[str, NDArray[Any]]:
+        data = parameter.data.astype(_compute_dtype(parameter))
+        slots = self.init_slots(data)
+        if tuple(sorted(slots)) != tuple(sorted(self.slots)):
+            raise TypeError(f"{self._name}: init_slots must return {self.slots}. Received: {tuple(slots)}")
+        for name, slot in slots.items():
+            if self.elementwise and np.shape(slot) != data.shape:
+                raise TypeError(
+                    f"{self._name}: a slot of an elementwise rule must have its parameter's shape {data.shape}; "
+                    f"declare elementwise = False. Received: {name} of shape {np.shape(slot)}"
+                )
+        return {name: np.array(slots[name]) for name in self.slots}
+
+    # Hyperparameters -----------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = self.__dict__.get("_names", ())
+        if name in known:
+            value = self._checked(name, value)
+        elif self.__dict__.get("_locked") and name not in self.__dict__ and not hasattr(type(self), name):
+            hint = nearest(name, {n for n in self.__dict__ if not n.startswith("_")})
+            raise AttributeError(f"{self._name}: no such attribute. Received: {name}={describe(value)}. {hint}")
+        object.__setattr__(self, name, value)
+
+    def _constructed(self) -> None:
+        self._locked = True
+
+    def _checked(self, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            value = schedules.registry.get(value)
+        if isinstance(value, (bool, np.bool_)) and name not in self.ranges:
+            return bool(value)
+        if callable(value):
+            return value
+        return number(self._name, name, value, self.ranges.get(name, "(-inf, inf)"))
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self._names]
+        if self.hooks:
+            shown.append(f"hooks={self.hooks!r}")
+        return f"{self._name}({', '.join(shown)})"
+
+    # Saving and loading --------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments and, if there are any, the hooks, JSON-able for `from_config`.
+
+        Raises:
+            TypeError: If a hyperparameter is a bare callable, which no file can hold.
+        """
+        for name in self._names:
+            if callable(getattr(self, name)) and not isinstance(getattr(self, name), Schedule):
+                raise TypeError(
+                    f"{self._name}: only a minidl.schedules.Schedule can be described by a config. "
+                    f"Received: {name}={describe(getattr(self, name))}"
+                )
+        config = super().get_config()
+        if self.hooks:
+            config["hooks"] = [{"class": type(hook).__name__, **hook.get_config()} for hook in self.hooks]
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make an optimizer, without state, from what `get_config` returned."""
+        from minidl.optimizers import hooks
+
+        arguments = {name: value for name, value in config.items() if name != "hooks"}
+        optimizer = cls(**arguments)
+        optimizer.hooks = [hooks.registry.get(hook) for hook in config.get("hooks", [])]
+        return optimizer
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of everything that steps have made, keyed by the parameters' names.
+
+        It holds "class", "iterations", "epoch", "hyperparameters" (numbers, and configs of schedules; None for
+        a bare callable) and "parameters": for each name its "t", its "slots" and what `prepare` "kept".
+
+        Raises:
+            ValueError: If two parameters have one name.
+        """
+        names = [parameter.name for parameter in self._entries]
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f"{self._name}: parameters must have different names. Received twice: {', '.join(twice)}")
+        return {
+            "class": self._name,
+            "iterations": self.iterations,
+            "epoch": self.epoch,
+            "hyperparameters": {name: _saved(getattr(self, name)) for name in self._names},
+            "parameters": {
+                parameter.name: {
+                    "t": entry.t,
+                    "kept": dict(entry.kept),
+                    "slots": {name: slot.copy() for name, slot in entry.slots.items()},
+                }
+                for parameter, entry in self._entries.items()
+            },
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a copy of `state`, all or nothing: the next step continues exactly where it was taken.
+
+        An optimizer that has no parameters yet keeps the state until `build` or the first `step`, and
+        checks it against the parameters then. Hyperparameters are set to the saved ones; a bare callable must be
+        given to this optimizer by its constructor, since no state holds it.
+
+        Raises:
+            ValueError: If class, names, slots or shapes don't fit; nothing is changed then.
+        """
+        if state.get("class") != self._name:
+            raise ValueError(f"{self._name}: the state must be one of {self._name}. Received: {state.get('class')!r}")
+        loaded = {}
+        saved = state["hyperparameters"]
+        if set(saved) != set(self._names):
+            raise ValueError(
+                f"{self._name}: the state must hold the hyperparameters {sorted(self._names)}. Received: {sorted(saved)}"
+            )
+        for name, value in saved.items():
+            if value is None and not callable(getattr(self, name)):
+                raise ValueError(
+                    f"{self._name}: {name} was a callable, which a state can't hold; give the same one to this "
+                    f"optimizer before loading. Received: {name}={getattr(self, name)!r}"
+                )
+            loaded[name] = getattr(self, name) if value is None else self._checked(name, value)
+        if self._entries:
+            self._check_state(state["parameters"], self._entries)
+            self._apply_state(state["parameters"], self._entries)
+        else:
+            self._pending = _copied(state["parameters"])
+        for name, value in loaded.items():
+            setattr(self, name, value)
+        self.iterations, self.epoch = state["iterations"], state["epoch"]
+        self._forget_layout()
+
+    def _check_state(self, saved: dict[str, Any], entries: "dict[Parameter, _Entry]") -> None:
+        names = {parameter.name for parameter in entries}
+        if len(names) < len(entries) or names != set(saved):
+            raise ValueError(
+                f"{self._name}: the state must hold exactly the parameters' names. "
+                f"Received: missing {sorted(names - set(saved))}, unknown {sorted(set(saved) - names)}"
+            )
+        for parameter, entry in entries.items():
+            have = {name: (slot.shape, str(slot.dtype)) for name, slot in entry.slots.items()}
+            got = {name: (slot.shape, str(slot.dtype)) for name, slot in saved[parameter.name]["slots"].items()}
+            if have != got:
+                raise ValueError(f"{self._name}: the slots of {parameter.name!r} must be {have}. Received: {got}")
+
+    @staticmethod
+    def _apply_state(saved: dict[str, Any], entries: "dict[Parameter, _Entry]") -> None:
+        for parameter, entry in entries.items():
+            source = saved[parameter.name]
+            entry.t, entry.kept = source["t"], dict(source["kept"])
+            for name, slot in entry.slots.items():
+                slot[...] = source["slots"][name]
+
+    # The layout is made of views: a copy finds its own anew.
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_signature": [], "_layout": [], "_seen": []}
+
+
+registry: Registry[Optimizer] = Registry("optimizer", Optimizer)
+
+
+class _Entry:
+    """What an optimizer keeps for one parameter."""
+
+    def __init__(self, slots: dict[str, NDArray[Any]]) -> None:
+        self.slots = slots
+        self.t = 0
+        self.kept: dict[str, float] = {}
+
+
+class Span:
+    """Parameters that lie side by side and take the same step, as one stretch of memory.
+
+    Attributes:
+        parameters: The parameters, in order.
+        data: What the rule and the hooks see of the values. For an elementwise rule all of them in one
+            vector (a parameter that isn't contiguous keeps its shape); otherwise the one parameter's array.
+        grad: The gradient alike. With hooks it is a copy, which they may change.
+        learning_rate: The rate of this step, the parameters' multiplier included.
+    """
+
+    def __init__(
+        self, parameters: list[Parameter], entries: list[_Entry], elementwise: bool, scratch: bool
+    ) -> None:
+        self.parameters = parameters
+        self.entries = entries
+        self.multiplier = parameters[0].learning_rate_multiplier
+        self.learning_rate = 0.0
+        self.t = entries[0].t
+        self.source_data, self.source_grad = _memory(parameters, elementwise)
+        dtype = _compute_dtype(parameters[0])
+        computed_apart = dtype != parameters[0].dtype
+        self.data = self.source_data.astype(dtype) if computed_apart else self.source_data
+        self.grad = self.source_grad.astype(dtype) if computed_apart or scratch else self.source_grad
+        slots = _gather_slots(entries, self.data.shape) if elementwise else list(entries[0].slots.values())
+        targets = (self.data, *slots)
+        inputs = (self.data, self.grad, *slots)
+        if self.data.ndim == 1 and elementwise:
+            cuts = [slice(start, start + PIECE) for start in range(0, self.data.size, PIECE)]
+            self.pieces = [(_cut(targets, cut), _read_only(_cut(inputs, cut))) for cut in cuts]
+        else:
+            self.pieces = [(targets, _read_only(inputs))]
+
+    def load(self) -> None:
+        """Bring what the rule sees up to date with the parameters."""
+        if self.data is not self.source_data:
+            np.copyto(self.data, self.source_data)
+        if self.grad is not self.source_grad:
+            np.copyto(self.grad, self.source_grad)
+
+    def store(self) -> None:
+        """Bring the parameters up to date with what the rule saw."""
+        if self.data is not self.source_data:
+            np.copyto(self.source_data, self.data, casting="same_kind")
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _keywords(function: Any, skip_positional: bool) -> frozenset[str] | None:
+    """Return the names of the arguments that `function` takes by keyword; None if it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return frozenset(p.name for p in parameters if not (skip_positional and p.kind in _POSITIONAL))
+
+
+def _compute_dtype(parameter: Parameter) -> np.dtype[Any]:
+    return np.dtype(np.float32) if parameter.dtype == np.float16 else parameter.dtype
+
+
+def _memory(parameters: list[Parameter], elementwise: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return values and gradients of neighbours, without a copy."""
+    first = parameters[0]
+    if elementwise and first.storage is not None:
+        part = slice(first.offset, first.offset + sum(parameter.size for parameter in parameters))
+        return first.storage.data[part], first.storage.grad[part]
+    if elementwise and first.data.flags.c_contiguous and first.grad.flags.c_contiguous:
+        return first.data.reshape(-1), first.grad.reshape(-1)
+    return first.data, first.grad
+
+
+def _gather_slots(entries: list[_Entry], shape: tuple[int, ...]) -> list[NDArray[Any]]:
+    """Lay each slot out as the values are: in one array, into which the entries keep views."""
+    gathered = []
+    for name in entries[0].slots:
+        parts = [entry.slots[name] for entry in entries]
+        whole = np.concatenate([part.reshape(-1) for part in parts])
+        offset = 0
+        for entry, part in zip(entries, parts, strict=True):
+            entry.slots[name] = whole[offset : offset + part.size].reshape(part.shape)
+            offset += part.size
+        gathered.append(whole.reshape(shape))
+    return gathered
+
+
+def _cut(arrays: Sequence[NDArray[Any]], part: slice) -> tuple[NDArray[Any], ...]:
+    return tuple(array[part] for array in arrays)
+
+
+def _read_only(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    views = tuple(array.view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
+
+
+def _saved(value: Any) -> Any:
+    if isinstance(value, Schedule):
+        return {"class": type(value).__name__, **value.get_config()}
+    return None if callable(value) else value
+
+
+def _copied(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {key: _copied(value) for key, value in state.items()}
+    return state.copy() if isinstance(state, np.ndarray) else state

@@ -1,0 +1,139 @@
+"""What can be done around any rule: clipping, L2 and decoupled weight decay.
+
+A hook is put on an optimizer by `optimizer.hooks.append(ClipByGlobalNorm(1.0))`. Each step calls `before` of
+every hook, in their order, then the rule, then `after` of every hook, in their order. A hook gets the step's
+spans: `span.grad` is a copy of the gradient, never the caller's own, and `span.data` is what the rule reads
+and writes.
+
+    class MaxNorm(Hook):
+        def after(self, spans):
+            for span in spans:
+                np.clip(span.data, -1, 1, out=span.data)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minidl.config import Configurable, Registry
+from minidl.validation import number
+
+if TYPE_CHECKING:
+    from minidl.optimizers.base import Span
+
+__all__ = ["L2", "ClipByGlobalNorm", "ClipByValue", "Hook", "WeightDecay", "registry"]
+
+
+class Hook(Configurable):
+    """The base of all hooks; a subclass overrides `before`, `after` or both."""
+
+    def before(self, spans: Sequence[Span]) -> None:
+        """Change gradients (or values) before the rule."""
+
+    def after(self, spans: Sequence[Span]) -> None:
+        """Change values after the rule."""
+
+
+registry: Registry[Hook] = Registry("hook", Hook)
+
+
+@registry.register("clip_by_global_norm")
+class ClipByGlobalNorm(Hook):
+    """g ← g · min(1, max_norm / ‖g‖), with one Euclidean norm over all trainable parameters.
+
+    The direction is kept; a gradient within the bound is left exactly as it is.
+
+    Args:
+        max_norm: Greater than 0.
+
+    Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013.
+    Differs from: Keras's `clipnorm` takes one norm a parameter, its `global_clipnorm` is this; PyTorch
+    divides by ‖g‖ + 1e-6.
+    """
+
+    def __init__(self, max_norm: float) -> None:
+        self.max_norm = number("ClipByGlobalNorm", "max_norm", max_norm, "(0, inf)")
+
+    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+        norm = global_norm([span.grad for span in spans])
+        if norm > self.max_norm:
+            for span in spans:
+                # Two factors: their product may be too small for the gradient's dtype, each by itself isn't.
+                np.divide(span.grad, norm, out=span.grad)
+                np.multiply(span.grad, self.max_norm, out=span.grad)
+
+
+@registry.register("clip_by_value")
+class ClipByValue(Hook):
+    """g ← min(max(g, −limit), limit), entry by entry.
+
+    Args:
+        limit: Greater than 0.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = number("ClipByValue", "limit", limit, "(0, inf)")
+
+    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+        for span in spans:
+            np.clip(span.grad, -self.limit, self.limit, out=span.grad)
+
+
+@registry.register("l2")
+class L2(Hook):
+    """g ← g + decay · w: the gradient of decay / 2 · Σw², which the rule then scales like any gradient.
+
+    Args:
+        decay: At least 0.
+
+    Differs from: `WeightDecay` under every rule but SGD; `regularizers.L2(l2)` is `decay` = 2 · l2, of the
+    layers that have it, and shows in the loss. PyTorch's `weight_decay` of SGD and Adam is this.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = number("L2", "decay", decay, "[0, inf)")
+
+    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+        for span in spans:
+            span.grad += self.decay * span.data
+
+
+@registry.register("weight_decay")
+class WeightDecay(Hook):
+    """w ← (1 − learning_rate · decay) · w, apart from the gradient ("decoupled").
+
+    It shrinks the values right before the rule moves them, so that a rule whose step doesn't read w
+    computes w − learning_rate · decay · w − step, as the paper does. With a zero gradient SGD shrinks by
+    exactly that factor. The learning rate is the one in force, schedule and multiplier included.
+
+    Args:
+        decay: At least 0; usual values are 0.001 to 0.1.
+
+    Source: Loshchilov, Hutter, Decoupled weight decay regularization, 2019, Algorithm 2 with α = 1.
+    Differs from: in the paper the schedule alone multiplies `decay`; PyTorch, Keras and Optax multiply it by the
+    learning rate, as here.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = number("WeightDecay", "decay", decay, "[0, inf)")
+
+    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+        for span in spans:
+            np.multiply(span.data, 1 - span.learning_rate * self.decay, out=span.data)
+
+
+def global_norm(arrays: Sequence[np.ndarray[Any, Any]]) -> float:
+    """Return the Euclidean norm of all entries together; entries near the ends of the range don't hurt.
+
+    >>> global_norm([np.array([3.0]), np.array([[4.0]])])
+    5.0
+    """
+    largest = max((float(np.abs(array).max(initial=0)) for array in arrays), default=0.0)
+    if largest == 0:
+        return 0.0
+    scaled = (array / largest for array in arrays)
+    return largest * math.sqrt(sum(float(np.vdot(array, array)) for array in scaled))

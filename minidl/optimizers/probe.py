@@ -1,0 +1,112 @@
+"""The trial that a rule must stand before its first step: is it as pure and elementwise as it claims?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.validation import nearest
+
+if TYPE_CHECKING:
+    from minidl.optimizers.base import Optimizer
+
+__all__ = ["probe"]
+
+SIZE = 12
+SCALES = (1e-6, 1.0, 1e6)  # a rule may hide a norm behind a threshold
+TOLERANCE = 1e-9
+
+
+def probe(optimizer: Optimizer, dtype: np.dtype[Any]) -> None:
+    """Try the rule of `optimizer` on small arrays, whole and in pieces.
+
+    Raises:
+        TypeError: If it asks for what it can't have, writes to its inputs, returns something else than the new
+            `w` and slots in their shapes and dtype, or isn't elementwise although it says so.
+    """
+    rng = np.random.default_rng(0)
+    trial = _Trial(optimizer)
+    with np.errstate(all="ignore"):
+        for scale in SCALES:
+            for start in (0.0, 1.0):
+                draw = rng.standard_normal((3, SIZE)) * scale
+                trial.run(start * draw[0].astype(dtype), draw[1].astype(dtype), draw[2].astype(dtype))
+                if optimizer.elementwise:
+                    # In double precision even a small dependence on the neighbours shows.
+                    trial.compare_pieces(start * draw[0], draw[1], draw[2])
+
+
+class _Trial:
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.name = type(optimizer).__name__
+        self.values = {name: optimizer.current(name) for name in optimizer._names}
+
+    def run(self, w: NDArray[Any], *gradients: NDArray[Any]) -> list[NDArray[Any]]:
+        """Make a step from fresh slots for each gradient; return the last step's arrays."""
+        slots = list(self.optimizer.init_slots(w).values())
+        kept: dict[str, float] = {}
+        arrays = [w, *slots]
+        for t, g in enumerate(gradients, start=1):
+            kept = self.optimizer._prepare(self.values, t, kept)
+            arrays = self.apply([arrays[0], g, *arrays[1:]], {**self.values, "t": t, **kept})
+        return arrays
+
+    def apply(self, inputs: list[NDArray[Any]], values: dict[str, Any]) -> list[NDArray[Any]]:
+        wanted = self.optimizer._keywords["update"]
+        unknown = sorted((wanted or frozenset()) - set(values))
+        if unknown:
+            raise TypeError(
+                f"{self.name}: update asks for {unknown[0]!r}, which is no hyperparameter. "
+                f"{nearest(unknown[0], values)}"
+            )
+        inputs = [array.copy() for array in inputs]
+        for array in inputs:
+            array.flags.writeable = False
+        try:
+            results = self.optimizer.update(*inputs, **self.optimizer._wanted("update", values))
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise TypeError(
+                f"{self.name}: update must not write to its arguments, but return new arrays: "
+                f"`m = beta * m + ...`, not `m *= beta`. Received: {error}"
+            ) from error
+        if not isinstance(results, tuple):
+            results = (results,)
+        expected = [inputs[0], *inputs[2:]]
+        names = ("w", *self.optimizer.slots)
+        if len(results) != len(expected):
+            raise TypeError(f"{self.name}: update must return {', '.join(names)}. Received: {len(results)} results")
+        for name, before, after in zip(names, expected, results, strict=True):
+            if np.shape(after) != before.shape or np.asarray(after).dtype != before.dtype:
+                after = np.asarray(after)
+                raise TypeError(
+                    f"{self.name}: update must return {name} as it came, {before.dtype} of shape {before.shape}. "
+                    f"Received: {after.dtype} of shape {after.shape}. A NumPy scalar such as np.sqrt(2.0) widens "
+                    f"float32 arrays; float(np.sqrt(2.0)) or math.sqrt(2.0) doesn't"
+                )
+        return [np.array(result) for result in results]
+
+    def compare_pieces(self, w: NDArray[Any], *gradients: NDArray[Any]) -> None:
+        whole = self.run(w, *gradients)
+        scale = np.abs(w)
+        for way, cut, join in _REARRANGEMENTS:
+            parts = [self.run(*arrays) for arrays in zip(*(cut(array) for array in (w, *gradients)), strict=True)]
+            joined = [join([part[i] for part in parts]) for i in range(len(whole))]
+            for name, expected, found in zip(("w", *self.optimizer.slots), whole, joined, strict=True):
+                near = np.abs(found - expected) <= TOLERANCE * (np.abs(expected) + scale)
+                if not np.all(near | (found == expected) | (np.isnan(found) & np.isnan(expected))):
+                    raise TypeError(
+                        f"{self.name}: update isn't elementwise: {way}, {name} comes out differently. "
+                        f"A rule that needs whole tensors must say so in its class: elementwise = False"
+                    )
+
+
+_REARRANGEMENTS = (
+    ("given in pieces", lambda a: [a[:1], a[1:6], a[6:]], np.concatenate),
+    ("given in reverse order", lambda a: [a[::-1]], lambda parts: parts[0][::-1]),
+    ("given in another shape", lambda a: [a.reshape(3, 4)], lambda parts: parts[0].reshape(SIZE)),
+)

@@ -1,0 +1,168 @@
+"""Parameters, and the flat storage in which a model keeps them side by side."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from minidl.config import Checked
+from minidl.validation import describe, number
+
+__all__ = ["Parameter", "Storage", "flatten"]
+
+
+class Storage:
+    """The memory that parameters share: one contiguous vector of values, one of gradients."""
+
+    def __init__(self, size: int, dtype: np.dtype[Any]) -> None:
+        self.data = np.zeros(size, dtype)
+        self.grad = np.zeros(size, dtype)
+
+
+class Parameter(metaclass=Checked):
+    """An array that training changes, its gradient, and how it is to be trained.
+
+    The array is adopted, not copied: a step changes the caller's own array, be it a view, strided or
+    of shape `()`. When a model is built it moves the values into its flat storage; `data` and `grad`
+    are views into that memory from then on. Assigning to `data` or `grad` copies into place, so that
+    no view ever goes stale.
+
+    Args:
+        data: A floating-point array of any shape, or numbers from which NumPy makes one.
+        name: What errors, states and files call it. Within a model a path such as `dense_1/kernel`.
+        trainable: False freezes it: an optimizer then leaves it, and its state, untouched.
+        learning_rate_multiplier: Multiplies the learning rate for this parameter; at least 0.
+
+    Raises:
+        TypeError: If `data` isn't floating point.
+        ValueError: If `data` is read-only.
+
+    >>> kernel = Parameter(np.ones((2, 3)), name="kernel")
+    >>> kernel.grad = [[1, 2, 3], [4, 5, 6]]
+    >>> kernel
+    Parameter('kernel', shape=(2, 3), dtype=float64)
+    """
+
+    def __init__(
+        self,
+        data: ArrayLike,
+        name: str = "parameter",
+        *,
+        trainable: bool = True,
+        learning_rate_multiplier: float = 1.0,
+    ) -> None:
+        array = np.asarray(data)
+        if array.dtype.kind != "f":
+            raise TypeError(f"Parameter {name!r}: data must be floating point. Received: {describe(array)}")
+        if not array.flags.writeable:
+            raise ValueError(f"Parameter {name!r}: data must be writable. Received: read-only {describe(array)}")
+        self.name = name
+        self.trainable = trainable
+        self.learning_rate_multiplier = learning_rate_multiplier
+        self.storage: Storage | None = None
+        self.offset = 0
+        self._data: NDArray[Any] = array
+        self._grad: NDArray[Any] = np.zeros_like(array)
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """The values; assigning copies into place."""
+        return self._data
+
+    @data.setter
+    def data(self, value: ArrayLike) -> None:
+        self._assign(self._data, value, "data")
+
+    @property
+    def grad(self) -> NDArray[Any]:
+        """The gradient of the loss, in the shape of `data`; assigning copies into place."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: ArrayLike) -> None:
+        self._assign(self._grad, value, "grad")
+
+    def _assign(self, target: NDArray[Any], value: ArrayLike, what: str) -> None:
+        if np.shape(value) != target.shape:
+            raise ValueError(
+                f"Parameter {self.name!r}: {what} must have shape {target.shape}. "
+                f"Received: shape {np.shape(value)}"
+            )
+        target[...] = value
+
+    @property
+    def learning_rate_multiplier(self) -> float:
+        """What multiplies the learning rate for this parameter."""
+        return self._learning_rate_multiplier
+
+    @learning_rate_multiplier.setter
+    def learning_rate_multiplier(self, value: float) -> None:
+        owner = f"Parameter {self.name!r}"
+        self._learning_rate_multiplier = number(owner, "learning_rate_multiplier", value, "[0, inf)")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of `data`."""
+        return self._data.shape
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of `data` and of `grad`."""
+        return self._data.dtype
+
+    def move(self, storage: Storage, offset: int) -> None:
+        """Move values and gradient into `storage`, from entry `offset` on."""
+        data, grad = self._data, self._grad
+        self._attach(storage, offset, self.shape)
+        self._data[...] = data
+        self._grad[...] = grad
+
+    def _attach(self, storage: Storage, offset: int, shape: tuple[int, ...]) -> None:
+        part = slice(offset, offset + math.prod(shape))
+        self.storage, self.offset = storage, offset
+        self._data = storage.data[part].reshape(shape)
+        self._grad = storage.grad[part].reshape(shape)
+
+    # A copied or pickled view would be cut off from its storage: keep the place, and view it again.
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        if self.storage is not None:
+            state["_shape"] = self.shape
+            del state["_data"], state["_grad"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        shape = state.pop("_shape", None)
+        self.__dict__.update(state)
+        if self.storage is not None:
+            self._attach(self.storage, self.offset, shape)
+
+    def __repr__(self) -> str:
+        frozen = "" if self.trainable else ", trainable=False"
+        return f"Parameter({self.name!r}, shape={self.shape}, dtype={self.dtype}{frozen})"
+
+
+def flatten(parameters: Iterable[Parameter]) -> None:
+    """Move `parameters`, in their order, into one new storage, side by side.
+
+    Raises:
+        TypeError: If they are of different dtypes.
+    """
+    parameters = tuple(parameters)
+    dtypes = {parameter.dtype for parameter in parameters}
+    if len(dtypes) > 1:
+        received = ", ".join(f"{p.name}: {p.dtype}" for p in parameters)
+        raise TypeError(f"flatten: parameters must have one dtype. Received: {received}")
+    if dtypes:
+        storage = Storage(sum(parameter.size for parameter in parameters), dtypes.pop())
+        offset = 0
+        for parameter in parameters:
+            parameter.move(storage, offset)
+            offset += parameter.size

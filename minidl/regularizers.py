@@ -1,0 +1,64 @@
+"""Penalties on parameters that are added to the loss."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.config import Configurable, Registry
+from minidl.validation import number
+
+__all__ = ["L1", "L1L2", "L2", "Regularizer", "registry"]
+
+
+class Regularizer(Configurable):
+    """The base of all regularizers: a penalty and its gradient."""
+
+    def __call__(self, w: NDArray[Any]) -> float:
+        """Return the penalty."""
+        raise NotImplementedError
+
+    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Return the penalty's gradient, in the shape and dtype of `w`."""
+        raise NotImplementedError
+
+
+registry: Registry[Regularizer] = Registry("regularizer", Regularizer)
+
+
+@registry.register("l1_l2")
+class L1L2(Regularizer):
+    """l1 · Σ|w| + l2 · Σw², with gradient l1 · sign(w) + 2 · l2 · w; both factors at least 0.
+
+    Differs from: the optimizer hook `optimizers.L2` adds λw, so that its λ is twice this l2, and the
+    loss doesn't show it.
+
+    >>> L1L2(l1=0.1, l2=0.01)(np.array([3.0, -4.0]))
+    0.95
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1 = number(type(self).__name__, "l1", l1, "[0, inf)")
+        self.l2 = number(type(self).__name__, "l2", l2, "[0, inf)")
+
+    def __call__(self, w: NDArray[Any]) -> float:
+        return self.l1 * float(np.abs(w).sum()) + self.l2 * float(np.vdot(w, w))
+
+    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:  # noqa: D102
+        return self.l1 * np.sign(w) + (2 * self.l2) * w
+
+
+@registry.register("l1")
+class L1(L1L2):
+    """l1 · Σ|w|. Keras's default is 0.01."""
+
+    def __init__(self, l1: float = 0.01) -> None:
+        super().__init__(l1=l1)
+
+
+@registry.register("l2")
+class L2(L1L2):
+    """l2 · Σw². Keras's default is 0.01."""
+
+    def __init__(self, l2: float = 0.01) -> None:
+        super().__init__(l2=l2)

@@ -1,0 +1,290 @@
+"""Hyperparameters that change while training: pure functions of an index.
+
+Any hyperparameter of an optimizer may be a schedule: `Adam(learning_rate=CosineDecay(...))`. The index is
+the number of steps done (`every="step"`) or of epochs done (`every="epoch"`); both start at 0. Any callable
+of the step's index serves too: `SGD(lambda step: 0.1 / (1 + step))`.
+
+Every schedule here multiplies or fades its first argument, `initial`, the value at index 0, and holds its
+last value for ever after its end.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from minidl.config import Configurable, Registry
+from minidl.validation import choice, integer, number
+
+__all__ = [
+    "CosineDecay",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "PiecewiseConstant",
+    "PolynomialDecay",
+    "Schedule",
+    "StepDecay",
+    "Warmup",
+    "registry",
+]
+
+
+class Schedule(Configurable):
+    """The base of all schedules. A subclass overrides `value`, a pure function of the index."""
+
+    every: str
+
+    def __call__(self, index: int) -> float:
+        """Return the value at `index`, the number of steps or epochs done.
+
+        Raises:
+            ValueError: If `index` is negative.
+        """
+        return self.value(integer(type(self).__name__, "index", index))
+
+    def value(self, index: int) -> float:
+        """Return the value at an `index` that has been checked."""
+        raise NotImplementedError
+
+    def _every(self, every: str) -> str:
+        unit: str = choice(type(self).__name__, "every", every, ("step", "epoch"))
+        return unit
+
+    def _number(self, name: str, value: float, interval: str = "(-inf, inf)") -> float:
+        return number(type(self).__name__, name, value, interval)
+
+    def _count(self, name: str, value: int) -> int:
+        return integer(type(self).__name__, name, value, 1)
+
+
+registry: Registry[Schedule] = Registry("schedule", Schedule)
+
+Hyperparameter: TypeAlias = float | Schedule | Callable[[int], float]
+
+
+@registry.register("inverse_time_decay")
+class InverseTimeDecay(Schedule):
+    """initial / (1 + decay_rate · index), by default once an epoch.
+
+    Args:
+        initial: The value at index 0.
+        decay_rate: At least 0; 0 is no decay.
+        every: "epoch" (default) or "step".
+
+    Source: the learning-rate decay of the paper that this framework grew out of.
+    Differs from: Keras's class of this name divides the step's index by `decay_steps` first.
+
+    >>> [InverseTimeDecay(0.1, decay_rate=1.0)(epoch) for epoch in (0, 1, 3)]
+    [0.1, 0.05, 0.025]
+    """
+
+    def __init__(self, initial: float, *, decay_rate: float, every: str = "epoch") -> None:
+        self.initial = self._number("initial", initial)
+        self.decay_rate = self._number("decay_rate", decay_rate, "[0, inf)")
+        self.every = self._every(every)
+
+    def value(self, index: int) -> float:  # noqa: D102
+        return self.initial / (1 + self.decay_rate * index)
+
+
+@registry.register("exponential_decay")
+class ExponentialDecay(Schedule):
+    """initial · decay_rate^(index / decay_steps); with `staircase` the exponent is rounded down.
+
+    Args:
+        initial: The value at index 0.
+        decay_rate: What remains after `decay_steps`; greater than 0.
+        decay_steps: At least 1, in units of `every`.
+        staircase: Whether to decay at once every `decay_steps`, not smoothly.
+        every: "step" (default) or "epoch".
+
+    >>> ExponentialDecay(0.1, decay_rate=0.5, decay_steps=10)(20)
+    0.025
+    """
+
+    def __init__(
+        self,
+        initial: float,
+        *,
+        decay_rate: float,
+        decay_steps: int = 1,
+        staircase: bool = False,
+        every: str = "step",
+    ) -> None:
+        self.initial = self._number("initial", initial)
+        self.decay_rate = self._number("decay_rate", decay_rate, "(0, inf)")
+        self.decay_steps = self._count("decay_steps", decay_steps)
+        self.staircase = bool(staircase)
+        self.every = self._every(every)
+
+    def value(self, index: int) -> float:  # noqa: D102
+        exponent = index // self.decay_steps if self.staircase else index / self.decay_steps
+        return float(self.initial * self.decay_rate**exponent)
+
+
+@registry.register("step_decay")
+class StepDecay(Schedule):
+    """initial · factor^⌊index / step_size⌋, by default counted in epochs.
+
+    Args:
+        initial: The value at index 0.
+        step_size: How long each value holds; at least 1.
+        factor: What each drop multiplies by; greater than 0.
+        every: "epoch" (default) or "step".
+
+    Differs from: PyTorch's `StepLR` calls the factor gamma and its default is 0.1.
+
+    >>> [StepDecay(0.8, step_size=10)(epoch) for epoch in (9, 10, 25)]
+    [0.8, 0.4, 0.2]
+    """
+
+    def __init__(self, initial: float, *, step_size: int, factor: float = 0.5, every: str = "epoch") -> None:
+        self.initial = self._number("initial", initial)
+        self.step_size = self._count("step_size", step_size)
+        self.factor = self._number("factor", factor, "(0, inf)")
+        self.every = self._every(every)
+
+    def value(self, index: int) -> float:  # noqa: D102
+        return float(self.initial * self.factor ** (index // self.step_size))
+
+
+@registry.register("piecewise_constant")
+class PiecewiseConstant(Schedule):
+    """values[k] from boundaries[k − 1] on, up to but not including boundaries[k].
+
+    Args:
+        values: One value more than boundaries.
+        boundaries: Increasing indices of at least 1.
+        every: "step" (default) or "epoch".
+
+    Differs from: Keras takes the boundaries first and changes one step later, at index boundary + 1.
+
+    >>> [PiecewiseConstant([0.1, 0.01], boundaries=[3])(step) for step in (2, 3)]
+    [0.1, 0.01]
+    """
+
+    def __init__(self, values: Sequence[float], *, boundaries: Sequence[int], every: str = "step") -> None:
+        self.values = [self._number("values", value) for value in values]
+        self.boundaries = [self._count("boundaries", boundary) for boundary in boundaries]
+        if len(self.values) != len(self.boundaries) + 1:
+            raise ValueError(
+                f"PiecewiseConstant: values must be one more than boundaries. "
+                f"Received: {len(self.values)} values, {len(self.boundaries)} boundaries"
+            )
+        if sorted(set(self.boundaries)) != self.boundaries:
+            raise ValueError(
+                f"PiecewiseConstant: boundaries must increase. Received: boundaries={self.boundaries}"
+            )
+        self.every = self._every(every)
+
+    def value(self, index: int) -> float:  # noqa: D102
+        return self.values[sum(index >= boundary for boundary in self.boundaries)]
+
+
+@registry.register("polynomial_decay")
+class PolynomialDecay(Schedule):
+    """final + (initial − final) · (1 − min(index, decay_steps) / decay_steps)^power.
+
+    Args:
+        initial: The value at index 0.
+        decay_steps: After how many steps or epochs `final` is reached; at least 1.
+        final: The value from then on.
+        power: 1 (default) is a straight line; greater than 0.
+        every: "step" (default) or "epoch".
+
+    Differs from: Keras's `end_learning_rate` defaults to 0.0001.
+
+    >>> PolynomialDecay(0.1, decay_steps=10)(5)
+    0.05
+    """
+
+    def __init__(
+        self,
+        initial: float,
+        *,
+        decay_steps: int,
+        final: float = 0.0,
+        power: float = 1.0,
+        every: str = "step",
+    ) -> None:
+        self.initial = self._number("initial", initial)
+        self.decay_steps = self._count("decay_steps", decay_steps)
+        self.final = self._number("final", final)
+        self.power = self._number("power", power, "(0, inf)")
+        self.every = self._every(every)
+
+    def value(self, index: int) -> float:  # noqa: D102
+        left = 1 - min(index, self.decay_steps) / self.decay_steps
+        return float(self.final + (self.initial - self.final) * left**self.power)
+
+
+@registry.register("cosine_decay")
+class CosineDecay(Schedule):
+    """final + (initial − final) · (1 + cos(π · min(index, decay_steps) / decay_steps)) / 2.
+
+    Args:
+        initial: The value at index 0.
+        decay_steps: After how many steps or epochs `final` is reached; at least 1.
+        final: The value from then on.
+        every: "step" (default) or "epoch".
+
+    Source: Loshchilov, Hutter, SGDR: stochastic gradient descent with warm restarts, 2017 (one cycle).
+    Differs from: Keras gives the end as `alpha`, a fraction of `initial`.
+
+    >>> round(CosineDecay(0.1, decay_steps=10)(5), 12)
+    0.05
+    """
+
+    def __init__(self, initial: float, *, decay_steps: int, final: float = 0.0, every: str = "step") -> None:
+        self.initial = self._number("initial", initial)
+        self.decay_steps = self._count("decay_steps", decay_steps)
+        self.final = self._number("final", final)
+        self.every = self._every(every)
+
+    def value(self, index: int) -> float:  # noqa: D102
+        angle = math.pi * min(index, self.decay_steps) / self.decay_steps
+        return self.final + (self.initial - self.final) * (1 + math.cos(angle)) / 2
+
+
+@registry.register("warmup")
+class Warmup(Schedule):
+    """A straight line from `start` to a schedule's first value, then that schedule from its index 0.
+
+    At index i < warmup_steps it is start + (after(0) − start) · i / warmup_steps; from then on
+    after(i − warmup_steps). So the first step runs at `start`, the step of index `warmup_steps` at the
+    full value, and nothing of the schedule is skipped.
+
+    Args:
+        after: A number, a schedule, or any callable of an index.
+        warmup_steps: At least 1, in units of `every`.
+        start: The value at index 0.
+        every: "step" (default) or "epoch"; a schedule in `after` must have the same.
+
+    Differs from: frameworks join the two in several ways; Optax joins as here.
+
+    >>> rate = Warmup(0.1, warmup_steps=4)
+    >>> [rate(step) for step in (0, 1, 4, 100)]
+    [0.0, 0.025, 0.1, 0.1]
+    """
+
+    def __init__(
+        self, after: Hyperparameter, *, warmup_steps: int, start: float = 0.0, every: str = "step"
+    ) -> None:
+        if isinstance(after, dict):
+            after = registry.get(after)
+        self.after = after if callable(after) else self._number("after", after)
+        self.warmup_steps = self._count("warmup_steps", warmup_steps)
+        self.start = self._number("start", start)
+        self.every = self._every(every)
+        if isinstance(after, Schedule) and after.every != self.every:
+            raise ValueError(
+                f"Warmup: every must be the same as the schedule's. "
+                f"Received: every={self.every!r}, the schedule's every={after.every!r}"
+            )
+
+    def value(self, index: int) -> float:  # noqa: D102
+        if index < self.warmup_steps:
+            return self.start + (self._after(0) - self.start) * index / self.warmup_steps
+        return self._after(index - self.warmup_steps)
+
+    def _after(self, index: int) -> float:
+        return self.after(index) if callable(self.after) else self.after

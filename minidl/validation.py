@@ -1,0 +1,105 @@
+"""One style of error for all of minidl: the object, the rule, then what was received."""
+
+import difflib
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Interval", "choice", "describe", "integer", "nearest", "number"]
+
+# What people who come from another framework type first.
+HABITS = {
+    "lr": "learning_rate",
+    "eps": "epsilon",
+    "betas": "beta_1",
+    "beta1": "beta_1",
+    "beta2": "beta_2",
+    "alpha": "rho",
+    "n_epochs": "epochs",
+    "nb_epoch": "epochs",
+    "batch": "batch_size",
+}
+
+
+def describe(value: object) -> str:
+    """Say in a few words what `value` is: a number as it is, an array by its dtype and shape.
+
+    >>> describe(-3), describe(np.zeros((2, 3)))
+    ('-3', 'float64 array of shape (2, 3)')
+    """
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} array of shape {value.shape}"
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names what `name` was probably meant to be, or what is known.
+
+    >>> nearest("adm", ["adam", "sgd"])
+    "Did you mean 'adam'?"
+    """
+    known = sorted(known)
+    habit = HABITS.get(name)
+    matches = [habit] if habit in known else difflib.get_close_matches(name.lower(), known, n=1)
+    return f"Did you mean {matches[0]!r}?" if matches else f"Known: {', '.join(known) or 'none'}."
+
+
+class Interval(NamedTuple):
+    """The range of a number, written as in mathematics: "[0, 1)" holds 0 and not 1.
+
+    >>> 1.0 in Interval.parse("[0, 1)")
+    False
+    """
+
+    text: str
+    low: float
+    high: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Read an interval; raises ValueError when the text is none."""
+        low, comma, high = text[1:-1].partition(",")
+        if text[:1] not in ("[", "(") or text[-1:] not in ("]", ")") or not comma:
+            raise ValueError(f'Interval: must be written like "[0, 1)". Received: {text!r}')
+        return cls(text, float(low), float(high))
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, (int, float)):
+            return False
+        above = self.low <= value if self.text[0] == "[" else self.low < value
+        below = value <= self.high if self.text[-1] == "]" else value < self.high
+        return above and below
+
+
+def number(owner: str, name: str, value: object, interval: str = "(-inf, inf)") -> float:
+    """Return `value` as a Python float, or raise: TypeError if no number, ValueError if out of range."""
+    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value) != 0:  # type: ignore[call-overload]  # any object has an ndim
+        raise TypeError(f"{owner}: {name} must be a number. Received: {name}={describe(value)}")
+    try:
+        result = float(value)  # type: ignore[arg-type]  # that is what the `except` is for
+    except (TypeError, ValueError):
+        raise TypeError(f"{owner}: {name} must be a number. Received: {name}={describe(value)}") from None
+    if result not in Interval.parse(interval):
+        rule = "finite" if interval == "(-inf, inf)" else f"in {interval}"
+        raise ValueError(f"{owner}: {name} must be {rule}. Received: {name}={result!r}")
+    return result
+
+
+def integer(owner: str, name: str, value: object, low: int = 0) -> int:
+    """Return `value` as a Python int of at least `low`, or raise ValueError or TypeError."""
+    rule = {0: "a non-negative integer", 1: "a positive integer"}.get(low, f"an integer of at least {low}")
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{owner}: {name} must be {rule}. Received: {name}={describe(value)}")
+    if value < low:
+        raise ValueError(f"{owner}: {name} must be {rule}. Received: {name}={value}")
+    return int(value)
+
+
+def choice(owner: str, name: str, value: Any, options: Collection[Any]) -> Any:
+    """Return `value` if it is one of `options`, else raise ValueError."""
+    if value not in options:
+        known = ", ".join(repr(option) for option in options)
+        raise ValueError(f"{owner}: {name} must be one of {known}. Received: {name}={describe(value)}")
+    return value
