@@ -61,7 +61,7 @@ class Configurable(metaclass=Checked):
         shown = []
         for name, argument in self._arguments().items():
             value = getattr(self, name)
-            if argument.default is argument.empty or _plain(value) != argument.default:
+            if argument.default is argument.empty or not _same(value, argument.default):
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -73,6 +73,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_plain(item) for item in value)
     return value
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Tell whether an argument's value is its default, which may be given by name: "glorot_uniform"."""
+    if isinstance(value, Configurable) and isinstance(default, str):
+        return repr(value).lower() == default.replace("_", "") + "()"
+    return type(value) is type(default) and bool(value == default)
 
 
 T = TypeVar("T", bound=Configurable)

@@ -1,0 +1,320 @@
+"""Callbacks: what is done at the turns of training, by Keras's hook names."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from minidl.config import Checked
+from minidl.validation import choice, integer, nearest, number
+
+if TYPE_CHECKING:
+    from minidl.trainer import Trainer
+
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "ReduceOnPlateau"]
+
+Logs = dict[str, float]
+
+
+class Callback(metaclass=Checked):
+    """The base of all callbacks; a subclass overrides the hooks that it needs.
+
+    `logs` of an epoch hold "loss", each metric, "val_loss" and so on, and "learning_rate"; `logs` of a batch the
+    means of "loss" and each metric since the epoch began, and "batch_loss", that of this step alone. To end training after the epoch, set `self.model.stop_training = True`.
+
+    Attributes:
+        trainer: The Trainer that calls.
+        model: Its model.
+    """
+
+    trainer: Trainer
+
+    @property
+    def model(self) -> Any:
+        """The trainer's model."""
+        return self.trainer.model
+
+    def on_train_begin(self) -> None:
+        """Be called before the first epoch of a fit."""
+
+    def on_train_end(self) -> None:
+        """Be called after the last epoch of a fit, also when an error ends it."""
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Be called before an epoch; `epoch` counts from 0, over all fits of the trainer."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Be called after an epoch and its validation."""
+
+    def on_train_batch_begin(self, batch: int) -> None:
+        """Be called before a step; `batch` counts from 0 in each epoch."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Be called after a step."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of what the callback must remember to continue later."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+
+
+class Lambda(Callback):
+    """Calls functions at the hooks: `Lambda(on_epoch_end=lambda epoch, logs: print(logs["loss"]))`.
+
+    Args:
+        hooks: Functions by the names of `Callback`'s hooks.
+
+    Raises:
+        ValueError: If there is no such hook.
+    """
+
+    def __init__(self, **hooks: Callable[..., object]) -> None:
+        known = [name for name in vars(Callback) if name.startswith("on_")]
+        for name, function in hooks.items():
+            if name not in known:
+                raise ValueError(f"Lambda: no such hook. Received: {name}. {nearest(name, known)}")
+            setattr(self, name, function)
+
+
+class _Monitor(Callback):
+    """Watches one column of the logs for getting better."""
+
+    def __init__(self, monitor: str, min_delta: float, patience: int, mode: str) -> None:
+        name = type(self).__name__
+        self.monitor = monitor
+        self.min_delta = number(name, "min_delta", min_delta, "[0, inf)")
+        self.patience = integer(name, "patience", patience)
+        self.mode = choice(name, "mode", mode, ("auto", "min", "max"))
+        self.best: float | None = None
+        self.wait = 0
+
+    def value(self, logs: Logs) -> float:
+        if self.monitor not in logs:
+            raise ValueError(
+                f"{type(self).__name__}: monitor must be a column of the logs. Received: monitor={self.monitor!r}. "
+                f"{nearest(self.monitor, logs)}"
+            )
+        return logs[self.monitor]
+
+    def better(self, value: float, min_delta: float | None = None) -> bool:
+        """Tell whether `value` beats the best by more than `min_delta`; NaN never does."""
+        if math.isnan(value) or self.best is None:
+            return not math.isnan(value)
+        delta = self.min_delta if min_delta is None else min_delta
+        return value < self.best - delta if self.direction() == "min" else value > self.best + delta
+
+    def direction(self) -> str:
+        if self.mode != "auto":
+            return self.mode
+        name = self.monitor.removeprefix("val_")
+        directions = {"loss": "min", **{metric.name: metric.better for metric in self.trainer.metrics}}
+        if name not in directions:
+            raise ValueError(
+                f"{type(self).__name__}: mode must be 'min' or 'max' for a column that isn't the loss or a metric. "
+                f"Received: mode='auto', monitor={self.monitor!r}"
+            )
+        return directions[name]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "wait": self.wait}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best, self.wait = state["best"], state["wait"]
+
+
+class EarlyStopping(_Monitor):
+    """Ends training when a column hasn't become better for more than `patience` epochs.
+
+    The best epoch so far is remembered over several fits. A validation column belongs to the weights at the end
+    of its epoch, so the restored weights have the reported value; the training loss doesn't, as it is a mean over
+    the weights that the epoch went through.
+
+    Args:
+        monitor: A column of the logs.
+        min_delta: By how much a value must beat the best; at least 0.
+        patience: How many epochs without a better value are borne; the next one ends training. Keras's rule: with
+            0 and with 1 the first such epoch ends it.
+        mode: "min", "max", or "auto": known for the loss and for metrics.
+        baseline: A value that must be beaten from the start, or None.
+        restore_best_weights: Whether the model gets its best weights (parameters and buffers) back when training
+            ends, in whatever way it ends. They are true copies. The optimizer's state stays that of the last step.
+        start_from_epoch: Epochs before this one don't count.
+
+    Attributes:
+        best: The best value so far. `best_epoch`: its epoch. `stopped_epoch`: when it ended training, or None.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        min_delta: float = 0.0,
+        patience: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, min_delta, patience, mode)
+        self.baseline = None if baseline is None else number("EarlyStopping", "baseline", baseline)
+        self.best = self.baseline
+        self.restore_best_weights = bool(restore_best_weights)
+        self.start_from_epoch = integer("EarlyStopping", "start_from_epoch", start_from_epoch)
+        self.best_epoch: int | None = None
+        self.stopped_epoch: int | None = None
+        self.best_weights: dict[str, Any] | None = None
+
+    def on_train_begin(self) -> None:
+        """Give a new fit its full patience."""
+        self.wait = 0
+        self.stopped_epoch = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Keep the best, or count."""
+        value = self.value(logs)
+        if epoch < self.start_from_epoch:
+            return
+        if self.better(value):
+            self.best, self.best_epoch, self.wait = value, epoch, 0
+            if self.restore_best_weights:
+                self.best_weights = self.model.state_dict()
+            return
+        self.wait += 1
+        if self.wait >= max(self.patience, 1):
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self) -> None:
+        """Give the best weights back."""
+        if self.best_weights is not None:
+            self.model.load_state_dict(self.best_weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of the best so far and of the count."""
+        weights = self.best_weights
+        copied = None if weights is None else {name: array.copy() for name, array in weights.items()}
+        return {**super().state_dict(), "best_epoch": self.best_epoch, "best_weights": copied}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        super().load_state_dict(state)
+        weights = state["best_weights"]
+        self.best_epoch = state["best_epoch"]
+        self.best_weights = None if weights is None else {name: array.copy() for name, array in weights.items()}
+
+
+class ReduceOnPlateau(_Monitor):
+    """Multiplies the learning rate by `factor` when a column hasn't become better for `patience` epochs.
+
+    Args:
+        monitor: A column of the logs.
+        factor: In (0, 1).
+        patience: How many epochs without a better value make a plateau; with 0 each one does.
+        min_delta: By how much a value must beat the best; at least 0.
+        mode: "min", "max", or "auto": known for the loss and for metrics.
+        cooldown: How many epochs after a reduction don't count.
+        min_learning_rate: Below which the rate isn't reduced.
+
+    The optimizer's learning rate must be a number: two things can't rule it at once.
+    Differs from: Keras calls it ReduceLROnPlateau, and the last argument min_lr.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 1e-4,
+        mode: str = "auto",
+        cooldown: int = 0,
+        min_learning_rate: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, min_delta, patience, mode)
+        self.factor = number("ReduceOnPlateau", "factor", factor, "(0, 1)")
+        self.cooldown = integer("ReduceOnPlateau", "cooldown", cooldown)
+        self.min_learning_rate = number("ReduceOnPlateau", "min_learning_rate", min_learning_rate, "[0, inf)")
+        self.cooling = 0
+
+    def on_train_begin(self) -> None:
+        """Refuse a learning rate that something else rules."""
+        rate = self.trainer.optimizer.learning_rate
+        if callable(rate):
+            raise TypeError(
+                f"ReduceOnPlateau: the optimizer's learning rate must be a number, not a schedule. "
+                f"Received: learning_rate={rate!r}"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:  # noqa: ARG002
+        """Reduce, or count."""
+        value = self.value(logs)
+        if self.cooling:
+            self.cooling -= 1
+            self.wait = 0
+        if self.better(value):
+            self.best, self.wait = value, 0
+        elif not self.cooling:
+            self.wait += 1
+            if self.wait >= max(self.patience, 1):
+                optimizer = self.trainer.optimizer
+                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_learning_rate)
+                self.cooling, self.wait = self.cooldown, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best so far and the counts."""
+        return {**super().state_dict(), "cooling": self.cooling}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        super().load_state_dict(state)
+        self.cooling = state["cooling"]
+
+
+class CSVLogger(Callback):
+    """Writes a line an epoch to a CSV file: its number and its logs; each line is on disk at once.
+
+    Args:
+        path: The file. Its folder must exist.
+        append: Whether to go on in a file that is there, under its header, instead of starting anew.
+    """
+
+    def __init__(self, path: str | Path, *, append: bool = False) -> None:
+        self.path = Path(path)
+        self.append = bool(append)
+        self._file: IO[str] | None = None
+
+    def on_train_begin(self) -> None:
+        """Open the file."""
+        self._columns: list[str] | None = None
+        if self.append and self.path.exists() and self.path.stat().st_size:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                self._columns = next(csv.reader(file))
+        self._file = self.path.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self.append = True  # a second fit goes on where this one ends
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Write the line.
+
+        Raises:
+            ValueError: If the columns aren't those of the header.
+        """
+        assert self._file is not None
+        row = {"epoch": epoch, **logs}
+        if self._columns is None:
+            self._columns = list(row)
+            csv.writer(self._file).writerow(self._columns)
+        if set(row) != set(self._columns):
+            raise ValueError(f"CSVLogger: {self.path} has the columns {self._columns}. Received: {list(row)}")
+        csv.writer(self._file).writerow([row[name] for name in self._columns])
+        self._file.flush()
+
+    def on_train_end(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,88 @@
+"""What training recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from minidl.validation import describe
+
+__all__ = ["History"]
+
+
+class History:
+    """What a `fit` recorded: for every epoch its loss, metrics and learning rate, as plain Python numbers.
+
+    Attributes:
+        epoch: The epochs' numbers, from 0.
+        history: A list for each column, as in Keras: "loss", each metric, "val_loss" and so on, "learning_rate".
+
+    The loss and the metrics of an epoch are means over its samples, each taken before the update that its batch
+    made; validation columns are of the weights at the end of the epoch; "learning_rate" is that of its last step.
+
+    >>> history = History()
+    >>> history.append(0, {"loss": 0.5})
+    >>> history.history["loss"], History.from_json(history.to_json()) == history
+    ([0.5], True)
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def append(self, epoch: int, logs: dict[str, float]) -> None:
+        """Record an epoch.
+
+        Raises:
+            ValueError: If its columns aren't those of the epochs before.
+        """
+        if self.epoch and set(logs) != set(self.history):
+            raise ValueError(
+                f"History: an epoch must have the columns {list(self.history)}. Received: {list(logs)}"
+            )
+        self.epoch.append(int(epoch))
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+
+    def extend(self, other: History) -> None:
+        """Record the epochs of `other` behind these; columns that only one of the two has are filled with NaN."""
+        here, there = [float("nan")] * len(self), [float("nan")] * len(other)
+        for name in dict.fromkeys([*self.history, *other.history]):
+            self.history[name] = self.history.get(name, here) + other.history.get(name, there)
+        self.epoch += other.epoch
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the history as JSON text, and write it to `path` if one is given."""
+        text = json.dumps({"epoch": self.epoch, "history": self.history}, indent=1)
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, text: str) -> History:
+        """Return the history that `to_json` described.
+
+        Raises:
+            ValueError: If the text is none.
+        """
+        loaded: Any = json.loads(text)
+        if not isinstance(loaded, dict) or set(loaded) != {"epoch", "history"}:
+            raise ValueError(f"History: the text must be what to_json returned. Received: {describe(text)}")
+        history = cls()
+        history.epoch, history.history = loaded["epoch"], loaded["history"]
+        return history
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, History):
+            return NotImplemented
+        return self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]  # a history grows, so it can't be hashed
+
+    def __len__(self) -> int:
+        return len(self.epoch)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items() if values)
+        return f"History({len(self)} epochs; last: {last})" if self.epoch else "History(0 epochs)"

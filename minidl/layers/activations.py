@@ -1,0 +1,197 @@
+"""Activations: layers without weights that act on each entry, or on each sample's last axis.
+
+Each is known by its name wherever a layer takes `activation=`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl import functions
+from minidl.config import Registry
+from minidl.layers.base import Layer, Shape, registry
+from minidl.validation import integer, number
+
+__all__ = ["Activation", "LeakyReLU", "Linear", "ReLU", "Sigmoid", "Softmax", "Tanh", "activations"]
+
+Array = NDArray[Any]
+
+activations: Registry[Layer] = Registry("activation", Layer)
+
+
+def _activation(name: str) -> Callable[[type[Layer]], type[Layer]]:
+    """Return a class decorator that makes an activation known as a layer and to `activation=`."""
+
+    def decorate(cls: type[Layer]) -> type[Layer]:
+        return activations.register(name)(registry.register(name)(cls))
+
+    return decorate
+
+
+@_activation("linear")
+class Linear(Layer):
+    """f(x) = a · x, range (−∞, ∞); the outputs of a regression (a = 1).
+
+    Args:
+        a: The slope, any finite number.
+        name: See `Layer`.
+    """
+
+    def __init__(self, a: float = 1.0, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.a = number("Linear", "a", a)
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        self._seen = True
+        return self.a * x
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        self.remembered("_seen")
+        return self.a * dy
+
+
+@_activation("relu")
+class ReLU(Layer):
+    """f(x) = max(0, x), range [0, ∞); the usual choice for hidden layers. The slope at 0 is taken as 0."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        self._y = np.maximum(x, 0)
+        return self._y
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        return np.multiply(dy, self.remembered("_y") > 0)
+
+
+@_activation("leaky_relu")
+class LeakyReLU(Layer):
+    """f(x) = x for x ≥ 0, negative_slope · x below; range (−∞, ∞). Units never go dead.
+
+    Args:
+        negative_slope: The slope below 0, any finite number.
+        name: See `Layer`.
+
+    Source: Maas, Hannun, Ng, Rectifier nonlinearities improve neural network acoustic models, 2013.
+    Differs from: the default is Keras's 0.3; PyTorch's, and the paper's, is 0.01.
+    """
+
+    def __init__(self, negative_slope: float = 0.3, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope)
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        self._x = x
+        return np.where(x >= 0, x, self.negative_slope * x)
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        return np.where(self.remembered("_x") >= 0, dy, self.negative_slope * dy)
+
+
+@_activation("sigmoid")
+class Sigmoid(Layer):
+    """f(x) = 1 / (1 + e^−x), range (0, 1): the probability of one class against another.
+
+    At the end of a model under `BinaryCrossentropy` the loss is computed from the logits x.
+    """
+
+    link_name = "sigmoid"
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        self._y = functions.sigmoid(x)
+        return self._y
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        y = self.remembered("_y")
+        return np.asarray(dy * y * (1 - y))
+
+
+@_activation("tanh")
+class Tanh(Layer):
+    """f(x) = tanh x = 2 · sigmoid(2x) − 1, range (−1, 1), centred on 0."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        self._y = np.tanh(x)
+        return self._y
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        y = self.remembered("_y")
+        return np.asarray(dy * (1 - y * y))
+
+
+@_activation("softmax")
+class Softmax(Layer):
+    """f(x)_j = e^x_j / Σ_k e^x_k along `axis`, range (0, 1), sum 1: one probability a class.
+
+    At the end of a model under `CategoricalCrossentropy` or `SparseCategoricalCrossentropy` the loss is
+    computed from the logits x (if `axis` is the last).
+
+    Args:
+        axis: Counted with the batch axis, which is 0.
+        name: See `Layer`.
+    """
+
+    link_name = "softmax"
+
+    def __init__(self, axis: int = -1, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.axis = integer("Softmax", "axis", axis, -32)
+
+    @property
+    def link(self) -> Layer | None:
+        """The layer itself, if it acts on the last axis."""
+        return self if self.axis == -1 else None
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:  # noqa: D102
+        super().build(input_shape, rng)
+        axes = len(input_shape) + 1
+        if not -axes < self.axis < axes or self.axis == 0:
+            raise ValueError(
+                f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={self.axis}"
+            )
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        self._y = functions.softmax(x, self.axis)
+        return self._y
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        y = self.remembered("_y")
+        return np.asarray(y * (dy - (dy * y).sum(axis=self.axis, keepdims=True)))
+
+
+@registry.register()
+class Activation(Layer):
+    """The activation of that name, as a layer: `Activation("relu")`.
+
+    Args:
+        activation: A name such as "relu", or an activation layer.
+        name: See `Layer`.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+
+    def __init__(self, activation: str | Layer, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.activation = activations.get(activation)
+
+    @property
+    def children(self) -> tuple[Layer, ...]:
+        """The activation."""
+        return (self.activation,)
+
+    @property
+    def link(self) -> Layer | None:
+        """The link of the activation."""
+        return self.activation.link
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:  # noqa: D102
+        super().build(input_shape, rng)
+        self.activation.dtype = self.dtype
+        self.activation.build(input_shape, rng)
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: D102
+        return self.activation.forward(x, training)
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: D102
+        return self.activation.backward(dy, accumulate)

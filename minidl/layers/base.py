@@ -1,0 +1,234 @@
+"""What every layer is."""
+
+import re
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl import initializers
+from minidl.config import Configurable, Registry
+from minidl.parameters import Parameter
+from minidl.regularizers import Regularizer
+from minidl.validation import describe
+
+__all__ = ["Layer", "registry"]
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Layer(Configurable):
+    """The base of all layers; a model is a layer too.
+
+    Arrays are batch-first and channels-last. Shapes in arguments and attributes leave the batch out. A
+    subclass overrides `forward` and `backward` and, where it needs them, `build` and `output_shape`:
+
+        class Scale(Layer):
+            def build(self, input_shape, rng):
+                super().build(input_shape, rng)
+                self.factor = self.add_parameter("factor", input_shape, "ones", rng)
+
+            def forward(self, x, training=False):
+                self.x = x
+                return x * self.factor.data
+
+            def backward(self, dy, accumulate=False):
+                self.write_gradient(self.factor, (self.x * dy).sum(axis=0), accumulate)
+                return dy * self.factor.data
+
+    Attributes:
+        name: Unique within a model, which names the layers that have no name: dense, dense_1, ...
+        dtype: What parameters and activations are kept in; a model sets it before it builds its layers.
+        input_shape: The shape of one sample, once built.
+        buffers: Arrays by name that aren't trained but saved, copied and restored with the parameters.
+    """
+
+    #: Which losses may take this layer's place: "softmax", "sigmoid" or None. See `link`.
+    link_name: ClassVar[str | None] = None
+
+    def __init__(self, *, name: str | None = None) -> None:
+        if name is not None and (not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name)):
+            raise ValueError(
+                f"{type(self).__name__}: name must be made of letters, digits, '_', '-' and '.'. "
+                f"Received: name={name!r}"
+            )
+        self.name = name
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        self.input_shape: Shape | None = None
+        self.buffers: dict[str, Array] = {}
+        self._parameters: dict[str, Parameter] = {}
+        self._regularized: list[tuple[Parameter, Regularizer]] = []
+
+    # What a subclass gives -----------------------------------------------------------------------------
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:  # noqa: ARG002  # subclasses draw from it
+        """Make the parameters for samples of `input_shape`, drawing their start from `rng`."""
+        self.input_shape = tuple(input_shape)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """Return the output for a batch `x`, and keep what `backward` needs."""
+        raise NotImplementedError(f"{type(self).__name__}: a layer must give forward(x, training=False)")
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        """Return the loss's gradient by the last input, given that by the last output.
+
+        It writes the parameters' gradients, or adds to them if `accumulate`.
+
+        Raises:
+            RuntimeError: If there was no `forward`.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: a layer must give backward(dy, accumulate=False)")
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of one sample's output; that of the input unless a subclass says otherwise."""
+        return self._shape()
+
+    @property
+    def children(self) -> "tuple[Layer, ...]":
+        """The layers inside this one."""
+        return ()
+
+    # What it can use -----------------------------------------------------------------------------------
+
+    def add_parameter(
+        self,
+        name: str,
+        shape: Shape,
+        initializer: object,
+        rng: np.random.Generator,
+        regularizer: Regularizer | None = None,
+    ) -> Parameter:
+        """Make, keep and return a parameter of this layer."""
+        values = initializers.registry.get(initializer)(tuple(shape), rng, self.dtype)
+        if values.shape != tuple(shape):
+            raise ValueError(
+                f"{self.title}: the initializer of {name} must give shape {tuple(shape)}. "
+                f"Received: shape {values.shape}"
+            )
+        parameter = Parameter(values, name=name)
+        self._parameters[name] = parameter
+        if regularizer is not None:
+            self._regularized.append((parameter, regularizer))
+        return parameter
+
+    @staticmethod
+    def write_gradient(parameter: Parameter, gradient: Array, accumulate: bool) -> None:
+        """Set the gradient of `parameter`, or add to it if `accumulate`."""
+        if accumulate:
+            parameter.grad += gradient
+        else:
+            parameter.grad = gradient
+
+    def remembered(self, what: str) -> Any:
+        """Return the attribute that `forward` left for `backward`.
+
+        Raises:
+            RuntimeError: If there was no `forward`.
+        """
+        if what not in self.__dict__:
+            raise RuntimeError(f"{self.title}: backward needs a forward before it. Received: none")
+        return self.__dict__[what]
+
+    # What it is ----------------------------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        """What errors call the layer: its class, and its name if it has one."""
+        return f"{type(self).__name__} {self.name!r}" if self.name else type(self).__name__
+
+    @property
+    def built(self) -> bool:
+        """Whether the parameters exist."""
+        return self.input_shape is not None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters, in a fixed order, those of the layers inside included."""
+        return tuple(self.named_parameters().values())
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return the parameters by their names within this layer."""
+        named = dict(self._parameters)
+        for child in self.children:
+            named.update(child.named_parameters())
+        return named
+
+    def named_buffers(self) -> dict[str, Array]:
+        """Return the buffers by their names within this layer, those of the layers inside included."""
+        named = dict(self.buffers)
+        for child in self.children:
+            named.update(child.named_buffers())
+        return named
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any parameter is trained; assigning sets all of them."""
+        return any(parameter.trainable for parameter in self.parameters)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not self.built:
+            raise RuntimeError(f"{self.title}: must be built before it can be frozen. Received: trainable={value!r}")
+        for parameter in self.parameters:
+            parameter.trainable = bool(value)
+
+    def regularization(self) -> float:
+        """Return the sum of the penalties on the parameters."""
+        own = sum(regularizer(parameter.data) for parameter, regularizer in self._regularized)
+        return own + sum(child.regularization() for child in self.children)
+
+    def add_regularization_gradient(self) -> None:
+        """Add the gradient of `regularization` to the parameters' gradients."""
+        for parameter, regularizer in self._regularized:
+            parameter.grad += regularizer.gradient(parameter.data)
+        for child in self.children:
+            child.add_regularization_gradient()
+
+    def __call__(self, x: Array, training: bool = False) -> Array:
+        """Return `forward(x, training)`."""
+        return self.forward(x, training)
+
+    def _shape(self) -> Shape:
+        if self.input_shape is None:
+            raise RuntimeError(f"{self.title}: has no shape before it is built")
+        return self.input_shape
+
+    def _check_input(self, x: Array) -> None:
+        if self.input_shape is None:
+            raise RuntimeError(f"{self.title}: must be built before forward: build(input_shape, rng)")
+        if x.shape[1:] != self.input_shape:
+            raise ValueError(
+                f"{self.title}: input must have shape (batch, {', '.join(map(str, self.input_shape))}). "
+                f"Received: {describe(x)}"
+            )
+
+    # How a model runs it -------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> "Layer | None":
+        """The activation this layer ends with, if its cross-entropy is better computed from the logits.
+
+        Such a layer also gives `forward_logits`, which stops before the link, and takes `from_logits` in
+        `backward_part`, which starts there.
+        """
+        return self if self.link_name else None
+
+    def forward_logits(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002  # as in forward
+        """Return what goes into the link."""
+        return x
+
+    def backward_part(
+        self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
+    ) -> Array:
+        """Do `backward`, from the logits on if `from_logits`.
+
+        Without `input_gradient` only the parameters' gradients matter: a layer may return anything then.
+        """
+        if from_logits:
+            return dy
+        return self.backward(dy, accumulate)
+
+
+registry: Registry[Layer] = Registry("layer", Layer)

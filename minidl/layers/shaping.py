@@ -1,0 +1,52 @@
+"""Layers that say or change shapes, and compute nothing."""
+
+import math
+from typing import Any
+
+from numpy.typing import NDArray
+
+from minidl.layers.base import Layer, Shape, registry
+from minidl.validation import integer
+
+__all__ = ["Flatten", "Input"]
+
+Array = NDArray[Any]
+
+
+@registry.register("input")
+class Input(Layer):
+    """The shape of one sample, as a model's first entry: the model is built at once then.
+
+    Args:
+        shape: Positive integers, without the batch.
+        name: See `Layer`.
+    """
+
+    def __init__(self, shape: Shape | list[int], *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        if not isinstance(shape, (tuple, list)):
+            raise TypeError(f"Input: shape must be a tuple, such as (784,). Received: shape={shape!r}")
+        self.shape = tuple(integer("Input", "shape", size, 1) for size in shape)
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        return x
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        return dy
+
+
+@registry.register("flatten")
+class Flatten(Layer):
+    """Each sample's entries in one row: input shape (a, b, ...), output shape (a · b · ...,)."""
+
+    @property
+    def output_shape(self) -> Shape:
+        """(a · b · ...,)."""
+        return (math.prod(self._shape()),)
+
+    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+        self._input_dims = x.shape
+        return x.reshape(len(x), math.prod(x.shape[1:]))
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+        return dy.reshape(self.remembered("_input_dims"))

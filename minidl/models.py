@@ -1,0 +1,367 @@
+"""Sequential: layers one after the other, and a Keras-shaped door to training them."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from minidl.layers import Input, Layer, registry
+from minidl.parameters import Parameter, flatten
+from minidl.randomness import generator, seed_or_fresh
+from minidl.validation import choice, describe
+
+if TYPE_CHECKING:
+    from minidl.history import History
+    from minidl.trainer import Trainer
+
+__all__ = ["Sequential"]
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+# Every layer that is in a model. Two models can't share one: each keeps its parameters in its own storage.
+_TAKEN: weakref.WeakSet[Layer] = weakref.WeakSet()
+
+
+@registry.register("sequential")
+class Sequential(Layer):
+    """Layers one after the other. A model is itself a layer.
+
+    It is built, and its parameters exist, once the shape of a sample is known: at once if the first
+    entry is an `Input`, otherwise by `build` or by the first data. All parameters then lie in one vector of memory.
+
+    Args:
+        layers: Layers, in order; more can be added by `add`.
+        seed: Where all randomness comes from: the start of the parameters here, the order of samples in the
+            Trainer. None draws a fresh one, which the attribute `seed` then tells.
+        dtype: "float32" (default), "float64" or "float16"; inputs are converted to it.
+        name: See `Layer`.
+
+    Raises:
+        ValueError: If a layer is given twice, belongs to another model, or has the name of another.
+        TypeError: If an entry is no layer.
+
+    >>> model = Sequential([layers.Input((4,)), layers.Dense(3, activation="relu"), layers.Dense(1)], seed=0)
+    >>> [parameter.name for parameter in model.parameters]
+    ['dense/kernel', 'dense/bias', 'dense_1/kernel', 'dense_1/bias']
+    >>> model.forward(np.ones((2, 4))).shape
+    (2, 1)
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        *,
+        seed: int | None = None,
+        dtype: DTypeLike = "float32",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.seed = seed_or_fresh("Sequential", seed)
+        self.dtype = np.dtype(choice("Sequential", "dtype", _dtype_name(dtype), ("float32", "float64", "float16")))
+        self.layers: list[Layer] = []
+        self.trainer: Trainer | None = None
+        #: Set by a callback, it ends training after the epoch.
+        self.stop_training = False
+        self._rng: np.random.Generator | None = None
+        self._named_parameters: dict[str, Parameter] = {}
+        for layer in layers:
+            self.add(layer)
+
+    # Making it -----------------------------------------------------------------------------------------
+
+    def add(self, layer: Layer) -> None:
+        """Put `layer` behind the last one; a model that is built builds it at once."""
+        if isinstance(layer, dict):
+            layer = registry.get(layer)
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{self.title}: a layer must be an instance of Layer. Received: {describe(layer)}")
+        if isinstance(layer, Input):
+            if self.layers or self.built:
+                raise ValueError(f"{self.title}: Input must be the first entry. Received: it as entry {len(self.layers)}")
+            self.build(layer.shape)
+            return
+        inside = list(_with_descendants(layer))
+        if len(set(inside)) < len(inside) or any(part in _TAKEN or part is self for part in inside):
+            raise ValueError(
+                f"{self.title}: a layer can be in one place of one model only; copy.deepcopy gives another like it. "
+                f"Received: {layer.title} again"
+            )
+        self._give_name(layer)
+        self.layers.append(layer)
+        if self.built:
+            try:
+                self._build_layer(layer)
+            except Exception:
+                self.layers.remove(layer)
+                raise
+            self._settle()
+        _TAKEN.update(inside)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
+        """Make all parameters, for samples of `input_shape`.
+
+        Layer i draws from the i-th child of `rng`, by default the generator of the model's seed: what one layer
+        draws doesn't change the others.
+        """
+        if self.built:
+            raise RuntimeError(f"{self.title}: is built already, for input of shape {self.input_shape}")
+        self.input_shape = tuple(input_shape)
+        self._rng = generator(self.seed, "initialization") if rng is None else rng
+        try:
+            for layer in self.layers:
+                self._build_layer(layer)
+        except Exception:
+            self.input_shape = None
+            raise
+        self._settle()
+
+    def _build_layer(self, layer: Layer) -> None:
+        at = self.layers.index(layer)
+        shape = self.layers[at - 1].output_shape if at else self._shape()
+        assert self._rng is not None
+        rng = self._rng.spawn(1)[0]
+        if not layer.built:
+            layer.dtype = self.dtype
+            layer.build(shape, rng)
+        elif layer.input_shape != shape or layer.dtype != self.dtype:
+            raise ValueError(
+                f"{self.title}: {layer.title} was built for input of shape {layer.input_shape}, {layer.dtype}. "
+                f"Received: input of shape {shape}, {self.dtype}"
+            )
+
+    def _settle(self) -> None:
+        """Give parameters their paths as names, and move them into one storage."""
+        self._named_parameters = {
+            f"{layer.name}/{name}": parameter
+            for layer in self.layers
+            for name, parameter in layer.named_parameters().items()
+        }
+        for name, parameter in self._named_parameters.items():
+            parameter.name = name
+        flatten(self._named_parameters.values())
+        self._parameter_tuple = tuple(self._named_parameters.values())
+        trained = [i for i, layer in enumerate(self.layers) if layer.parameters]
+        self._first_with_parameters = trained[0] if trained else 0
+
+    def _give_name(self, layer: Layer) -> None:
+        taken = {other.name for other in self.layers}
+        if layer.name is None:
+            base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__.replace("LU", "lu")).lower()
+            numbers = (f"{base}_{i}" if i else base for i in range(len(taken) + 1))
+            layer.name = next(name for name in numbers if name not in taken)
+        elif layer.name in taken:
+            raise ValueError(f"{self.title}: layers must have different names. Received: {layer.name!r} again")
+
+    # Being a layer -------------------------------------------------------------------------------------
+
+    @property
+    def children(self) -> tuple[Layer, ...]:
+        """The layers."""
+        return tuple(self.layers)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters, in order; none before the model is built."""
+        return self._parameter_tuple if self.built else ()
+
+    @property
+    def output_shape(self) -> Shape:
+        """The last layer's."""
+        return self.layers[-1].output_shape if self.layers else self._shape()
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return the parameters by their paths, such as "dense_1/kernel"."""
+        return dict(self._named_parameters)
+
+    def named_buffers(self) -> dict[str, Array]:
+        """Return the buffers by their paths."""
+        return {f"{layer.name}/{k}": v for layer in self.layers for k, v in layer.named_buffers().items()}
+
+    @property
+    def link(self) -> Layer | None:
+        """The last layer's."""
+        return self.layers[-1].link if self.layers else None
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        """Return the output for a batch; `training` is for layers that differ while training.
+
+        Raises:
+            ValueError: If `x` doesn't have the shape or kind that the model was built for.
+        """
+        return self._run(self.layers, x, training)
+
+    def forward_logits(self, x: ArrayLike, training: bool = False) -> Array:
+        """Return what goes into the link."""
+        return self.layers[-1].forward_logits(self._run(self.layers[:-1], x, training), training)
+
+    def _run(self, layers: Sequence[Layer], x: ArrayLike, training: bool) -> Array:
+        if not self.layers:
+            raise RuntimeError(f"{self.title}: has no layers")
+        x = np.asarray(x)
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"{self.title}: input must be numbers. Received: {describe(x)}")
+        if not self.built:
+            self.build(x.shape[1:])
+        self._check_input(x)
+        x = x.astype(self.dtype, copy=False)
+        for layer in layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        """Return the gradient by the last input; write the parameters', or add to them if `accumulate`."""
+        return self.backward_part(dy, accumulate)
+
+    def backward_part(  # noqa: D102
+        self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
+    ) -> Array:
+        last, first = len(self.layers) - 1, 0 if input_gradient else self._first_with_parameters
+        for i in range(last, first - 1, -1):
+            dy = self.layers[i].backward_part(
+                dy,
+                accumulate,
+                from_logits=from_logits and i == last,
+                input_gradient=input_gradient or i > first,
+            )
+        return dy
+
+    # Weights -------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of all parameters and buffers, by their paths."""
+        arrays = {name: parameter.data for name, parameter in self._named_parameters.items()}
+        return {name: array.copy() for name, array in {**arrays, **self.named_buffers()}.items()}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        """Copy `state` into the parameters and buffers: all of them, or none.
+
+        Raises:
+            ValueError: If names or shapes differ.
+        """
+        own = {name: parameter.data for name, parameter in self._named_parameters.items()} | self.named_buffers()
+        if set(own) != set(state):
+            raise ValueError(
+                f"{self.title}: the state must hold exactly the model's names. "
+                f"Received: missing {sorted(set(own) - set(state))}, unknown {sorted(set(state) - set(own))}"
+            )
+        for name, array in own.items():
+            if np.shape(state[name]) != array.shape:
+                raise ValueError(
+                    f"{self.title}: {name} must have shape {array.shape}. Received: shape {np.shape(state[name])}"
+                )
+        for name, array in own.items():
+            array[...] = state[name]
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all parameters and buffers, in order, as Keras does."""
+        return list(self.state_dict().values())
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Copy `weights`, in the order of `get_weights`, into the parameters and buffers: all of them, or none."""
+        names = list(self.state_dict())
+        if len(weights) != len(names):
+            raise ValueError(f"{self.title}: weights must be {len(names)} arrays. Received: {len(weights)}")
+        self.load_state_dict(dict(zip(names, weights, strict=True)))
+
+    # Describing it -------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layers, the seed, the dtype and, once built, the input's shape; for `from_config`."""
+        entries: list[Layer] = list(self.layers) if self.input_shape is None else [Input(self.input_shape), *self.layers]
+        return {
+            "layers": [{"class": type(layer).__name__, **layer.get_config()} for layer in entries],
+            "seed": self.seed,
+            "dtype": str(self.dtype),
+            "name": self.name,
+        }
+
+    def summary(self, print_fn: Callable[[str], object] = print) -> None:
+        """Print a line a layer: its name, class, output shape and number of parameters.
+
+        Raises:
+            RuntimeError: If the model isn't built yet.
+        """
+        if not self.built:
+            raise RuntimeError(f"{self.title}: must be built before its summary: start with Input(shape), or fit it")
+        rows = [("Layer", "Output shape", "Parameters")]
+        for layer in self.layers:
+            shape = f"({', '.join(['batch', *map(str, layer.output_shape)])})"
+            rows.append((f"{layer.name} ({type(layer).__name__})", shape, f"{_count(layer.parameters):,}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        rule = "─" * (sum(widths) + 4)
+        for row in [rows[0], None, *rows[1:], None]:
+            print_fn(rule if row is None else f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}")
+        frozen = _count(p for p in self.parameters if not p.trainable)
+        total = _count(self.parameters)
+        size = sum(p.data.nbytes for p in self.parameters)
+        print_fn(f"{total:,} parameters ({size / 1e6:.2f} MB, {self.dtype}), of which {frozen:,} frozen")
+
+    def __repr__(self) -> str:
+        inside = ", ".join(repr(layer) for layer in self.layers)
+        return f"Sequential([{inside}], seed={self.seed})"
+
+    # Training it, as in Keras --------------------------------------------------------------------------
+
+    def compile(self, optimizer: object, loss: object, metrics: Iterable[object] = ()) -> None:
+        """Say how to train: an optimizer, a loss and metrics, by name or as objects.
+
+        The weights stay as they are. Afterwards `model.trainer` is the Trainer that `fit` uses.
+        """
+        from minidl.trainer import Trainer
+
+        self.trainer = Trainer(self, optimizer, loss, metrics)
+
+    def fit(self, x: Any, y: Any = None, **options: Any) -> History:
+        """Train; all options are those of `Trainer.fit`.
+
+        Raises:
+            RuntimeError: If the model isn't compiled.
+        """
+        return self._compiled("fit").fit(x, y, **options)
+
+    def evaluate(self, x: Any, y: Any = None, *, return_dict: bool = False, **options: Any) -> Any:
+        """Return the loss, or with metrics the list [loss, *metrics], or a dict; see `Trainer.evaluate`."""
+        logs = self._compiled("evaluate").evaluate(x, y, **options)
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values if len(values) > 1 else values[0]
+
+    def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
+        """Return the outputs for all of `x`, computed in batches."""
+        from minidl.trainer import predict
+
+        return predict(self, x, batch_size)
+
+    def _compiled(self, what: str) -> Trainer:
+        if self.trainer is None:
+            raise RuntimeError(f"{self.title}: must be compiled before {what}: compile(optimizer, loss). Received: no compile")
+        return self.trainer
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for layer in self.layers:
+            _TAKEN.update(_with_descendants(layer))
+
+
+def _with_descendants(layer: Layer) -> Iterable[Layer]:
+    yield layer
+    for child in layer.children:
+        yield from _with_descendants(child)
+
+
+def _count(parameters: Iterable[Parameter]) -> int:
+    return sum(parameter.size for parameter in parameters)
+
+
+def _dtype_name(dtype: DTypeLike) -> str:
+    try:
+        return str(np.dtype(dtype))
+    except TypeError:
+        return str(dtype)

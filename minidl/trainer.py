@@ -1,0 +1,340 @@
+"""The Trainer: one short loop, and one step that also works alone."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from minidl import losses, metrics, optimizers
+from minidl.callbacks import Callback
+from minidl.config import Checked
+from minidl.data import DEFAULT_BATCH_SIZE, Batch, Batches, Order, class_labels, split_indices
+from minidl.history import History
+from minidl.progress import Progress
+from minidl.randomness import generator, seed_or_fresh
+from minidl.validation import choice, describe, integer, number
+
+__all__ = ["Trainer", "predict"]
+
+Array = NDArray[Any]
+Logs = dict[str, float]
+
+
+class Trainer(metaclass=Checked):
+    """Trains a model: shuffled mini-batches, one step of the optimizer for each.
+
+    Args:
+        model: A `Sequential`, or a model like it.
+        optimizer: An optimizer or its name. One that has trained another model is refused.
+        loss: A loss or its name.
+        metrics: Metrics or their names.
+        seed: Where the order of samples and the validation split come from; by default the model's seed.
+
+    Under its cross-entropy, a model that ends in `Softmax` or `Sigmoid` is trained on the logits (see
+    `minidl.losses`); metrics see probabilities all the same.
+
+    Attributes:
+        history: The record of all fits of this trainer.
+        epoch: How many epochs were done; a second fit goes on counting.
+        split: The indices (training, validation) of the last `validation_split`, or None.
+
+    >>> model = Sequential([layers.Input((2,)), layers.Dense(1)], seed=0)
+    >>> trainer = Trainer(model, optimizers.SGD(0.1), losses.MeanSquaredError())
+    >>> x = np.eye(2); y = x @ [[3.0], [4.0]]
+    >>> history = trainer.fit(x, y, epochs=200, verbose=0)
+    >>> trainer.evaluate(x, y)["loss"] < 1e-6
+    True
+    """
+
+    def __init__(
+        self, model: Any, optimizer: object, loss: object, metrics: Iterable[object] = (), *, seed: int | None = None
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizers.registry.get(optimizer)
+        self.loss = losses.registry.get(loss)
+        self.metrics = _metrics(metrics)
+        self.seed = model.seed if seed is None else seed_or_fresh("Trainer", seed)
+        self.history = History()
+        self.epoch = 0
+        self.split: tuple[Array, Array] | None = None
+        self._reset()
+        if self.optimizer.iterations and not set(self.optimizer.state) & set(model.parameters):
+            raise ValueError(
+                f"Trainer: the optimizer has trained another model; make a new one, "
+                f"{type(self.optimizer).__name__}.from_config(optimizer.get_config()). "
+                f"Received: an optimizer after {self.optimizer.iterations} steps"
+            )
+
+    # The loop ------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        shuffle: Order = True,
+        validation_data: Any = None,
+        validation_split: float = 0.0,
+        stratify: bool = False,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        accumulate: int = 1,
+        callbacks: Sequence[Callback] = (),
+        verbose: int = 1,
+    ) -> History:
+        """Train for `epochs` epochs and return their history.
+
+        The batch size alone makes it batch (all n samples), stochastic (1) or mini-batch (between) gradient descent.
+
+        Args:
+            x: Samples along the first axis: an array or a `np.memmap`. Or, without `y`, an iterable of batches
+                (x, y) or (x, y, sample_weight), gone through anew each epoch.
+            y: The targets.
+            batch_size: Samples a batch, at least 1; 32 by default. The last batch of an epoch may be shorter; it
+                counts by its size.
+            epochs: At least 1.
+            shuffle: True (default) for an order that is a function of (seed, epoch); False for the order as given; or
+                a callable `(epoch, n) -> order` that returns the samples' indices.
+            validation_data: (x, y), (x, y, sample_weight) or an iterable of batches, evaluated after each epoch.
+            validation_split: The fraction of the samples, in [0, 1), that is kept for validation instead: chosen at
+                random by the seed. `trainer.split` keeps the indices.
+            stratify: Whether each class gives its share to that part.
+            sample_weight: A weight for each sample; 2 is the sample twice.
+            class_weight: A weight for each class, which multiplies that of its samples.
+            accumulate: How many batches make one step: k batches of b samples give the step of one of k · b.
+            callbacks: See `minidl.callbacks`.
+            verbose: 0 shows nothing, 1 (default) a progress bar, 2 a line an epoch.
+
+        Raises:
+            ValueError, TypeError: If an argument isn't as told above, or the data don't fit the model or the loss.
+            FloatingPointError: If a gradient isn't finite; the parameters are those of the step before.
+        """
+        epochs = integer("fit", "epochs", epochs, 1)
+        accumulate = integer("fit", "accumulate", accumulate, 1)
+        verbose = choice("fit", "verbose", verbose, (0, 1, 2))
+        data = Batches(x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
+        train, validation = self._validation(data, validation_data, validation_split, stratify)
+        if epochs > 1 and train.stream is not None and iter(train.stream) is train.stream:
+            raise ValueError(
+                f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates anew. "
+                f"Received: {describe(train.stream)}, epochs={epochs}"
+            )
+        listeners = _Listeners(self, callbacks)
+        progress = Progress(verbose, epochs, len(train), lambda: {**self._means(), **self._rate()})
+        history = History()
+        self.model.stop_training = False
+        listeners.on_train_begin()
+        try:
+            for epoch in range(self.epoch, self.epoch + epochs):
+                self.optimizer.epoch = epoch
+                self._reset()
+                listeners.on_epoch_begin(epoch)
+                progress.start_epoch(len(history) + 1)
+                order = train.order(shuffle, self.seed, epoch)
+                for index, group in enumerate(train.groups(order, accumulate)):
+                    listeners.on_train_batch_begin(index)
+                    loss = self._update(group)
+                    progress.advance(len(group))
+                    if listeners.hear_batches:
+                        listeners.on_train_batch_end(index, {**self._means(), "batch_loss": loss})
+                logs = self._means()
+                if validation is not None:
+                    logs.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
+                logs.update(self._rate())
+                self.epoch = epoch + 1
+                history.append(epoch, logs)
+                progress.end_epoch(logs)
+                listeners.on_epoch_end(epoch, logs)
+                if self.model.stop_training:
+                    break
+        finally:
+            progress.close()
+            self.history.extend(history)
+            listeners.on_train_end()
+        return history
+
+    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Logs:
+        """Make one step on one batch; return its loss and metrics, taken before the update.
+
+        It works alone, for those who write their own loop.
+        """
+        data = Batches([(x, y) if sample_weight is None else (x, y, sample_weight)])
+        self._reset()
+        self._update(list(data.epoch()))
+        return self._means()
+
+    def evaluate(
+        self, x: Any, y: Any = None, *, batch_size: int | None = None, sample_weight: ArrayLike | None = None
+    ) -> Logs:
+        """Return the loss, penalties included, and the metrics over all of the data, weighted by samples.
+
+        Takes data as `fit` does. Nothing is changed.
+        """
+        return self._evaluate(Batches(x, y, sample_weight=sample_weight, batch_size=batch_size))
+
+    def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
+        """Return the model's outputs for all of `x`, computed in batches."""
+        return predict(self.model, x, batch_size)
+
+    # What the loop is made of --------------------------------------------------------------------------
+
+    def _update(self, group: list[Batch]) -> float:
+        """Make one step on the samples of all batches of `group` together; return their loss before it."""
+        totals = [_total(batch) for batch in group]
+        penalty = self.model.regularization()
+        loss = 0.0
+        for i, batch in enumerate(group):
+            x, y, weight = batch
+            y_pred = self._forward(x, training=True)
+            value, slopes = self._objective.value_and_gradient(y, y_pred, weight)
+            if len(group) > 1:
+                share = totals[i] / sum(totals) if sum(totals) else 0.0
+                value, slopes = value * share, slopes * share
+            self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
+            self._record_metrics(batch, y_pred)
+            loss += value
+        self._record_loss(loss + penalty, sum(totals))
+        self.model.add_regularization_gradient()
+        self.optimizer.step(self.model.parameters)
+        return loss + penalty
+
+    def _evaluate(self, data: Batches) -> Logs:
+        self._reset()
+        penalty = self.model.regularization()
+        for batch in data.epoch():
+            x, y, weight = batch
+            y_pred = self._forward(x, training=False)
+            self._record_loss(self._objective(y, y_pred, weight) + penalty, _total(batch))
+            self._record_metrics(batch, y_pred)
+        return self._means()
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        output: Array = (self.model.forward_logits if self._on_logits else self.model.forward)(x, training)
+        return output
+
+    def _reset(self) -> None:
+        self._objective, self._on_logits = _objective(self.model, self.loss)
+        self._loss_sum = 0.0
+        self._weight_sum = 0.0
+        for metric in self.metrics:
+            metric.reset()
+
+    def _record_loss(self, loss: float, total: float) -> None:
+        self._loss_sum += loss * total
+        self._weight_sum += total
+
+    def _record_metrics(self, batch: Batch, y_pred: Array) -> None:
+        if self.metrics:
+            predictions = self._objective.predictions(y_pred)
+            for metric in self.metrics:
+                metric.update(batch[1], predictions, batch[2])
+
+    def _means(self) -> Logs:
+        """Return loss and metrics since the last reset."""
+        loss = self._loss_sum / self._weight_sum if self._weight_sum else 0.0
+        return {"loss": loss, **{metric.name: float(metric.result()) for metric in self.metrics}}
+
+    def _rate(self) -> Logs:
+        """Return the learning rate that the last step used, if the rule has one."""
+        return {k: v for k, v in self.optimizer.applied.items() if k == "learning_rate"}
+
+    def _validation(
+        self, data: Batches, validation_data: Any, fraction: float, stratify: bool
+    ) -> tuple[Batches, Batches | None]:
+        """Return the data to train on and to validate on."""
+        fraction = number("fit", "validation_split", fraction, "[0, 1)")
+        if stratify and not fraction:
+            raise ValueError("fit: stratify needs a validation_split. Received: validation_split=0.0")
+        if validation_data is not None:
+            if fraction:
+                raise ValueError(
+                    f"fit: validation must come from validation_data or from validation_split. "
+                    f"Received: both, validation_split={fraction}"
+                )
+            if not isinstance(validation_data, tuple):
+                return data, Batches(validation_data)
+            if len(validation_data) not in (2, 3):
+                raise ValueError(
+                    f"fit: validation_data must be (x, y) or (x, y, sample_weight). "
+                    f"Received: {len(validation_data)} entries"
+                )
+            x, y, weight = (*validation_data, None)[:3]
+            size = None if data.stream is not None else data.batch_size
+            return data, Batches(x, y, sample_weight=weight, batch_size=size)
+        if not fraction:
+            return data, None
+        if data.stream is not None:
+            raise ValueError("fit: validation_split needs arrays. Received: an iterable of batches")
+        labels = class_labels(data.y) if stratify else None
+        self.split = split_indices(data.n, fraction, generator(self.seed, "split"), labels)
+        return data.subset(self.split[0]), data.subset(self.split[1])
+
+
+class _Listeners:
+    """Callbacks, called one after the other."""
+
+    def __init__(self, trainer: Trainer, callbacks: Sequence[Callback]) -> None:
+        self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"fit: a callback must be an instance of Callback. Received: {describe(callback)}")
+            callback.trainer = trainer
+        name = "on_train_batch_end"
+        self.hear_batches = any(
+            getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks
+        )
+
+    def __getattr__(self, hook: str) -> Any:
+        if not hook.startswith("on_"):
+            raise AttributeError(hook)
+
+        def call(*arguments: Any) -> None:
+            for callback in self.callbacks:
+                getattr(callback, hook)(*arguments)
+
+        return call
+
+
+def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
+    """Return the outputs of `model` for all samples of `x`, computed in batches of `batch_size` (32 if None).
+
+    Raises:
+        ValueError: If `x` doesn't fit the model.
+    """
+    size = DEFAULT_BATCH_SIZE if batch_size is None else integer("predict", "batch_size", batch_size, 1)
+    x = np.asarray(x)
+    if x.ndim == 0:
+        raise ValueError(f"predict: x must have an axis of samples. Received: {describe(x)}")
+    return np.concatenate([model.forward(x[i : i + size]) for i in range(0, max(len(x), 1), size)])
+
+
+def _objective(model: Any, loss: losses.Loss) -> tuple[losses.Loss, bool]:
+    """Return what is computed on the model's outputs, and whether these outputs are the logits."""
+    link = None if model.link is None else model.link.link_name
+    if link is None or link != loss.link_name:
+        return loss, False
+    if loss.from_logits:
+        raise ValueError(
+            f"Trainer: from_logits=True is for a model that ends without {link}. "
+            f"Received: {loss!r} and a model that ends in {model.link!r}"
+        )
+    return loss.on_logits(), True
+
+
+def _metrics(given: Iterable[object]) -> list[metrics.Metric]:
+    if isinstance(given, (str, metrics.Metric)):
+        raise TypeError(f"Trainer: metrics must be a list. Received: {describe(given)}")
+    found = [metrics.registry.get(metric) for metric in given]
+    names = [metric.name for metric in found]
+    for name in names:
+        if names.count(name) > 1 or name in ("loss", "learning_rate"):
+            raise ValueError(f"Trainer: metrics must have names of their own. Received: {names}")
+    return found
+
+
+def _total(batch: Batch) -> float:
+    """Return the weight of a batch: the sum of its samples' weights, by default their number."""
+    return float(len(batch[0]) if batch[2] is None else batch[2].sum())
