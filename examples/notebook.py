@@ -35,7 +35,7 @@ def run(name: str, epochs: int) -> tuple[list[float], float]:
     rng = np.random.RandomState(3)
     for kernel in model.parameters[::2]:  # the notebook's kernels are (outputs, inputs), ours the other way
         n_in, n_out = kernel.shape
-        kernel.data = (rng.randn(n_out, n_in) * np.sqrt(2 / n_in)).T
+        kernel.data = (rng.standard_normal((n_out, n_in)) * np.sqrt(2 / n_in)).T  # randn's numbers
     costs: list[float] = []
     record = callbacks.Lambda(on_train_batch_end=lambda batch, logs: costs.append(logs["batch_loss"]))
     trainer = Trainer(model, OPTIMIZERS[name](), losses.BinaryCrossentropy(), ["accuracy"])

@@ -22,8 +22,9 @@ Logs = dict[str, float]
 class Callback(metaclass=Checked):
     """The base of all callbacks; a subclass overrides the hooks that it needs.
 
-    `logs` of an epoch hold "loss", each metric, "val_loss" and so on, and "learning_rate"; `logs` of a batch the
-    means of "loss" and each metric since the epoch began, and "batch_loss", that of this step alone. To end training after the epoch, set `self.model.stop_training = True`.
+    `logs` of an epoch hold "loss", each metric, "val_loss" and so on, and "learning_rate". `logs` of a batch hold
+    the means of "loss" and each metric since the epoch began, and "batch_loss", that of this step alone. To end
+    training after the epoch, set `self.model.stop_training = True`.
 
     Attributes:
         trainer: The Trainer that calls.
@@ -250,7 +251,7 @@ class ReduceOnPlateau(_Monitor):
                 f"Received: learning_rate={rate!r}"
             )
 
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:  # noqa: ARG002
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Reduce, or count."""
         value = self.value(logs)
         if self.cooling:

@@ -132,7 +132,5 @@ class Registry(Generic[T]):
 
     def _find(self, name: str) -> type[T]:
         if name.lower() not in self._classes:
-            raise ValueError(
-                f"minidl: unknown {self.kind}. Received: {name!r}. {nearest(name.lower(), self._classes)}"
-            )
+            raise ValueError(f"minidl: unknown {self.kind}. Received: {name!r}. {nearest(name.lower(), self._classes)}")
         return self._classes[name.lower()]

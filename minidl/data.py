@@ -1,7 +1,8 @@
 """Batches: how data becomes what a training step is given."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,10 +46,14 @@ class Batches:
         self.stream: Iterable[Any] | None = None
         if y is None:
             if isinstance(x, (np.ndarray, str, dict)) or not isinstance(x, Iterable):
-                raise ValueError(f"fit: data must be x and y, or an iterable of batches. Received: x={describe(x)}, no y")
+                raise ValueError(
+                    f"fit: data must be x and y, or an iterable of batches. Received: x={describe(x)}, no y"
+                )
             for name, value in {"batch_size": batch_size, "sample_weight": sample_weight}.items():
                 if value is not None:
-                    raise ValueError(f"fit: {name} is for arrays; an iterable's batches have their own. Received: {name}")
+                    raise ValueError(
+                        f"fit: {name} is for arrays; an iterable's batches have their own. Received: {name}"
+                    )
             self.stream = x
             self.n = 0
             return
@@ -66,8 +71,8 @@ class Batches:
     def __len__(self) -> int:
         """The number of batches in an epoch; 0 if an iterable doesn't tell."""
         if self.stream is not None:
-            return len(self.stream) if hasattr(self.stream, "__len__") else 0
-        return -(-self.n // self.batch_size)
+            return len(self.stream) if isinstance(self.stream, Sized) else 0
+        return math.ceil(self.n / self.batch_size)
 
     def subset(self, indices: Array) -> "Batches":
         """Return the batches of some of the samples."""
@@ -148,9 +153,7 @@ def split_indices(
         sizes = np.floor(shares).astype(int)
         # Those who lost most by rounding down get the places that are left.
         sizes[np.argsort(sizes - shares, kind="stable")[: size - sizes.sum()]] += 1
-        parts = [
-            rng.permutation(np.flatnonzero(labels == c))[:count] for c, count in zip(classes, sizes, strict=True)
-        ]
+        parts = [rng.permutation(np.flatnonzero(labels == c))[:count] for c, count in zip(classes, sizes, strict=True)]
         chosen = np.concatenate(parts)
     mask = np.zeros(n, bool)
     mask[chosen] = True
@@ -164,7 +167,7 @@ def class_labels(y: Array) -> Array:
         ValueError: If `y` holds no classes.
     """
     if y.ndim == 2 and y.shape[1] > 1:
-        return np.asarray(y.argmax(axis=1))
+        return y.argmax(axis=1)
     if y.size != len(y) or not np.array_equal(y, np.asarray(y).astype(int)):
         raise ValueError(f"fit: classes must be integers or one-hot rows. Received: y={describe(y)}")
     return y.reshape(-1).astype(int)

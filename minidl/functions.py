@@ -34,7 +34,7 @@ def softmax(x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     [0.5, 0.5]
     """
     e = np.exp(x - x.max(axis=axis, keepdims=True))
-    return np.asarray(e / e.sum(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 def log_softmax(x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
@@ -44,4 +44,4 @@ def log_softmax(x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     [0.0, -1000.0]
     """
     shifted = x - x.max(axis=axis, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)))
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))

@@ -38,9 +38,7 @@ class History:
             ValueError: If its columns aren't those of the epochs before.
         """
         if self.epoch and set(logs) != set(self.history):
-            raise ValueError(
-                f"History: an epoch must have the columns {list(self.history)}. Received: {list(logs)}"
-            )
+            raise ValueError(f"History: an epoch must have the columns {list(self.history)}. Received: {list(logs)}")
         self.epoch.append(int(epoch))
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))

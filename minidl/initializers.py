@@ -37,9 +37,7 @@ __all__ = [
 class Initializer(Configurable):
     """The base of all initializers. A subclass overrides `draw`."""
 
-    def __call__(
-        self, shape: tuple[int, ...], rng: np.random.Generator, dtype: DTypeLike = np.float32
-    ) -> NDArray[Any]:
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """Return a new array of `shape` and `dtype`, drawn from `rng`."""
         return np.asarray(self.draw(shape, rng)).astype(dtype)
 
@@ -55,7 +53,7 @@ registry: Registry[Initializer] = Registry("initializer", Initializer)
 class Zeros(Initializer):
     """All entries 0."""
 
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002, D102  # constants draw nothing
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return np.zeros(shape)
 
 
@@ -63,7 +61,7 @@ class Zeros(Initializer):
 class Ones(Initializer):
     """All entries 1."""
 
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002, D102  # constants draw nothing
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return np.ones(shape)
 
 
@@ -74,7 +72,7 @@ class Constant(Initializer):
     def __init__(self, value: float = 0.0) -> None:
         self.value = number("Constant", "value", value)
 
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: ARG002, D102  # constants draw nothing
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return np.full(shape, self.value)
 
 
@@ -86,7 +84,7 @@ class RandomNormal(Initializer):
         self.mean = number("RandomNormal", "mean", mean)
         self.stddev = number("RandomNormal", "stddev", stddev, "[0, inf)")
 
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: D102
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return rng.normal(self.mean, self.stddev, shape)
 
 
@@ -98,7 +96,7 @@ class RandomUniform(Initializer):
         self.minval = number("RandomUniform", "minval", minval)
         self.maxval = number("RandomUniform", "maxval", maxval, f"[{self.minval}, inf)")
 
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: D102
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return rng.uniform(self.minval, self.maxval, shape)
 
 
@@ -116,7 +114,7 @@ class Orthogonal(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = number("Orthogonal", "gain", gain)
 
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:  # noqa: D102
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: shape must have at least two axes. Received: shape={shape}")
         rows, columns = math.prod(shape[:-1]), shape[-1]

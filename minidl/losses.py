@@ -138,7 +138,8 @@ def check_weight(owner: str, sample_weight: ArrayLike | None, n: int) -> Array |
         raise ValueError(f"{owner}: sample_weight must have shape ({n},). Received: shape {weight.shape}")
     if not (np.isfinite(weight).all() and (weight >= 0).all()):
         raise ValueError(
-            f"{owner}: sample_weight must be finite and not negative. Received: from {weight.min():g} to {weight.max():g}"
+            f"{owner}: sample_weight must be finite and not negative. "
+            f"Received: from {weight.min():g} to {weight.max():g}"
         )
     return weight
 
@@ -164,10 +165,10 @@ class MeanSquaredError(Loss):
     2.5
     """
 
-    def per_sample(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         return _mean(np.square(y_pred - y_true))
 
-    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         return ((2 / _entries(y_pred)) * (y_pred - y_true)).astype(y_pred.dtype, copy=False)
 
 
@@ -179,10 +180,10 @@ class MeanAbsoluteError(Loss):
     1.5
     """
 
-    def per_sample(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         return _mean(np.abs(y_pred - y_true))
 
-    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         return (np.sign(y_pred - y_true) / _entries(y_pred)).astype(y_pred.dtype, copy=False)
 
 
@@ -210,29 +211,30 @@ class BinaryCrossentropy(_Crossentropy):
 
     link_name = "sigmoid"
 
-    def check(self, y_true: Array, y_pred: Array) -> None:  # noqa: D102
+    def check(self, y_true: Array, y_pred: Array) -> None:
         self._check_same_shape(y_true, y_pred)
         self._check_probabilities(y_pred)
         if y_true.size and not (y_true.min() >= 0 and y_true.max() <= 1):
             raise ValueError(
-                f"BinaryCrossentropy: targets must be in [0, 1]. Received: y_true from {y_true.min():g} to {y_true.max():g}"
+                f"BinaryCrossentropy: targets must be in [0, 1]. "
+                f"Received: y_true from {y_true.min():g} to {y_true.max():g}"
             )
 
-    def per_sample(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         if self.from_logits:
             return _mean(functions.softplus(y_pred) - y_true * y_pred)
         tiny = np.finfo(y_pred.dtype).tiny
         log_p, log_q = np.log(np.maximum(y_pred, tiny)), np.log(np.maximum(1 - y_pred, tiny))
         return _mean(-(y_true * log_p + (1 - y_true) * log_q))
 
-    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         y = y_true.astype(y_pred.dtype, copy=False)
         if self.from_logits:
             slopes = functions.sigmoid(y_pred) - y
         else:
             tiny = np.finfo(y_pred.dtype).tiny
             slopes = (1 - y) / np.maximum(1 - y_pred, tiny) - y / np.maximum(y_pred, tiny)
-        return np.asarray(slopes / _entries(y_pred))
+        return slopes / _entries(y_pred)
 
 
 @registry.register("categorical_crossentropy")
@@ -253,7 +255,7 @@ class CategoricalCrossentropy(_Crossentropy):
 
     link_name = "softmax"
 
-    def check(self, y_true: Array, y_pred: Array) -> None:  # noqa: D102
+    def check(self, y_true: Array, y_pred: Array) -> None:
         if y_true.ndim == y_pred.ndim - 1 and y_true.dtype.kind in "iu":
             raise ValueError(
                 f"CategoricalCrossentropy: targets must be one-hot, in the shape of the predictions {y_pred.shape}; "
@@ -269,16 +271,16 @@ class CategoricalCrossentropy(_Crossentropy):
                     f"Received: sums from {sums.min():g} to {sums.max():g}, least entry {y_true.min():g}"
                 )
 
-    def per_sample(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         return _mean(-(y_true * _log_probabilities(y_pred, self.from_logits)).sum(axis=-1))
 
-    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         y = y_true.astype(y_pred.dtype, copy=False)
         if self.from_logits:
             slopes = functions.softmax(y_pred) * y.sum(axis=-1, keepdims=True) - y
         else:
             slopes = -y / np.maximum(y_pred, np.finfo(y_pred.dtype).tiny)
-        return np.asarray(slopes / _entries(y_pred[..., 0]))
+        return slopes / _entries(y_pred[..., 0])
 
 
 @registry.register("sparse_categorical_crossentropy")
@@ -298,7 +300,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
 
     link_name = "softmax"
 
-    def check(self, y_true: Array, y_pred: Array) -> None:  # noqa: D102
+    def check(self, y_true: Array, y_pred: Array) -> None:
         if y_true.shape == y_pred.shape and y_true.shape[-1:] != (1,):
             raise ValueError(
                 f"SparseCategoricalCrossentropy: targets must be integer labels of shape {y_pred.shape[:-1]}; "
@@ -323,11 +325,11 @@ class SparseCategoricalCrossentropy(_Crossentropy):
                 f"Received: labels from {y_true.min()} to {y_true.max()}"
             )
 
-    def per_sample(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         log_p = _log_probabilities(y_pred, self.from_logits)
         return _mean(-np.take_along_axis(log_p, y_true[..., None], axis=-1))
 
-    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         labels = y_true[..., None]
         if self.from_logits:
             slopes = functions.softmax(y_pred)
@@ -336,10 +338,10 @@ class SparseCategoricalCrossentropy(_Crossentropy):
             slopes = np.zeros_like(y_pred)
             p = np.maximum(np.take_along_axis(y_pred, labels, axis=-1), np.finfo(y_pred.dtype).tiny)
             np.put_along_axis(slopes, labels, -1 / p, axis=-1)
-        return np.asarray(slopes / _entries(y_pred[..., 0]))
+        return slopes / _entries(y_pred[..., 0])
 
 
 def _log_probabilities(y_pred: Array, from_logits: bool) -> Array:
     if from_logits:
         return functions.log_softmax(y_pred)
-    return np.asarray(np.log(np.maximum(y_pred, np.finfo(y_pred.dtype).tiny)))
+    return np.log(np.maximum(y_pred, np.finfo(y_pred.dtype).tiny))

@@ -114,7 +114,7 @@ class BinaryAccuracy(MeanMetric):
         super().__init__(name=name)
         self.threshold = number("BinaryAccuracy", "threshold", threshold)
 
-    def values(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
         return _per_sample((y_pred > self.threshold) == (y_true > self.threshold))
 
@@ -126,7 +126,7 @@ class CategoricalAccuracy(MeanMetric):
     def __init__(self, *, name: str = "categorical_accuracy") -> None:
         super().__init__(name=name)
 
-    def values(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
         return _per_sample(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
 
@@ -144,7 +144,7 @@ class SparseCategoricalAccuracy(MeanMetric):
     def __init__(self, *, name: str = "sparse_categorical_accuracy") -> None:
         super().__init__(name=name)
 
-    def values(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape[:-1])
         return _per_sample(y_pred.argmax(axis=-1) == y_true)
 
@@ -159,13 +159,16 @@ class Accuracy(MeanMetric):
 
     def __init__(self, *, name: str = "accuracy") -> None:
         super().__init__(name=name)
+        self._binary = BinaryAccuracy()
+        self._categorical = CategoricalAccuracy()
+        self._sparse = SparseCategoricalAccuracy()
 
-    def values(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
-        if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] > 1:
-            return SparseCategoricalAccuracy().values(y_true, y_pred)
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         if y_pred.shape[-1:] == (1,) or y_pred.ndim == 1:
-            return BinaryAccuracy().values(y_true, y_pred)
-        return CategoricalAccuracy().values(y_true, y_pred)
+            return self._binary.values(y_true, y_pred)
+        if y_true.ndim == y_pred.ndim - 1:
+            return self._sparse.values(y_true, y_pred)
+        return self._categorical.values(y_true, y_pred)
 
 
 @registry.register("mse", "mean_squared_error")
@@ -177,7 +180,7 @@ class MeanSquaredError(MeanMetric):
     def __init__(self, *, name: str = "mean_squared_error") -> None:
         super().__init__(name=name)
 
-    def values(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
         return losses.MeanSquaredError().per_sample(y_true, y_pred)
 
@@ -191,6 +194,6 @@ class MeanAbsoluteError(MeanMetric):
     def __init__(self, *, name: str = "mean_absolute_error") -> None:
         super().__init__(name=name)
 
-    def values(self, y_true: Array, y_pred: Array) -> Array:  # noqa: D102
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
         return losses.MeanAbsoluteError().per_sample(y_true, y_pred)

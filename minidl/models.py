@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from minidl.layers import Input, Layer, registry
 from minidl.parameters import Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
+from minidl.regularizers import Regularizer
 from minidl.validation import choice, describe
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ class Sequential(Layer):
             raise TypeError(f"{self.title}: a layer must be an instance of Layer. Received: {describe(layer)}")
         if isinstance(layer, Input):
             if self.layers or self.built:
-                raise ValueError(f"{self.title}: Input must be the first entry. Received: it as entry {len(self.layers)}")
+                raise ValueError(
+                    f"{self.title}: Input must be the first entry. Received: it as entry {len(self.layers)}"
+                )
             self.build(layer.shape)
             return
         inside = list(_with_descendants(layer))
@@ -146,6 +149,7 @@ class Sequential(Layer):
             parameter.name = name
         flatten(self._named_parameters.values())
         self._parameter_tuple = tuple(self._named_parameters.values())
+        self._penalties = super().penalties()
         trained = [i for i, layer in enumerate(self.layers) if layer.parameters]
         self._first_with_parameters = trained[0] if trained else 0
 
@@ -183,6 +187,10 @@ class Sequential(Layer):
         """Return the buffers by their paths."""
         return {f"{layer.name}/{k}": v for layer in self.layers for k, v in layer.named_buffers().items()}
 
+    def penalties(self) -> list[tuple[Parameter, Regularizer]]:
+        """Return the parameters that have a regularizer, with it."""
+        return self._penalties if self.built else []
+
     @property
     def link(self) -> Layer | None:
         """The last layer's."""
@@ -218,7 +226,7 @@ class Sequential(Layer):
         """Return the gradient by the last input; write the parameters', or add to them if `accumulate`."""
         return self.backward_part(dy, accumulate)
 
-    def backward_part(  # noqa: D102
+    def backward_part(
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
         last, first = len(self.layers) - 1, 0 if input_gradient else self._first_with_parameters
@@ -273,7 +281,9 @@ class Sequential(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the layers, the seed, the dtype and, once built, the input's shape; for `from_config`."""
-        entries: list[Layer] = list(self.layers) if self.input_shape is None else [Input(self.input_shape), *self.layers]
+        entries: list[Layer] = (
+            list(self.layers) if self.input_shape is None else [Input(self.input_shape), *self.layers]
+        )
         return {
             "layers": [{"class": type(layer).__name__, **layer.get_config()} for layer in entries],
             "seed": self.seed,
@@ -341,7 +351,9 @@ class Sequential(Layer):
 
     def _compiled(self, what: str) -> Trainer:
         if self.trainer is None:
-            raise RuntimeError(f"{self.title}: must be compiled before {what}: compile(optimizer, loss). Received: no compile")
+            raise RuntimeError(
+                f"{self.title}: must be compiled before {what}: compile(optimizer, loss). Received: no compile"
+            )
         return self.trainer
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -87,8 +87,7 @@ class Parameter(metaclass=Checked):
     def _assign(self, target: NDArray[Any], value: ArrayLike, what: str) -> None:
         if np.shape(value) != target.shape:
             raise ValueError(
-                f"Parameter {self.name!r}: {what} must have shape {target.shape}. "
-                f"Received: shape {np.shape(value)}"
+                f"Parameter {self.name!r}: {what} must have shape {target.shape}. Received: shape {np.shape(value)}"
             )
         target[...] = value
 

@@ -44,7 +44,7 @@ class L1L2(Regularizer):
     def __call__(self, w: NDArray[Any]) -> float:
         return self.l1 * float(np.abs(w).sum()) + self.l2 * float(np.vdot(w, w))
 
-    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:  # noqa: D102
+    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
         return self.l1 * np.sign(w) + (2 * self.l2) * w
 
 

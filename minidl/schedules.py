@@ -10,7 +10,7 @@ last value for ever after its end.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from minidl.config import Configurable, Registry
 from minidl.validation import choice, integer, number
@@ -82,7 +82,7 @@ class InverseTimeDecay(Schedule):
         self.decay_rate = self._number("decay_rate", decay_rate, "[0, inf)")
         self.every = self._every(every)
 
-    def value(self, index: int) -> float:  # noqa: D102
+    def value(self, index: int) -> float:
         return self.initial / (1 + self.decay_rate * index)
 
 
@@ -116,7 +116,7 @@ class ExponentialDecay(Schedule):
         self.staircase = bool(staircase)
         self.every = self._every(every)
 
-    def value(self, index: int) -> float:  # noqa: D102
+    def value(self, index: int) -> float:
         exponent = index // self.decay_steps if self.staircase else index / self.decay_steps
         return float(self.initial * self.decay_rate**exponent)
 
@@ -143,7 +143,7 @@ class StepDecay(Schedule):
         self.factor = self._number("factor", factor, "(0, inf)")
         self.every = self._every(every)
 
-    def value(self, index: int) -> float:  # noqa: D102
+    def value(self, index: int) -> float:
         return float(self.initial * self.factor ** (index // self.step_size))
 
 
@@ -171,12 +171,10 @@ class PiecewiseConstant(Schedule):
                 f"Received: {len(self.values)} values, {len(self.boundaries)} boundaries"
             )
         if sorted(set(self.boundaries)) != self.boundaries:
-            raise ValueError(
-                f"PiecewiseConstant: boundaries must increase. Received: boundaries={self.boundaries}"
-            )
+            raise ValueError(f"PiecewiseConstant: boundaries must increase. Received: boundaries={self.boundaries}")
         self.every = self._every(every)
 
-    def value(self, index: int) -> float:  # noqa: D102
+    def value(self, index: int) -> float:
         return self.values[sum(index >= boundary for boundary in self.boundaries)]
 
 
@@ -212,7 +210,7 @@ class PolynomialDecay(Schedule):
         self.power = self._number("power", power, "(0, inf)")
         self.every = self._every(every)
 
-    def value(self, index: int) -> float:  # noqa: D102
+    def value(self, index: int) -> float:
         left = 1 - min(index, self.decay_steps) / self.decay_steps
         return float(self.final + (self.initial - self.final) * left**self.power)
 
@@ -240,7 +238,7 @@ class CosineDecay(Schedule):
         self.final = self._number("final", final)
         self.every = self._every(every)
 
-    def value(self, index: int) -> float:  # noqa: D102
+    def value(self, index: int) -> float:
         angle = math.pi * min(index, self.decay_steps) / self.decay_steps
         return self.final + (self.initial - self.final) * (1 + math.cos(angle)) / 2
 
@@ -267,7 +265,7 @@ class Warmup(Schedule):
     """
 
     def __init__(
-        self, after: Hyperparameter, *, warmup_steps: int, start: float = 0.0, every: str = "step"
+        self, after: Hyperparameter | dict[str, Any], *, warmup_steps: int, start: float = 0.0, every: str = "step"
     ) -> None:
         if isinstance(after, dict):
             after = registry.get(after)
@@ -281,7 +279,7 @@ class Warmup(Schedule):
                 f"Received: every={self.every!r}, the schedule's every={after.every!r}"
             )
 
-    def value(self, index: int) -> float:  # noqa: D102
+    def value(self, index: int) -> float:
         if index < self.warmup_steps:
             return self.start + (self._after(0) - self.start) * index / self.warmup_steps
         return self._after(index - self.warmup_steps)

@@ -1,6 +1,6 @@
 """The Trainer: one short loop, and one step that also works alone."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np

@@ -75,7 +75,7 @@ class Interval(NamedTuple):
 
 def number(owner: str, name: str, value: object, interval: str = "(-inf, inf)") -> float:
     """Return `value` as a Python float, or raise: TypeError if no number, ValueError if out of range."""
-    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value) != 0:  # type: ignore[call-overload]  # any object has an ndim
+    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value) != 0:  # type: ignore[arg-type]  # any object has one
         raise TypeError(f"{owner}: {name} must be a number. Received: {name}={describe(value)}")
     try:
         result = float(value)  # type: ignore[arg-type]  # that is what the `except` is for

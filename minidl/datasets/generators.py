@@ -38,7 +38,10 @@ def make_moons(
     rng = _legacy(seed)
     upper, lower = np.linspace(0, np.pi, n // 2), np.linspace(0, np.pi, n - n // 2)
     x = np.concatenate(
-        [np.stack([np.cos(upper), np.sin(upper)], axis=1), np.stack([1 - np.cos(lower), 1 - np.sin(lower) - 0.5], axis=1)]
+        [
+            np.stack([np.cos(upper), np.sin(upper)], axis=1),
+            np.stack([1 - np.cos(lower), 1 - np.sin(lower) - 0.5], axis=1),
+        ]
     )
     y = np.concatenate([np.zeros(n // 2, np.int64), np.ones(n - n // 2, np.int64)])
     if shuffle:
@@ -55,4 +58,4 @@ def _legacy(seed: Any) -> np.random.RandomState:
         return seed
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
         raise TypeError(f"make_moons: seed must be an integer, a RandomState or None. Received: seed={describe(seed)}")
-    return np.random.RandomState(seed)  # noqa: NPY002  # the numbers are to be scikit-learn's
+    return np.random.RandomState(seed)

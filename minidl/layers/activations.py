@@ -43,11 +43,11 @@ class Linear(Layer):
         super().__init__(name=name)
         self.a = number("Linear", "a", a)
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         self._seen = True
         return self.a * x
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         self.remembered("_seen")
         return self.a * dy
 
@@ -56,11 +56,11 @@ class Linear(Layer):
 class ReLU(Layer):
     """f(x) = max(0, x), range [0, ∞); the usual choice for hidden layers. The slope at 0 is taken as 0."""
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         self._y = np.maximum(x, 0)
         return self._y
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         return np.multiply(dy, self.remembered("_y") > 0)
 
 
@@ -80,11 +80,11 @@ class LeakyReLU(Layer):
         super().__init__(name=name)
         self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope)
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         self._x = x
         return np.where(x >= 0, x, self.negative_slope * x)
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         return np.where(self.remembered("_x") >= 0, dy, self.negative_slope * dy)
 
 
@@ -97,26 +97,26 @@ class Sigmoid(Layer):
 
     link_name = "sigmoid"
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         self._y = functions.sigmoid(x)
         return self._y
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         y = self.remembered("_y")
-        return np.asarray(dy * y * (1 - y))
+        return dy * y * (1 - y)
 
 
 @_activation("tanh")
 class Tanh(Layer):
     """f(x) = tanh x = 2 · sigmoid(2x) − 1, range (−1, 1), centred on 0."""
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         self._y = np.tanh(x)
         return self._y
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         y = self.remembered("_y")
-        return np.asarray(dy * (1 - y * y))
+        return dy * (1 - y * y)
 
 
 @_activation("softmax")
@@ -142,7 +142,7 @@ class Softmax(Layer):
         """The layer itself, if it acts on the last axis."""
         return self if self.axis == -1 else None
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:  # noqa: D102
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
         axes = len(input_shape) + 1
         if not -axes < self.axis < axes or self.axis == 0:
@@ -150,13 +150,13 @@ class Softmax(Layer):
                 f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={self.axis}"
             )
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         self._y = functions.softmax(x, self.axis)
         return self._y
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         y = self.remembered("_y")
-        return np.asarray(y * (dy - (dy * y).sum(axis=self.axis, keepdims=True)))
+        return y * (dy - (dy * y).sum(axis=self.axis, keepdims=True))
 
 
 @registry.register()
@@ -185,13 +185,13 @@ class Activation(Layer):
         """The link of the activation."""
         return self.activation.link
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:  # noqa: D102
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
         self.activation.dtype = self.dtype
         self.activation.build(input_shape, rng)
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         return self.activation.forward(x, training)
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         return self.activation.backward(dy, accumulate)

@@ -62,7 +62,7 @@ class Layer(Configurable):
 
     # What a subclass gives -----------------------------------------------------------------------------
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:  # noqa: ARG002  # subclasses draw from it
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         """Make the parameters for samples of `input_shape`, drawing their start from `rng`."""
         self.input_shape = tuple(input_shape)
 
@@ -174,17 +174,18 @@ class Layer(Configurable):
         for parameter in self.parameters:
             parameter.trainable = bool(value)
 
+    def penalties(self) -> list[tuple[Parameter, Regularizer]]:
+        """Return the parameters that have a regularizer, with it, those of the layers inside included."""
+        return [*self._regularized, *(pair for child in self.children for pair in child.penalties())]
+
     def regularization(self) -> float:
         """Return the sum of the penalties on the parameters."""
-        own = sum(regularizer(parameter.data) for parameter, regularizer in self._regularized)
-        return own + sum(child.regularization() for child in self.children)
+        return sum((regularizer(parameter.data) for parameter, regularizer in self.penalties()), 0.0)
 
     def add_regularization_gradient(self) -> None:
         """Add the gradient of `regularization` to the parameters' gradients."""
-        for parameter, regularizer in self._regularized:
+        for parameter, regularizer in self.penalties():
             parameter.grad += regularizer.gradient(parameter.data)
-        for child in self.children:
-            child.add_regularization_gradient()
 
     def __call__(self, x: Array, training: bool = False) -> Array:
         """Return `forward(x, training)`."""
@@ -215,7 +216,7 @@ class Layer(Configurable):
         """
         return self if self.link_name else None
 
-    def forward_logits(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002  # as in forward
+    def forward_logits(self, x: Array, training: bool = False) -> Array:
         """Return what goes into the link."""
         return x
 

@@ -71,7 +71,7 @@ class Dense(Layer):
         """(..., units)."""
         return (*self._shape()[:-1], self.units)
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:  # noqa: D102
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         if len(input_shape) < 1:
             raise ValueError(f"{self.title}: input must have an axis behind the batch. Received: shape (batch,)")
         super().build(input_shape, rng)
@@ -83,11 +83,11 @@ class Dense(Layer):
             self.activation.dtype = self.dtype
             self.activation.build(self.output_shape, rng)
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         z = self._affine(x)
         return z if self.activation is None else self.activation.forward(z, training)
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         return self.backward_part(dy, accumulate)
 
     @property
@@ -95,10 +95,10 @@ class Dense(Layer):
         """The link of the activation."""
         return None if self.activation is None else self.activation.link
 
-    def forward_logits(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward_logits(self, x: Array, training: bool = False) -> Array:
         return self._affine(x)
 
-    def backward_part(  # noqa: D102
+    def backward_part(
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
         x = self.remembered("_x")

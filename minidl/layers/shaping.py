@@ -28,10 +28,10 @@ class Input(Layer):
             raise TypeError(f"Input: shape must be a tuple, such as (784,). Received: shape={shape!r}")
         self.shape = tuple(integer("Input", "shape", size, 1) for size in shape)
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         return x
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         return dy
 
 
@@ -44,9 +44,9 @@ class Flatten(Layer):
         """(a · b · ...,)."""
         return (math.prod(self._shape()),)
 
-    def forward(self, x: Array, training: bool = False) -> Array:  # noqa: ARG002, D102
+    def forward(self, x: Array, training: bool = False) -> Array:
         self._input_dims = x.shape
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:  # noqa: ARG002, D102
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
         return dy.reshape(self.remembered("_input_dims"))

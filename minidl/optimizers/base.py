@@ -7,7 +7,7 @@ own memory, saving and loading. `step` shows the order of things.
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,17 +93,23 @@ class Optimizer(Configurable):
 
     _keywords: ClassVar[dict[str, frozenset[str] | None]]
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # the hyperparameters
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.ranges = {**cls.__base__.ranges, **cls.__dict__.get("ranges", {})}  # type: ignore[union-attr]  # never object
+        cls.ranges = {**super(cls, cls).ranges, **cls.__dict__.get("ranges", {})}
         cls._keywords = {}
         for name in ("update", "prepare"):
             function = inspect.getattr_static(cls, name)
             if not isinstance(function, staticmethod):
                 raise TypeError(f"{cls.__name__}: {name} must be a @staticmethod. Received: {describe(function)}")
             cls._keywords[name] = _keywords(function.__func__, skip_positional=name == "update")
-        arrays = [p for p in inspect.signature(cls.update).parameters.values() if p.kind in _POSITIONAL]
-        if isinstance(cls.slots, str) or (arrays and len(arrays) != 2 + len(cls.slots)):
+        parameters = inspect.signature(cls.update).parameters.values()
+        arrays = [p for p in parameters if p.kind in _POSITIONAL]
+        variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        if not isinstance(cls.slots, tuple) or not (variadic or len(arrays) == 2 + len(cls.slots)):
             raise TypeError(
                 f"{cls.__name__}: update must take w, g and the slots {cls.slots!r}, the rest by keyword only. "
                 f"Received: update{inspect.signature(cls.update)}"
@@ -120,17 +126,19 @@ class Optimizer(Configurable):
         self._entries: dict[Parameter, _Entry] = {}
         self._pending: dict[str, Any] = {}
         self._locked = False
-        self._forget_layout()
+        self._signature: list[Any] = []
+        self._layout: list[Span] = []
+        self._seen: list[NDArray[Any]] = []
 
     # The rule ------------------------------------------------------------------------------------------
 
     @staticmethod
-    def update(*arrays: NDArray[Any], **hyperparameters: Any) -> Any:
+    def update(*args: Any, **kwargs: Any) -> Any:  # this signature admits every override
         """Return the new `w` and the new slots; the rule itself, given by the subclass."""
         raise NotImplementedError("Optimizer: a subclass must give update(w, g, *slots, *, ...)")
 
     @staticmethod
-    def prepare(**hyperparameters: Any) -> dict[str, float]:  # noqa: ARG004  # most rules need none
+    def prepare(*args: Any, **kwargs: Any) -> dict[str, float]:  # noqa: ARG004  # this signature admits every override
         """Return the numbers that the rule needs once a step beyond its hyperparameters."""
         return {}
 
@@ -255,7 +263,7 @@ class Optimizer(Configurable):
     def _spans(self, parameters: Iterable[Parameter]) -> "list[Span]":
         """Return the spans of equals into which `parameters` fall; they are found anew only after a change."""
         parameters = tuple(parameters)
-        signature = [bool(self.hooks)]
+        signature: list[Any] = [bool(self.hooks)]
         signature += [(id(p), id(p.data), p.trainable, p.learning_rate_multiplier) for p in parameters]
         if signature != self._signature:
             self.build(parameters)
@@ -288,9 +296,7 @@ class Optimizer(Configurable):
         )
 
     def _forget_layout(self) -> None:
-        self._signature: list[Any] = []
-        self._layout: list[Span] = []
-        self._seen: list[NDArray[Any]] = []
+        self._signature, self._layout, self._seen = [], [], []
 
     def _start(self, parameter: Parameter) -> dict[str, NDArray[Any]]:
         data = parameter.data.astype(_compute_dtype(parameter))
@@ -411,7 +417,8 @@ class Optimizer(Configurable):
         saved = state["hyperparameters"]
         if set(saved) != set(self._names):
             raise ValueError(
-                f"{self._name}: the state must hold the hyperparameters {sorted(self._names)}. Received: {sorted(saved)}"
+                f"{self._name}: the state must hold the hyperparameters {sorted(self._names)}. "
+                f"Received: {sorted(saved)}"
             )
         for name, value in saved.items():
             if value is None and not callable(getattr(self, name)):
@@ -479,9 +486,7 @@ class Span:
         learning_rate: The rate of this step, the parameters' multiplier included.
     """
 
-    def __init__(
-        self, parameters: list[Parameter], entries: list[_Entry], elementwise: bool, scratch: bool
-    ) -> None:
+    def __init__(self, parameters: list[Parameter], entries: list[_Entry], elementwise: bool, scratch: bool) -> None:
         self.parameters = parameters
         self.entries = entries
         self.multiplier = parameters[0].learning_rate_multiplier

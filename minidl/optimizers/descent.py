@@ -129,9 +129,7 @@ class Nesterov(Optimizer):
         momentum: Hyperparameter = 0.9,
         learning_rate_inside: bool = False,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate, momentum=momentum, learning_rate_inside=learning_rate_inside
-        )
+        super().__init__(learning_rate=learning_rate, momentum=momentum, learning_rate_inside=learning_rate_inside)
 
     @staticmethod
     def update(

@@ -58,7 +58,7 @@ class ClipByGlobalNorm(Hook):
     def __init__(self, max_norm: float) -> None:
         self.max_norm = number("ClipByGlobalNorm", "max_norm", max_norm, "(0, inf)")
 
-    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+    def before(self, spans: Sequence[Span]) -> None:
         norm = global_norm([span.grad for span in spans])
         if norm > self.max_norm:
             for span in spans:
@@ -78,7 +78,7 @@ class ClipByValue(Hook):
     def __init__(self, limit: float) -> None:
         self.limit = number("ClipByValue", "limit", limit, "(0, inf)")
 
-    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+    def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
             np.clip(span.grad, -self.limit, self.limit, out=span.grad)
 
@@ -97,7 +97,7 @@ class L2(Hook):
     def __init__(self, decay: float) -> None:
         self.decay = number("L2", "decay", decay, "[0, inf)")
 
-    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+    def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
             span.grad += self.decay * span.data
 
@@ -121,7 +121,7 @@ class WeightDecay(Hook):
     def __init__(self, decay: float) -> None:
         self.decay = number("WeightDecay", "decay", decay, "[0, inf)")
 
-    def before(self, spans: Sequence[Span]) -> None:  # noqa: D102
+    def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
             np.multiply(span.data, 1 - span.learning_rate * self.decay, out=span.data)
 

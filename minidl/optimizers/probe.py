@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,7 +106,8 @@ class _Trial:
                     )
 
 
-_REARRANGEMENTS = (
+_Arrays = list[NDArray[Any]]
+_REARRANGEMENTS: tuple[tuple[str, Callable[[NDArray[Any]], _Arrays], Callable[[_Arrays], NDArray[Any]]], ...] = (
     ("given in pieces", lambda a: [a[:1], a[1:6], a[6:]], np.concatenate),
     ("given in reverse order", lambda a: [a[::-1]], lambda parts: parts[0][::-1]),
     ("given in another shape", lambda a: [a.reshape(3, 4)], lambda parts: parts[0].reshape(SIZE)),

@@ -1,0 +1,1 @@
+"""Benchmarks: minidl and its peers, measured side by side."""
