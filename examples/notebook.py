@@ -6,6 +6,7 @@ Prints our costs beside the notebook's, which it printed every 1,000 of its 10,0
 """
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,7 +18,7 @@ PRINTED = {
     "adam": "0.690552 0.185567 0.150852 0.074454 0.125936 0.104235 0.100552 0.031601 0.111709 0.197648",
 }
 ACCURACY = {"gradient descent": 0.796667, "momentum": 0.796667, "adam": 0.94}
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[], optimizers.Optimizer]] = {
     "gradient descent": lambda: optimizers.SGD(0.0007),
     "momentum": lambda: optimizers.Momentum(0.0007, momentum=0.9, dampening=0.9),  # the averaged form
     "adam": lambda: optimizers.Adam(0.0007),

@@ -99,7 +99,7 @@ class Optimizer(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.ranges = {**super(cls, cls).ranges, **cls.__dict__.get("ranges", {})}
+        cls.ranges = {**super(cls, cls).ranges, **cls.__dict__.get("ranges", {})}  # type: ignore[misc]  # Optimizer has it
         cls._keywords = {}
         for name in ("update", "prepare"):
             function = inspect.getattr_static(cls, name)
