@@ -33,8 +33,8 @@ class L1L2(Regularizer):
     Differs from: the optimizer hook `optimizers.L2` adds λw, so that its λ is twice this l2, and the
     loss doesn't show it.
 
-    >>> L1L2(l1=0.1, l2=0.01)(np.array([3.0, -4.0]))
-    0.95
+    >>> L1L2(l1=0.5, l2=0.25)(np.array([3.0, -4.0]))
+    9.75
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:

@@ -24,7 +24,7 @@ def load_digits() -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any]
 
     >>> (x_train, y_train), (x_test, y_test) = load_digits()
     >>> x_train.shape, y_test[:5].tolist()
-    ((1437, 8, 8), [4, 0, 5, 3, 6])
+    ((1437, 8, 8), [2, 3, 4, 5, 6])
     """
     with resources.as_file(resources.files("minidl.datasets") / "digits.npz") as path, np.load(path) as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
