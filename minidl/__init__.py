@@ -1,5 +1,8 @@
 """minidl: an object-oriented mini deep-learning framework on NumPy."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 from minidl import (
     callbacks,
     datasets,
@@ -15,6 +18,10 @@ from minidl.history import History
 from minidl.models import Sequential
 from minidl.parameters import Parameter
 from minidl.trainer import Trainer
+from minidl.validation import nearest
+
+if TYPE_CHECKING:
+    from minidl import plotting, testing
 
 __version__ = "0.1.0"
 
@@ -30,6 +37,17 @@ __all__ = [
     "losses",
     "metrics",
     "optimizers",
+    "plotting",
     "regularizers",
     "schedules",
+    "testing",
 ]
+
+_LAZY = ("plotting", "testing")
+
+
+def __getattr__(name: str) -> object:
+    """Import `minidl.plotting` and `minidl.testing` on first use: nobody pays for them who doesn't need them."""
+    if name in _LAZY:
+        return importlib.import_module(f"minidl.{name}")
+    raise AttributeError(f"module 'minidl' has no attribute {name!r}. {nearest(name, __all__)}")

@@ -210,6 +210,11 @@ class Optimizer(Configurable):
         return number(self._name, name, value(index), self.ranges.get(name, "(-inf, inf)"))
 
     @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The hyperparameters by name, as they were set: numbers, flags and schedules."""
+        return {name: getattr(self, name) for name in self._names}
+
+    @property
     def state(self) -> dict[Parameter, dict[str, NDArray[Any]]]:
         """The live slots: `optimizer.state[parameter]["m"]`, in the shape of the parameter."""
         return {parameter: entry.slots for parameter, entry in self._entries.items()}
