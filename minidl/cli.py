@@ -89,8 +89,8 @@ def _prepare_compare(options: argparse.Namespace) -> Callable[[], None]:
     task = dataclasses.replace(
         task,
         hidden=task.hidden if options.hidden is None else _integers("--hidden", options.hidden),
-        epochs=task.epochs if options.epochs is None else _integers("--epochs", options.epochs)[0],
-        batch_size=task.batch_size if options.batch_size is None else _integers("--batch-size", options.batch_size)[0],
+        epochs=task.epochs if options.epochs is None else _integer("--epochs", options.epochs),
+        batch_size=task.batch_size if options.batch_size is None else _integer("--batch-size", options.batch_size),
     )
     seeds = _seeds(options.seeds)
     decay = _number("--decay", options.decay)
@@ -200,19 +200,19 @@ def _number(option: str, text: str) -> float:
 
 
 def _seeds(text: str) -> list[int]:
-    numbers = _integers("--seeds", text, low=0)
     if "," in text:
-        return list(numbers)
-    if numbers[0] < 1:
-        raise ValueError(f"--seeds must be at least one. Received: {text!r}")
-    return list(range(numbers[0]))
+        return list(_integers("--seeds", text, low=0))
+    return list(range(_integer("--seeds", text)))
+
+
+def _integer(option: str, text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError(f"{option} must be a positive integer. Received: {text!r}")
+    return int(text)
 
 
 def _integers(option: str, text: str, low: int = 1) -> tuple[int, ...]:
-    try:
-        numbers = tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        numbers = ()
-    if not numbers or min(numbers) < low:
-        raise ValueError(f"{option} must be integers of at least {low}, such as 500,100. Received: {text!r}")
-    return numbers
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() and int(part) >= low for part in parts):
+        raise ValueError(f"{option} must be integers of at least {low}, separated by commas. Received: {text!r}")
+    return tuple(int(part) for part in parts)

@@ -60,13 +60,13 @@ def _digits() -> Task:
         epochs=10,
         batch_size=20,
         rates={
-            "sgd": 0.1,
-            "momentum": 0.01,
+            "sgd": 0.3,
+            "momentum": 0.03,
             "nesterov": 0.01,
-            "adagrad": 0.01,
+            "adagrad": 0.03,
             "rmsprop": 0.001,
             "adadelta": 1.0,
-            "adam": 0.001,
+            "adam": 0.003,
         },
     )
 
@@ -87,10 +87,10 @@ def _moons() -> Task:
             "sgd": 0.1,
             "momentum": 0.01,
             "nesterov": 0.01,
-            "adagrad": 0.01,
-            "rmsprop": 0.001,
+            "adagrad": 0.1,
+            "rmsprop": 0.003,
             "adadelta": 1.0,
-            "adam": 0.001,
+            "adam": 0.003,
         },
     )
 
@@ -133,9 +133,10 @@ def train(task: Task, name: str, optimizer: Optimizer, seed: int) -> Run:
     rate = float(optimizer.current("learning_rate"))
     test = (task.x_test, task.y_test)
     diverged = None
-    start = time.perf_counter()
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
+    train_end = test_end = {"loss": math.nan, "accuracy": math.nan}
+    with np.errstate(over="ignore", invalid="ignore"):
+        start = time.perf_counter()
+        try:
             trainer.fit(
                 task.x_train,
                 task.y_train,
@@ -144,12 +145,11 @@ def train(task: Task, name: str, optimizer: Optimizer, seed: int) -> Run:
                 validation_data=test,
                 verbose=0,
             )
-    except FloatingPointError:
-        diverged = trainer.epoch + 1
-    seconds = time.perf_counter() - start
-    at_end = {"loss": math.nan, "accuracy": math.nan}
-    train_end = at_end if diverged else trainer.evaluate(task.x_train, task.y_train)
-    test_end = at_end if diverged else trainer.evaluate(*test)
+        except FloatingPointError:
+            diverged = trainer.epoch + 1
+        seconds = time.perf_counter() - start
+        if not diverged:
+            train_end, test_end = trainer.evaluate(task.x_train, task.y_train), trainer.evaluate(*test)
     return Run(
         optimizer=name,
         learning_rate=rate,

@@ -12,7 +12,7 @@ from minidl.losses import check_weight
 from minidl.randomness import generator
 from minidl.validation import describe, integer, number
 
-__all__ = ["Batch", "Batches", "split_indices"]
+__all__ = ["Batch", "Batches", "Order", "class_labels", "split_indices"]
 
 Array = NDArray[Any]
 Batch: TypeAlias = tuple[Array, Array, Array | None]

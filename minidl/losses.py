@@ -26,6 +26,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "SparseCategoricalCrossentropy",
+    "check_weight",
     "registry",
 ]
 

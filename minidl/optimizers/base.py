@@ -20,7 +20,7 @@ from minidl.parameters import Parameter
 from minidl.schedules import Hyperparameter, Schedule
 from minidl.validation import describe, nearest, number
 
-__all__ = ["Optimizer", "registry"]
+__all__ = ["Optimizer", "Span", "registry"]
 
 # Entries a rule is given at a time: its arrays and temporaries then stay in a core's second-level cache.
 PIECE = 32_768

@@ -177,7 +177,7 @@ def in_place(make: Factory) -> None:
 
 
 def gradient_untouched(make: Factory) -> None:
-    """The gradient is neither changed nor kept: overwriting it after a step changes nothing."""
+    """A step leaves the gradient as it is, and what is written there afterwards changes nothing."""
     w = _values(SIZE)
     left, right = Parameter(w.copy(), name="w"), Parameter(w.copy(), name="w")
     one, other = make(), make()

@@ -1,0 +1,18 @@
+"""Every example runs, is short, and reaches the figure that it must."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+ARGUMENTS = {"notebook.py": ["1001"]}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_the_example_reaches_its_figure(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+    command = [sys.executable, "-W", "error", str(path), *ARGUMENTS.get(path.name, [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

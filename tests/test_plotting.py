@@ -1,0 +1,60 @@
+"""Pictures: drawn without a display, with the right lines and words."""
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from minidl import History, plotting
+
+
+def history(*losses: float) -> History:
+    made = History()
+    for epoch, loss in enumerate(losses):
+        made.append(epoch, {"loss": loss, "val_accuracy": 1 - loss})
+    return made
+
+
+def test_curves_have_a_line_a_name_and_the_right_numbers() -> None:
+    ax = Figure().subplots()
+    assert plotting.plot_curves({"a": history(3, 2, 1), "b": history(4, 3)}, "loss", ax=ax) is ax
+    lines = ax.get_lines()
+    assert [line.get_label() for line in lines] == ["a", "b"]
+    assert lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert lines[1].get_ydata().tolist() == [4, 3]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "training loss")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 2
+
+
+def test_several_seeds_give_their_mean_and_their_range() -> None:
+    ax = plotting.plot_curves({"a": [history(3, 1), history(5, 2)]}, "loss", ax=Figure().subplots(), log=True)
+    assert ax.get_lines()[0].get_ydata().tolist() == [4, 1.5]
+    assert len(ax.collections) == 1
+    assert ax.get_yscale() == "log"
+
+
+def test_seven_lines_are_told_apart_and_the_picture_is_not_blank() -> None:
+    figure = Figure()
+    ax = plotting.plot_curves({str(i): history(i, i + 1) for i in range(7)}, "loss", ax=figure.subplots())
+    assert len({(line.get_color(), line.get_marker()) for line in ax.get_lines()}) == 7
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    assert len(np.unique(np.asarray(canvas.buffer_rgba()).reshape(-1, 4), axis=0)) > 10
+
+
+def test_without_axes_a_new_figure_is_made() -> None:
+    from matplotlib import pyplot
+
+    ax = plotting.plot_curves({"a": history(1, 2)}, "val_accuracy")
+    assert ax.get_ylabel() == "validation accuracy"
+    pyplot.close(ax.figure)
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(
+        ValueError, match=r"column must be one of the history. Received: column='los'.*Did you mean 'loss'"
+    ):
+        plotting.plot_curves({"a": history(1)}, "los", ax=Figure().subplots())
+    with pytest.raises(ValueError, match=r"histories must be a dict of at least one name. Received: \{\}"):
+        plotting.plot_curves({})

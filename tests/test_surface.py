@@ -1,0 +1,138 @@
+"""The public surface: what modules export, what an import costs, what has a docstring, who knows whom."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minidl
+
+PACKAGE = Path(minidl.__file__).parent
+MODULES = sorted(m.name for m in pkgutil.walk_packages([str(PACKAGE)], "minidl.") if not m.name.endswith("__main__"))
+HEAVY = ("matplotlib", "tqdm", "pytest", "hypothesis", "sklearn", "torch", "threadpoolctl", "scipy")
+
+# Who may import whom, by the first word after "minidl."; validation and config are everybody's.
+COMMON = {"validation", "config"}
+KNOWS = {
+    "validation": set(),
+    "config": {"validation"},
+    "parameters": COMMON,
+    "functions": set(),
+    "randomness": COMMON,
+    "schedules": COMMON,
+    "initializers": COMMON,
+    "regularizers": COMMON,
+    "history": COMMON,
+    "progress": set(),
+    "datasets": COMMON,
+    "losses": COMMON | {"functions"},
+    "metrics": COMMON | {"losses"},
+    "layers": COMMON | {"functions", "initializers", "parameters", "regularizers"},
+    "optimizers": COMMON | {"parameters", "schedules"},
+    "data": COMMON | {"losses", "randomness"},
+    "callbacks": COMMON | {"trainer"},
+    "models": COMMON | {"history", "layers", "parameters", "randomness", "regularizers", "trainer"},
+    "trainer": COMMON | {"callbacks", "data", "history", "losses", "metrics", "optimizers", "progress", "randomness"},
+}
+# Imports that only name types, or that wait until a function needs them, point upwards in these places alone.
+LATE = {("callbacks", "trainer"), ("models", "trainer")}
+
+
+@pytest.mark.parametrize("name", ["minidl", *MODULES])
+def test_all_is_what_a_module_exports(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = set(module.__all__)
+    assert len(exported) == len(module.__all__)
+    assert all(hasattr(module, public) for public in exported)
+    own = {
+        public
+        for public, value in vars(module).items()
+        if not public.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == name
+    }
+    hidden = own - exported
+    assert not {public for public in hidden if _is_imported_elsewhere(name, public)}, "used outside, but not exported"
+    assert not {public for public in hidden if inspect.isclass(vars(module)[public]) and public in dir(minidl)}
+    if hasattr(module, "__path__"):
+        imported = {p for p, v in vars(module).items() if not p.startswith("_") and not inspect.ismodule(v)}
+        assert imported - {"TYPE_CHECKING", "nearest"} <= exported
+
+
+def _is_imported_elsewhere(module: str, public: str) -> bool:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == module and public in {a.name for a in node.names}:
+                return True
+    return False
+
+
+def test_importing_minidl_loads_nothing_heavy() -> None:
+    code = f"import sys, minidl; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["plotting", "testing"])
+def test_lazy_modules_are_there_on_first_use(module: str) -> None:
+    code = f"import minidl; print(minidl.{module}.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"minidl.{module}"
+
+
+def test_an_unknown_name_is_refused_with_a_hint() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'layer'. Did you mean 'layers'?"):
+        _ = minidl.layer
+
+
+def _first_word(module: str | None) -> str:
+    return (module or "").removeprefix("minidl").strip(".").partition(".")[0]
+
+
+def _imports(word: str) -> set[str]:
+    """Return the first words of all that a module or package imports from minidl, wherever in its files."""
+    files = sorted((PACKAGE / word).rglob("*.py")) if (PACKAGE / word).is_dir() else [PACKAGE / f"{word}.py"]
+    found = set()
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minidl"):
+                found |= {_first_word(node.module)} if node.module != "minidl" else {a.name for a in node.names}
+    return found - {word}
+
+
+@pytest.mark.parametrize("word", sorted(KNOWS))
+def test_a_module_knows_only_whom_it_should(word: str) -> None:
+    assert _imports(word) <= KNOWS[word]
+
+
+def test_nothing_below_imports_what_stands_on_top() -> None:
+    top = {"testing", "plotting", "comparison", "cli"}
+    for word in KNOWS:
+        assert not _imports(word) & top, word
+
+
+def test_upward_imports_wait() -> None:
+    for word, above in LATE:
+        tree = ast.parse((PACKAGE / f"{word}.py").read_text(encoding="utf-8"))
+        eager = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == f"minidl.{above}"]
+        assert not eager
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_everything_public_has_a_docstring(name: str) -> None:
+    module = importlib.import_module(name)
+    assert inspect.getdoc(module)
+    for public in module.__all__:
+        value = getattr(module, public)
+        if not (inspect.isclass(value) or inspect.isfunction(value)) or value.__module__ != name:
+            continue
+        assert value.__doc__, public
+        if inspect.isclass(value):
+            for method, function in vars(value).items():
+                if not method.startswith("_") and (inspect.isfunction(function) or isinstance(function, property)):
+                    assert inspect.getdoc(getattr(value, method)), f"{public}.{method}"
