@@ -43,6 +43,9 @@ class Configurable(metaclass=Checked):
     `get_config`, `from_config` and a `repr` for nothing.
     """
 
+    def __init__(self) -> None:
+        """Take no arguments, unless a subclass does."""
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments; objects among them as dicts with their "class"."""
         return {name: _plain(getattr(self, name)) for name in self._arguments()}
@@ -129,6 +132,9 @@ class Registry(Generic[T]):
             f"minidl: {self.kind} must be a name or an instance of {self.base.__name__}. "
             f"Received: {describe(identifier)}"
         )
+
+    def __contains__(self, cls: object) -> bool:
+        return cls in self._classes.values()
 
     def _find(self, name: str) -> type[T]:
         if name.lower() not in self._classes:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl.layers import Input, Layer, registry
+from minidl.layers.base import names
 from minidl.parameters import Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
@@ -25,8 +25,8 @@ __all__ = ["Sequential"]
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
-# Every layer that is in a model. Two models can't share one: each keeps its parameters in its own storage.
-_TAKEN: weakref.WeakSet[Layer] = weakref.WeakSet()
+# Which layer each one is inside of. Two models can't share a layer: each has its parameters in its own storage.
+_INSIDE: weakref.WeakKeyDictionary[Layer, weakref.ref[Layer]] = weakref.WeakKeyDictionary()
 
 
 @registry.register("sequential")
@@ -89,22 +89,19 @@ class Sequential(Layer):
                 )
             self.build(layer.shape)
             return
-        inside = list(_with_descendants(layer))
-        if len(set(inside)) < len(inside) or any(part in _TAKEN or part is self for part in inside):
+        own = {self, *_descendants(self)}
+        new = [layer, *_descendants(layer)]
+        if own & set(new) or len(set(new)) < len(new) or any(_is_elsewhere(part, new) for part in new):
             raise ValueError(
                 f"{self.title}: a layer can be in one place of one model only; copy.deepcopy gives another like it. "
                 f"Received: {layer.title} again"
             )
-        self._give_name(layer)
-        self.layers.append(layer)
+        name = names([*self.layers, layer])[-1]
         if self.built:
-            try:
-                self._build_layer(layer)
-            except Exception:
-                self.layers.remove(layer)
-                raise
-            self._settle()
-        _TAKEN.update(inside)
+            self._build_layer(layer, self.output_shape)
+        layer.name = name
+        self.layers.append(layer)
+        self._settle()
 
     def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
         """Make all parameters, for samples of `input_shape`.
@@ -112,55 +109,49 @@ class Sequential(Layer):
         Layer i draws from the i-th child of `rng`, by default the generator of the model's seed: what one layer
         draws doesn't change the others.
         """
-        if self.built:
-            raise RuntimeError(f"{self.title}: is built already, for input of shape {self.input_shape}")
-        self.input_shape = tuple(input_shape)
         self._rng = generator(self.seed, "initialization") if rng is None else rng
+        super().build(input_shape, self._rng)
         try:
+            shape = tuple(input_shape)
             for layer in self.layers:
-                self._build_layer(layer)
+                self._build_layer(layer, shape)
+                shape = layer.output_shape
         except Exception:
-            self.input_shape = None
+            self._unbuild()
             raise
         self._settle()
 
-    def _build_layer(self, layer: Layer) -> None:
-        at = self.layers.index(layer)
-        shape = self.layers[at - 1].output_shape if at else self._shape()
+    def _build_layer(self, layer: Layer, shape: Shape) -> None:
         assert self._rng is not None
         rng = self._rng.spawn(1)[0]
-        if not layer.built:
-            layer.dtype = self.dtype
+        if layer.built:
+            if layer.input_shape != shape or layer.dtype != self.dtype:
+                raise ValueError(
+                    f"{self.title}: {layer.title} was built for input of shape {layer.input_shape}, {layer.dtype}. "
+                    f"Received: input of shape {shape}, {self.dtype}"
+                )
+            return
+        layer.dtype = self.dtype
+        try:
             layer.build(shape, rng)
-        elif layer.input_shape != shape or layer.dtype != self.dtype:
-            raise ValueError(
-                f"{self.title}: {layer.title} was built for input of shape {layer.input_shape}, {layer.dtype}. "
-                f"Received: input of shape {shape}, {self.dtype}"
-            )
+        except Exception:
+            layer._unbuild()
+            raise
 
     def _settle(self) -> None:
-        """Give parameters their paths as names, and move them into one storage."""
-        self._named_parameters = {
-            f"{layer.name}/{name}": parameter
-            for layer in self.layers
-            for name, parameter in layer.named_parameters().items()
-        }
-        for name, parameter in self._named_parameters.items():
-            parameter.name = name
+        """Take over the layers; give parameters their paths as names, and move them into one storage."""
+        for layer in (self, *_descendants(self)):
+            _INSIDE.update({child: weakref.ref(layer) for child in layer.children})
+        if not self.built:
+            return
+        self._named_parameters = super().named_parameters()
+        for path, parameter in self._named_parameters.items():
+            parameter.name = path
         flatten(self._named_parameters.values())
         self._parameter_tuple = tuple(self._named_parameters.values())
         self._penalties = super().penalties()
         trained = [i for i, layer in enumerate(self.layers) if layer.parameters]
         self._first_with_parameters = trained[0] if trained else 0
-
-    def _give_name(self, layer: Layer) -> None:
-        taken = {other.name for other in self.layers}
-        if layer.name is None:
-            base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__.replace("LU", "lu")).lower()
-            numbers = (f"{base}_{i}" if i else base for i in range(len(taken) + 1))
-            layer.name = next(name for name in numbers if name not in taken)
-        elif layer.name in taken:
-            raise ValueError(f"{self.title}: layers must have different names. Received: {layer.name!r} again")
 
     # Being a layer -------------------------------------------------------------------------------------
 
@@ -182,10 +173,6 @@ class Sequential(Layer):
     def named_parameters(self) -> dict[str, Parameter]:
         """Return the parameters by their paths, such as "dense_1/kernel"."""
         return dict(self._named_parameters)
-
-    def named_buffers(self) -> dict[str, Array]:
-        """Return the buffers by their paths."""
-        return {f"{layer.name}/{k}": v for layer in self.layers for k, v in layer.named_buffers().items()}
 
     def penalties(self) -> list[tuple[Parameter, Regularizer]]:
         """Return the parameters that have a regularizer, with it."""
@@ -358,14 +345,20 @@ class Sequential(Layer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for layer in self.layers:
-            _TAKEN.update(_with_descendants(layer))
+        for layer in (self, *_descendants(self)):
+            _INSIDE.update({child: weakref.ref(layer) for child in layer.children})
 
 
-def _with_descendants(layer: Layer) -> Iterable[Layer]:
-    yield layer
+def _descendants(layer: Layer) -> Iterator[Layer]:
     for child in layer.children:
-        yield from _with_descendants(child)
+        yield child
+        yield from _descendants(child)
+
+
+def _is_elsewhere(layer: Layer, among: Sequence[Layer]) -> bool:
+    """Tell whether `layer` is inside of one that isn't `among` these."""
+    owner = _INSIDE[layer]() if layer in _INSIDE else None
+    return owner is not None and all(owner is not other for other in among)
 
 
 def _count(parameters: Iterable[Parameter]) -> int:

@@ -85,11 +85,14 @@ class Parameter(metaclass=Checked):
         self._assign(self._grad, value, "grad")
 
     def _assign(self, target: NDArray[Any], value: ArrayLike, what: str) -> None:
-        if np.shape(value) != target.shape:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"Parameter {self.name!r}: {what} must be numbers. Received: {describe(array)}")
+        if array.shape != target.shape:
             raise ValueError(
-                f"Parameter {self.name!r}: {what} must have shape {target.shape}. Received: shape {np.shape(value)}"
+                f"Parameter {self.name!r}: {what} must have shape {target.shape}. Received: shape {array.shape}"
             )
-        target[...] = value
+        target[...] = array
 
     @property
     def learning_rate_multiplier(self) -> float:

@@ -42,6 +42,7 @@ class L1L2(Regularizer):
         self.l2 = number(type(self).__name__, "l2", l2, "[0, inf)")
 
     def __call__(self, w: NDArray[Any]) -> float:
+        w = w.astype(np.float64)
         return self.l1 * float(np.abs(w).sum()) + self.l2 * float(np.vdot(w, w))
 
     def gradient(self, w: NDArray[Any]) -> NDArray[Any]:

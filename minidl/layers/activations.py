@@ -14,11 +14,31 @@ from minidl.config import Registry
 from minidl.layers.base import Layer, Shape, registry
 from minidl.validation import integer, number
 
-__all__ = ["Activation", "LeakyReLU", "Linear", "ReLU", "Sigmoid", "Softmax", "Tanh", "activations"]
+__all__ = [
+    "Activation",
+    "LeakyReLU",
+    "Linear",
+    "ReLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "activations",
+    "resolve_activation",
+]
 
 Array = NDArray[Any]
 
 activations: Registry[Layer] = Registry("activation", Layer)
+
+
+def resolve_activation(identifier: object) -> Layer:
+    """Return the activation that a name or a layer stands for; raise TypeError for a layer that is none."""
+    layer = activations.get(identifier)
+    if isinstance(layer, Activation):
+        return layer.activation
+    if type(layer) in registry and type(layer) not in activations:
+        raise TypeError(f"minidl: activation must be an activation. Received: {layer!r}")
+    return layer
 
 
 def _activation(name: str) -> Callable[[type[Layer]], type[Layer]]:
@@ -140,7 +160,8 @@ class Softmax(Layer):
     @property
     def link(self) -> Layer | None:
         """The layer itself, if it acts on the last axis."""
-        return self if self.axis == -1 else None
+        last = -1 if self.input_shape is None else len(self.input_shape)
+        return self if self.axis in (-1, last) else None
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
@@ -173,7 +194,7 @@ class Activation(Layer):
 
     def __init__(self, activation: str | Layer, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.activation = activations.get(activation)
+        self.activation = resolve_activation(activation)
 
     @property
     def children(self) -> tuple[Layer, ...]:

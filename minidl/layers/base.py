@@ -1,6 +1,7 @@
 """What every layer is."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import describe
 
-__all__ = ["Layer", "registry"]
+__all__ = ["Layer", "names", "registry"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -64,6 +65,8 @@ class Layer(Configurable):
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         """Make the parameters for samples of `input_shape`, drawing their start from `rng`."""
+        if self.built:
+            raise RuntimeError(f"{self.title}: is built already, for input of shape {self.input_shape}")
         self.input_shape = tuple(input_shape)
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -107,6 +110,8 @@ class Layer(Configurable):
                 f"{self.title}: the initializer of {name} must give shape {tuple(shape)}. "
                 f"Received: shape {values.shape}"
             )
+        if name in self._parameters:
+            raise ValueError(f"{self.title}: parameters must have different names. Received: {name!r} again")
         parameter = Parameter(values, name=name)
         self._parameters[name] = parameter
         if regularizer is not None:
@@ -149,17 +154,17 @@ class Layer(Configurable):
         return tuple(self.named_parameters().values())
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Return the parameters by their names within this layer."""
+        """Return the parameters by their names within this layer; those of a layer inside follow its name."""
         named = dict(self._parameters)
-        for child in self.children:
-            named.update(child.named_parameters())
+        for name, child in zip(names(self.children), self.children, strict=True):
+            named.update({f"{name}/{inner}": parameter for inner, parameter in child.named_parameters().items()})
         return named
 
     def named_buffers(self) -> dict[str, Array]:
-        """Return the buffers by their names within this layer, those of the layers inside included."""
+        """Return the buffers by their names within this layer; those of a layer inside follow its name."""
         named = dict(self.buffers)
-        for child in self.children:
-            named.update(child.named_buffers())
+        for name, child in zip(names(self.children), self.children, strict=True):
+            named.update({f"{name}/{inner}": array for inner, array in child.named_buffers().items()})
         return named
 
     @property
@@ -190,6 +195,13 @@ class Layer(Configurable):
     def __call__(self, x: Array, training: bool = False) -> Array:
         """Return `forward(x, training)`."""
         return self.forward(x, training)
+
+    def _unbuild(self) -> None:
+        """Be as before `build`, after one that failed."""
+        self.input_shape = None
+        self._parameters, self._regularized, self.buffers = {}, [], {}
+        for child in self.children:
+            child._unbuild()
 
     def _shape(self) -> Shape:
         if self.input_shape is None:
@@ -233,3 +245,21 @@ class Layer(Configurable):
 
 
 registry: Registry[Layer] = Registry("layer", Layer)
+
+
+def names(layers: Sequence[Layer]) -> list[str]:
+    """Return a name for each layer: its own, or else that of its class, numbered: dense, dense_1, leaky_relu.
+
+    Raises:
+        ValueError: If two have the same name of their own.
+    """
+    given = [layer.name for layer in layers if layer.name is not None]
+    if len(set(given)) < len(given):
+        twice = next(name for name in given if given.count(name) > 1)
+        raise ValueError(f"minidl: layers side by side must have different names. Received: {twice!r} again")
+    chosen: list[str] = []
+    for layer in layers:
+        base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__.replace("LU", "lu")).lower()
+        numbered = (f"{base}_{i}" if i else base for i in range(len(layers)))
+        chosen.append(layer.name or next(name for name in numbered if name not in (*chosen, *given)))
+    return chosen

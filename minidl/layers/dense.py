@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import initializers, regularizers
-from minidl.layers.activations import activations
+from minidl.layers.activations import resolve_activation
 from minidl.layers.base import Layer, Shape, registry
 from minidl.validation import integer
 
@@ -54,7 +54,7 @@ class Dense(Layer):
     ) -> None:
         super().__init__(name=name)
         self.units = integer("Dense", "units", units, 1)
-        self.activation = None if activation is None else activations.get(activation)
+        self.activation = None if activation is None else resolve_activation(activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.registry.get(kernel_initializer)
         self.bias_initializer = initializers.registry.get(bias_initializer)
