@@ -70,11 +70,13 @@ class Configurable(metaclass=Checked):
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` with every Configurable in it described by a dict."""
+    """Return `value` with every Configurable in it described by a dict; raise TypeError for what has no description."""
     if isinstance(value, Configurable):
         return {"class": type(value).__name__, **value.get_config()}
     if isinstance(value, (list, tuple)):
         return type(value)(_plain(item) for item in value)
+    if callable(value):
+        raise TypeError(f"minidl: a config can't hold a bare callable. Received: {describe(value)}")
     return value
 
 

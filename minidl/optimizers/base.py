@@ -17,8 +17,8 @@ from minidl.config import Configurable, Registry
 from minidl.optimizers.hooks import Hook
 from minidl.optimizers.probe import probe
 from minidl.parameters import Parameter
-from minidl.schedules import Hyperparameter, Schedule
-from minidl.validation import describe, nearest, number
+from minidl.schedules import Hyperparameter
+from minidl.validation import describe, integer, nearest, number
 
 __all__ = ["Optimizer", "Span", "registry"]
 
@@ -55,8 +55,8 @@ class Optimizer(Configurable):
       argument named like one of its results gets that result of the step before (give it a default for
       the first); what it returned last is saved with the state.
     * `init_slots(data) -> dict`: how slots start when zeros like the parameter don't serve.
-    * `ranges`: the range of each hyperparameter of its own, as text such as "[0, 1)". The usual names have
-      theirs already; a hyperparameter without one takes any finite number.
+    * `ranges`: the range of each hyperparameter of its own, as text such as "[0, 1)", or "bool". The usual names
+      have theirs already; a hyperparameter without one takes any finite number, or True or False.
 
     Every hyperparameter is an attribute: a number, a flag, a schedule, or any callable of the step's index.
     Each is checked at construction and at assignment, a schedule's value when it is used.
@@ -185,12 +185,11 @@ class Optimizer(Configurable):
             twice = sorted({p.name for p in parameters if parameters.count(p) > 1})
             raise ValueError(f"{self._name}: a parameter must be given once. Received twice: {', '.join(twice)}")
         new = [parameter for parameter in parameters if parameter not in self._entries]
-        for dtype in {_compute_dtype(parameter) for parameter in new}:
-            probe(self, dtype)
+        probe(self, [(parameter.shape, _compute_dtype(parameter)) for parameter in new])
         entries = {parameter: _Entry(self._start(parameter)) for parameter in new}
         if self._pending:
             everything = {**self._entries, **entries}
-            self._check_state(self._pending, everything)
+            self._check_fit(self._pending, everything)
             self._apply_state(self._pending, everything)
             self._pending = {}
         self._entries.update(entries)
@@ -304,17 +303,21 @@ class Optimizer(Configurable):
         self._signature, self._layout, self._seen = [], [], []
 
     def _start(self, parameter: Parameter) -> dict[str, NDArray[Any]]:
-        data = parameter.data.astype(_compute_dtype(parameter))
+        slots = self._slots_for(parameter.data.astype(_compute_dtype(parameter)))
+        return {name: np.array(slot) for name, slot in slots.items()}
+
+    def _slots_for(self, data: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return what `init_slots` gives, in the order of `slots`; raise TypeError if it isn't what it must be."""
         slots = self.init_slots(data)
-        if tuple(sorted(slots)) != tuple(sorted(self.slots)):
-            raise TypeError(f"{self._name}: init_slots must return {self.slots}. Received: {tuple(slots)}")
+        if set(slots) != set(self.slots):
+            raise TypeError(f"{self._name}: init_slots must return the slots {self.slots}. Received: {tuple(slots)}")
         for name, slot in slots.items():
             if self.elementwise and np.shape(slot) != data.shape:
                 raise TypeError(
-                    f"{self._name}: a slot of an elementwise rule must have its parameter's shape {data.shape}; "
-                    f"declare elementwise = False. Received: {name} of shape {np.shape(slot)}"
+                    f"{self._name}: a slot of an elementwise rule must have its parameter's shape {data.shape}; a rule "
+                    f"that needs other slots must say elementwise = False. Received: {name} of shape {np.shape(slot)}"
                 )
-        return {name: np.array(slots[name]) for name in self.slots}
+        return {name: np.asarray(slots[name]) for name in self.slots}
 
     # Hyperparameters -----------------------------------------------------------------------------------
 
@@ -333,11 +336,14 @@ class Optimizer(Configurable):
     def _checked(self, name: str, value: Any) -> Any:
         if isinstance(value, dict):
             value = schedules.registry.get(value)
-        if isinstance(value, (bool, np.bool_)) and name not in self.ranges:
+        interval = self.ranges.get(name)
+        if isinstance(value, (bool, np.bool_)) and interval in (None, "bool"):
             return bool(value)
+        if interval == "bool":
+            raise TypeError(f"{self._name}: {name} must be True or False. Received: {name}={describe(value)}")
         if callable(value):
             return value
-        return number(self._name, name, value, self.ranges.get(name, "(-inf, inf)"))
+        return number(self._name, name, value, interval or "(-inf, inf)")
 
     @property
     def _name(self) -> str:
@@ -357,11 +363,11 @@ class Optimizer(Configurable):
         Raises:
             TypeError: If a hyperparameter is a bare callable, which no file can hold.
         """
-        for name in self._names:
-            if callable(getattr(self, name)) and not isinstance(getattr(self, name), Schedule):
+        for name, value in self.hyperparameters.items():
+            if callable(value) and _saved(value) is None:
                 raise TypeError(
                     f"{self._name}: only a minidl.schedules.Schedule can be described by a config. "
-                    f"Received: {name}={describe(getattr(self, name))}"
+                    f"Received: {name}={describe(value)}"
                 )
         config = super().get_config()
         if self.hooks:
@@ -396,7 +402,8 @@ class Optimizer(Configurable):
             "iterations": self.iterations,
             "epoch": self.epoch,
             "hyperparameters": {name: _saved(getattr(self, name)) for name in self._names},
-            "parameters": {
+            "parameters": _copied(self._pending)
+            or {
                 parameter.name: {
                     "t": entry.t,
                     "kept": dict(entry.kept),
@@ -416,24 +423,9 @@ class Optimizer(Configurable):
         Raises:
             ValueError: If class, names, slots or shapes don't fit; nothing is changed then.
         """
-        if state.get("class") != self._name:
-            raise ValueError(f"{self._name}: the state must be one of {self._name}. Received: {state.get('class')!r}")
-        loaded = {}
-        saved = state["hyperparameters"]
-        if set(saved) != set(self._names):
-            raise ValueError(
-                f"{self._name}: the state must hold the hyperparameters {sorted(self._names)}. "
-                f"Received: {sorted(saved)}"
-            )
-        for name, value in saved.items():
-            if value is None and not callable(getattr(self, name)):
-                raise ValueError(
-                    f"{self._name}: {name} was a callable, which a state can't hold; give the same one to this "
-                    f"optimizer before loading. Received: {name}={getattr(self, name)!r}"
-                )
-            loaded[name] = getattr(self, name) if value is None else self._checked(name, value)
+        loaded = self._checked_state(state)
         if self._entries:
-            self._check_state(state["parameters"], self._entries)
+            self._check_fit(state["parameters"], self._entries)
             self._apply_state(state["parameters"], self._entries)
         else:
             self._pending = _copied(state["parameters"])
@@ -442,7 +434,38 @@ class Optimizer(Configurable):
         self.iterations, self.epoch = state["iterations"], state["epoch"]
         self._forget_layout()
 
-    def _check_state(self, saved: dict[str, Any], entries: "dict[Parameter, _Entry]") -> None:
+    def _checked_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return the hyperparameters that `state` sets; raise ValueError if it isn't a state of this class."""
+        parts = {"class", "iterations", "epoch", "hyperparameters", "parameters"}
+        if not isinstance(state, dict) or set(state) != parts or state["class"] != self._name:
+            raise ValueError(
+                f"{self._name}: the state must be one of {self._name}, with {sorted(parts)}. "
+                f"Received: {describe(state.get('class') if isinstance(state, dict) else state)}, "
+                f"{sorted(state) if isinstance(state, dict) else 'no dict'}"
+            )
+        integer(self._name, "iterations", state["iterations"])
+        integer(self._name, "epoch", state["epoch"])
+        for name, saved in state["parameters"].items():
+            if set(saved) != {"t", "kept", "slots"}:
+                raise ValueError(f"{self._name}: {name} must have t, kept and slots. Received: {sorted(saved)}")
+            integer(self._name, f"t of {name!r}", saved["t"])
+        if set(state["hyperparameters"]) != set(self._names):
+            raise ValueError(
+                f"{self._name}: the state must hold the hyperparameters {sorted(self._names)}. "
+                f"Received: {sorted(state['hyperparameters'])}"
+            )
+        loaded = {}
+        for name, value in state["hyperparameters"].items():
+            current = getattr(self, name)
+            if value is None and not callable(current):
+                raise ValueError(
+                    f"{self._name}: {name} was a callable, which a state can't hold; give the same one to this "
+                    f"optimizer before loading. Received: {name}={current!r}"
+                )
+            loaded[name] = current if value is None else self._checked(name, value)
+        return loaded
+
+    def _check_fit(self, saved: dict[str, Any], entries: "dict[Parameter, _Entry]") -> None:
         names = {parameter.name for parameter in entries}
         if len(names) < len(entries) or names != set(saved):
             raise ValueError(
@@ -451,7 +474,10 @@ class Optimizer(Configurable):
             )
         for parameter, entry in entries.items():
             have = {name: (slot.shape, str(slot.dtype)) for name, slot in entry.slots.items()}
-            got = {name: (slot.shape, str(slot.dtype)) for name, slot in saved[parameter.name]["slots"].items()}
+            got = {
+                name: (np.shape(slot), str(np.asarray(slot).dtype))
+                for name, slot in saved[parameter.name]["slots"].items()
+            }
             if have != got:
                 raise ValueError(f"{self._name}: the slots of {parameter.name!r} must be {have}. Received: {got}")
 
@@ -459,7 +485,7 @@ class Optimizer(Configurable):
     def _apply_state(saved: dict[str, Any], entries: "dict[Parameter, _Entry]") -> None:
         for parameter, entry in entries.items():
             source = saved[parameter.name]
-            entry.t, entry.kept = source["t"], dict(source["kept"])
+            entry.t, entry.kept = int(source["t"]), dict(source["kept"])
             for name, slot in entry.slots.items():
                 slot[...] = source["slots"][name]
 
@@ -500,8 +526,8 @@ class Span:
         self.source_data, self.source_grad = _memory(parameters, elementwise)
         dtype = _compute_dtype(parameters[0])
         computed_apart = dtype != parameters[0].dtype
-        self.data = self.source_data.astype(dtype) if computed_apart else self.source_data
-        self.grad = self.source_grad.astype(dtype) if computed_apart or scratch else self.source_grad
+        self._data = self.source_data.astype(dtype) if computed_apart else self.source_data
+        self._grad = self.source_grad.astype(dtype) if computed_apart or scratch else self.source_grad
         slots = _gather_slots(entries, self.data.shape) if elementwise else list(entries[0].slots.values())
         targets = (self.data, *slots)
         inputs = (self.data, self.grad, *slots)
@@ -510,6 +536,24 @@ class Span:
             self.pieces = [(_cut(targets, cut), _read_only(_cut(inputs, cut))) for cut in cuts]
         else:
             self.pieces = [(targets, _read_only(inputs))]
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """The values; assigning copies into place."""
+        return self._data
+
+    @data.setter
+    def data(self, value: NDArray[Any]) -> None:
+        self._data[...] = value
+
+    @property
+    def grad(self) -> NDArray[Any]:
+        """The gradient; assigning copies into place."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: NDArray[Any]) -> None:
+        self._grad[...] = value
 
     def load(self) -> None:
         """Bring what the rule sees up to date with the parameters."""
@@ -576,9 +620,13 @@ def _read_only(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
 
 
 def _saved(value: Any) -> Any:
-    if isinstance(value, Schedule):
+    """Return a hyperparameter as a state holds it: a number, a schedule's config, None for a bare callable."""
+    if not callable(value):
+        return value
+    try:
         return {"class": type(value).__name__, **value.get_config()}
-    return None if callable(value) else value
+    except (AttributeError, TypeError):
+        return None
 
 
 def _copied(state: Any) -> Any:

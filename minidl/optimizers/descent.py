@@ -68,7 +68,7 @@ class Momentum(Optimizer):
     """
 
     slots = ("v",)
-    ranges = {"dampening": "[0, 1]"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"dampening": "[0, 1]", "learning_rate_inside": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
 
     def __init__(
         self,
@@ -122,6 +122,7 @@ class Nesterov(Optimizer):
     """
 
     slots = ("v",)
+    ranges = {"learning_rate_inside": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
 
     def __init__(
         self,

@@ -59,12 +59,12 @@ class ClipByGlobalNorm(Hook):
         self.max_norm = number("ClipByGlobalNorm", "max_norm", max_norm, "(0, inf)")
 
     def before(self, spans: Sequence[Span]) -> None:
-        norm = global_norm([span.grad for span in spans])
-        if norm > self.max_norm:
+        largest, ratio = _norm([span.grad for span in spans])
+        if largest * ratio > self.max_norm:
             for span in spans:
-                # Two factors: their product may be too small for the gradient's dtype, each by itself isn't.
-                np.divide(span.grad, norm, out=span.grad)
-                np.multiply(span.grad, self.max_norm, out=span.grad)
+                # Two factors: the norm itself may be too large for the gradient's dtype.
+                np.divide(span.grad, largest, out=span.grad)
+                np.multiply(span.grad, self.max_norm / ratio, out=span.grad)
 
 
 @registry.register("clip_by_value")
@@ -80,7 +80,8 @@ class ClipByValue(Hook):
 
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
-            np.clip(span.grad, -self.limit, self.limit, out=span.grad)
+            limit = min(self.limit, float(np.finfo(span.grad.dtype).max))
+            np.clip(span.grad, -limit, limit, out=span.grad)
 
 
 @registry.register("l2")
@@ -126,14 +127,14 @@ class WeightDecay(Hook):
             np.multiply(span.data, 1 - span.learning_rate * self.decay, out=span.data)
 
 
-def global_norm(arrays: Sequence[np.ndarray[Any, Any]]) -> float:
-    """Return the Euclidean norm of all entries together; entries near the ends of the range don't hurt.
+def _norm(arrays: Sequence[np.ndarray[Any, Any]]) -> tuple[float, float]:
+    """Return the largest entry's size and by how much the Euclidean norm of all entries exceeds it.
 
-    >>> global_norm([np.array([3.0]), np.array([[4.0]])])
-    5.0
+    >>> _norm([np.array([3e200]), np.array([[-4e200]])])
+    (4e+200, 1.25)
     """
     largest = max((float(np.abs(array).max(initial=0)) for array in arrays), default=0.0)
     if largest == 0:
-        return 0.0
+        return 0.0, 1.0
     scaled = (array / largest for array in arrays)
-    return largest * math.sqrt(sum(float(np.vdot(array, array)) for array in scaled))
+    return largest, math.sqrt(sum(float(np.vdot(array, array)) for array in scaled))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,11 @@ SCALES = (1e-6, 1.0, 1e6)  # a rule may hide a norm behind a threshold
 TOLERANCE = 1e-9
 
 
-def probe(optimizer: Optimizer, dtype: np.dtype[Any]) -> None:
-    """Try the rule of `optimizer` on small arrays, whole and in pieces.
+def probe(optimizer: Optimizer, kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
+    """Try the rule of `optimizer` for parameters of these shapes and dtypes.
+
+    An elementwise rule is tried on twelve entries, whole and in pieces; another one on the smallest parameter of
+    each number of axes, since a rule for matrices may not work on vectors.
 
     Raises:
         TypeError: If it asks for what it can't have, writes to its inputs, returns something else than the new
@@ -30,24 +34,34 @@ def probe(optimizer: Optimizer, dtype: np.dtype[Any]) -> None:
     rng = np.random.default_rng(0)
     trial = _Trial(optimizer)
     with np.errstate(all="ignore"):
+        if not optimizer.elementwise:
+            smallest = {(len(shape), dtype): shape for shape, dtype in sorted(kinds, key=lambda k: -math.prod(k[0]))}
+            for (_, dtype), shape in smallest.items():
+                w, one, two = rng.standard_normal((3, *shape)).astype(dtype)
+                trial.run(np.asarray(w), np.asarray(one), np.asarray(two))
+            return
+        dtypes = {dtype for _, dtype in kinds}
         for scale in SCALES:
             for start in (0.0, 1.0):
                 draw = rng.standard_normal((3, SIZE)) * scale
-                trial.run(start * draw[0].astype(dtype), draw[1].astype(dtype), draw[2].astype(dtype))
-                if optimizer.elementwise:
-                    # In double precision even a small dependence on the neighbours shows.
-                    trial.compare_pieces(start * draw[0], draw[1], draw[2])
+                draw[0] *= start
+                for dtype in dtypes:
+                    trial.run(*draw.astype(dtype))
+                # In double precision even a small dependence on the neighbours shows.
+                trial.compare_pieces(*draw)
 
 
 class _Trial:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.name = type(optimizer).__name__
-        self.values = {name: optimizer.current(name) for name in optimizer._names}
+        self.values = {name: optimizer.current(name) for name in optimizer.hyperparameters}
+        if "learning_rate" in self.values:
+            self.values["learning_rate"] = 1.0  # a rate near 0 would hide the rest
 
     def run(self, w: NDArray[Any], *gradients: NDArray[Any]) -> list[NDArray[Any]]:
         """Make a step from fresh slots for each gradient; return the last step's arrays."""
-        slots = list(self.optimizer.init_slots(w).values())
+        slots = list(self.optimizer._slots_for(w).values())
         kept: dict[str, float] = {}
         arrays = [w, *slots]
         for t, g in enumerate(gradients, start=1):

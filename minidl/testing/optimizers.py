@@ -248,13 +248,16 @@ def _variations(make: Factory, name: str) -> Iterator[Optimizer]:
     value = make().hyperparameters[name]
     if callable(value):
         return
-    interval = Interval.parse(make().ranges.get(name, "(-inf, inf)"))
-    others = [not value] if isinstance(value, bool) else [value / 2, value * 2, (1 + value) / 2, value + 1e-3]
+    if isinstance(value, bool):
+        others: list[float] = [not value]
+    else:
+        interval = Interval.parse(make().ranges.get(name, "(-inf, inf)"))
+        candidates = (value / 2, value * 2, (1 + value) / 2, value + 1e-3)
+        others = [other for other in candidates if other != value and other in interval]
     for other in others:
-        if other != value and (isinstance(other, bool) or other in interval):
-            optimizer = make()
-            setattr(optimizer, name, other)
-            yield optimizer
+        optimizer = make()
+        setattr(optimizer, name, other)
+        yield optimizer
 
 
 def zero_gradient_finite(make: Factory) -> None:
