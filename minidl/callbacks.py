@@ -102,12 +102,14 @@ class _Monitor(Callback):
             )
         return logs[self.monitor]
 
-    def better(self, value: float, min_delta: float | None = None) -> bool:
+    def better(self, value: float) -> bool:
         """Tell whether `value` beats the best by more than `min_delta`; NaN never does."""
+        direction = self.direction()
         if math.isnan(value) or self.best is None:
             return not math.isnan(value)
-        delta = self.min_delta if min_delta is None else min_delta
-        return value < self.best - delta if self.direction() == "min" else value > self.best + delta
+        if direction == "min":
+            return value < self.best - self.min_delta
+        return value > self.best + self.min_delta
 
     def direction(self) -> str:
         if self.mode != "auto":
@@ -222,7 +224,8 @@ class ReduceOnPlateau(_Monitor):
         min_learning_rate: Below which the rate isn't reduced.
 
     The optimizer's learning rate must be a number: two things can't rule it at once.
-    Differs from: Keras calls it ReduceLROnPlateau, and the last argument min_lr.
+    Differs from: Keras calls it ReduceLROnPlateau and the last argument min_lr; there the last epoch of the cooldown
+    counts already.
     """
 
     def __init__(
@@ -254,17 +257,16 @@ class ReduceOnPlateau(_Monitor):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Reduce, or count."""
         value = self.value(logs)
-        if self.cooling:
-            self.cooling -= 1
-            self.wait = 0
         if self.better(value):
             self.best, self.wait = value, 0
         elif not self.cooling:
             self.wait += 1
-            if self.wait >= max(self.patience, 1):
-                optimizer = self.trainer.optimizer
-                optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_learning_rate)
-                self.cooling, self.wait = self.cooldown, 0
+        self.cooling = max(self.cooling - 1, 0)
+        if self.wait >= max(self.patience, 1):
+            optimizer = self.trainer.optimizer
+            rate = optimizer.learning_rate
+            optimizer.learning_rate = min(rate, max(rate * self.factor, self.min_learning_rate))
+            self.cooling, self.wait = self.cooldown, 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best so far and the counts."""

@@ -17,6 +17,11 @@ class Checked(type):
 
     if not TYPE_CHECKING:  # a type checker reads the signature of __init__ itself
 
+        @property
+        def __signature__(cls):
+            signature = inspect.signature(cls.__init__)
+            return signature.replace(parameters=list(signature.parameters.values())[1:])
+
         def __call__(cls, *args, **kwargs):
             """Make an instance; arguments that don't fit raise TypeError with the nearest known name."""
             signature = inspect.signature(cls.__init__)

@@ -54,6 +54,8 @@ class Batches:
                     raise ValueError(
                         f"fit: {name} is for arrays; an iterable's batches have their own. Received: {name}"
                     )
+            if isinstance(x, Sized) and len(x) == 0:
+                raise ValueError("fit: data must have at least one batch. Received: an empty iterable")
             self.stream = x
             self.n = 0
             return
@@ -74,6 +76,11 @@ class Batches:
             return len(self.stream) if isinstance(self.stream, Sized) else 0
         return math.ceil(self.n / self.batch_size)
 
+    @property
+    def once(self) -> bool:
+        """Whether it can be gone through only once."""
+        return self.stream is not None and iter(self.stream) is self.stream
+
     def subset(self, indices: Array) -> "Batches":
         """Return the batches of some of the samples."""
         part = object.__new__(Batches)
@@ -90,7 +97,7 @@ class Batches:
         """
         if self.stream is not None or shuffle is False:
             return None
-        if not callable(shuffle):
+        if shuffle is True:
             return generator(seed, "order", epoch).permutation(self.n)
         order = np.asarray(shuffle(epoch, self.n))
         if order.ndim != 1 or order.dtype.kind not in "iu" or not len(order):
@@ -105,8 +112,11 @@ class Batches:
     def epoch(self, order: Array | None = None) -> Iterator[Batch]:
         """Give the batches of one epoch, the last one shorter if need be."""
         if self.stream is not None:
+            batch = None
             for batch in self.stream:
                 yield self._streamed(batch)
+            if batch is None:
+                raise ValueError("fit: data must have at least one batch. Received: an iterable that is used up")
             return
         n = self.n if order is None else len(order)
         for start in range(0, n, self.batch_size):
@@ -167,10 +177,11 @@ def class_labels(y: Array) -> Array:
         ValueError: If `y` holds no classes.
     """
     if y.ndim == 2 and y.shape[1] > 1:
-        return y.argmax(axis=1)
-    if y.size != len(y) or not np.array_equal(y, np.asarray(y).astype(int)):
-        raise ValueError(f"fit: classes must be integers or one-hot rows. Received: y={describe(y)}")
-    return y.reshape(-1).astype(int)
+        if ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+            return y.argmax(axis=1)
+    elif y.size == len(y) and np.array_equal(y, y.astype(int)):
+        return y.reshape(-1).astype(int)
+    raise ValueError(f"fit: classes must be integers or one-hot rows. Received: y={describe(y)}")
 
 
 def _class_weights(y: Array, weight: Array | None, class_weight: Mapping[int, float]) -> Array:
@@ -184,7 +195,10 @@ def _class_weights(y: Array, weight: Array | None, class_weight: Mapping[int, fl
 
 
 def _samples(name: str, value: Any) -> Array:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # NumPy's word for rows of different lengths
+        array = np.empty(0, object)
     if array.dtype.kind not in "fiub" or array.ndim == 0:
-        raise ValueError(f"fit: {name} must be an array of numbers, one entry a sample. Received: {describe(array)}")
+        raise ValueError(f"fit: {name} must be an array of numbers, one entry a sample. Received: {describe(value)}")
     return array

@@ -33,7 +33,8 @@ def softmax(x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     >>> softmax(np.array([1000.0, 1000.0])).tolist()
     [0.5, 0.5]
     """
-    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    with np.errstate(over="ignore"):  # in float16 a difference may be below the range: e^−∞ is the right 0
+        e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
 
@@ -43,5 +44,6 @@ def log_softmax(x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     >>> log_softmax(np.array([0.0, -1000.0])).tolist()
     [0.0, -1000.0]
     """
-    shifted = x - x.max(axis=axis, keepdims=True)
+    with np.errstate(over="ignore"):
+        shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))

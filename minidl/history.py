@@ -65,10 +65,16 @@ class History:
             ValueError: If the text is none.
         """
         loaded: Any = json.loads(text)
-        if not isinstance(loaded, dict) or set(loaded) != {"epoch", "history"}:
-            raise ValueError(f"History: the text must be what to_json returned. Received: {describe(text)}")
         history = cls()
-        history.epoch, history.history = loaded["epoch"], loaded["history"]
+        try:
+            columns, epochs = dict(loaded["history"]), list(loaded["epoch"])
+            whole = set(loaded) == {"epoch", "history"} and all(len(c) == len(epochs) for c in columns.values())
+            history.epoch = [int(epoch) for epoch in epochs]
+            history.history = {str(name): [float(value) for value in column] for name, column in columns.items()}
+        except (TypeError, ValueError, KeyError):
+            whole = False
+        if not whole:
+            raise ValueError(f"History: the text must be what to_json returned. Received: {describe(text)}")
         return history
 
     def __eq__(self, other: object) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "check_weight",
     "registry",
+    "sample_means",
 ]
 
 Array = NDArray[Any]
@@ -42,6 +43,8 @@ class Loss(Configurable):
 
     #: The activation whose inputs ("logits") the loss can be computed from: "softmax", "sigmoid" or None.
     link_name: ClassVar[str | None] = None
+    #: How many axes predictions have at least.
+    axes: ClassVar[int] = 1
     from_logits = False
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -68,6 +71,11 @@ class Loss(Configurable):
         if y_pred.dtype.kind != "f":
             y_pred = y_pred.astype(np.float64)
         y_true = np.asarray(y_true)
+        if y_pred.ndim < self.axes:
+            raise ValueError(
+                f"{type(self).__name__}: predictions must have at least {self.axes} axes, the batch first. "
+                f"Received: y_pred of shape {y_pred.shape}"
+            )
         self.check(y_true, y_pred)
         weight = check_weight(type(self).__name__, sample_weight, len(y_pred))
         total = float(len(y_pred)) if weight is None else float(weight.sum())
@@ -134,7 +142,10 @@ def check_weight(owner: str, sample_weight: ArrayLike | None, n: int) -> Array |
     """Return the weights of `n` samples as float64, or None; raise ValueError if they aren't weights."""
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, np.float64)
+    try:
+        weight = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{owner}: sample_weight must be numbers. Received: {describe(sample_weight)}") from None
     if weight.shape != (n,):
         raise ValueError(f"{owner}: sample_weight must have shape ({n},). Received: shape {weight.shape}")
     if not (np.isfinite(weight).all() and (weight >= 0).all()):
@@ -145,9 +156,9 @@ def check_weight(owner: str, sample_weight: ArrayLike | None, n: int) -> Array |
     return weight
 
 
-def _mean(losses: Array) -> Array:
-    """Return the mean over all axes but the first."""
-    return losses.reshape(len(losses), -1).mean(axis=1)
+def sample_means(values: Array) -> Array:
+    """Return the mean over all axes but the first, shape (batch,)."""
+    return values.mean(axis=tuple(range(1, values.ndim))) if values.ndim > 1 else values
 
 
 def _entries(y_pred: Array) -> int:
@@ -167,7 +178,7 @@ class MeanSquaredError(Loss):
     """
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
-        return _mean(np.square(y_pred - y_true))
+        return sample_means(np.square(y_pred - y_true))
 
     def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         return ((2 / _entries(y_pred)) * (y_pred - y_true)).astype(y_pred.dtype, copy=False)
@@ -182,7 +193,7 @@ class MeanAbsoluteError(Loss):
     """
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
-        return _mean(np.abs(y_pred - y_true))
+        return sample_means(np.abs(y_pred - y_true))
 
     def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         return (np.sign(y_pred - y_true) / _entries(y_pred)).astype(y_pred.dtype, copy=False)
@@ -223,10 +234,10 @@ class BinaryCrossentropy(_Crossentropy):
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         if self.from_logits:
-            return _mean(functions.softplus(y_pred) - y_true * y_pred)
+            return sample_means(functions.softplus(y_pred) - y_true * y_pred)
         tiny = np.finfo(y_pred.dtype).tiny
         log_p, log_q = np.log(np.maximum(y_pred, tiny)), np.log(np.maximum(1 - y_pred, tiny))
-        return _mean(-(y_true * log_p + (1 - y_true) * log_q))
+        return sample_means(-(y_true * log_p + (1 - y_true) * log_q))
 
     def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         y = y_true.astype(y_pred.dtype, copy=False)
@@ -255,6 +266,7 @@ class CategoricalCrossentropy(_Crossentropy):
     """
 
     link_name = "softmax"
+    axes = 2
 
     def check(self, y_true: Array, y_pred: Array) -> None:
         if y_true.ndim == y_pred.ndim - 1 and y_true.dtype.kind in "iu":
@@ -273,7 +285,7 @@ class CategoricalCrossentropy(_Crossentropy):
                 )
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
-        return _mean(-(y_true * _log_probabilities(y_pred, self.from_logits)).sum(axis=-1))
+        return sample_means(-(y_true * _log_probabilities(y_pred, self.from_logits)).sum(axis=-1))
 
     def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         y = y_true.astype(y_pred.dtype, copy=False)
@@ -300,6 +312,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     """
 
     link_name = "softmax"
+    axes = 2
 
     def check(self, y_true: Array, y_pred: Array) -> None:
         if y_true.shape == y_pred.shape and y_true.shape[-1:] != (1,):
@@ -328,7 +341,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         log_p = _log_probabilities(y_pred, self.from_logits)
-        return _mean(-np.take_along_axis(log_p, y_true[..., None], axis=-1))
+        return sample_means(-np.take_along_axis(log_p, y_true[..., None], axis=-1))
 
     def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         labels = y_true[..., None]

@@ -93,16 +93,15 @@ class MeanMetric(Metric):
             )
 
 
-def _per_sample(values: Array) -> Array:
-    return values.reshape(len(values), -1).mean(axis=1)
-
-
 registry: Registry[Metric] = Registry("metric", Metric)
 
 
 @registry.register("binary_accuracy")
 class BinaryAccuracy(MeanMetric):
-    """How often a probability above `threshold` says the class, over all outputs.
+    """How often a prediction above `threshold` says the class 1, one up to it the class 0, over all outputs.
+
+    Targets above 0.5 are of class 1. For a model whose outputs are logits and whose loss doesn't know it, the threshold
+    is 0.
 
     >>> metric = BinaryAccuracy()
     >>> metric.update([[1], [0], [1]], [[0.9], [0.2], [0.5]])
@@ -116,7 +115,7 @@ class BinaryAccuracy(MeanMetric):
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
-        return _per_sample((y_pred > self.threshold) == (y_true > self.threshold))
+        return losses.sample_means((y_pred > self.threshold) == (y_true > 0.5))
 
 
 @registry.register("categorical_accuracy")
@@ -128,7 +127,7 @@ class CategoricalAccuracy(MeanMetric):
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
-        return _per_sample(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
+        return losses.sample_means(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
 
 
 @registry.register("sparse_categorical_accuracy")
@@ -146,7 +145,7 @@ class SparseCategoricalAccuracy(MeanMetric):
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape[:-1])
-        return _per_sample(y_pred.argmax(axis=-1) == y_true)
+        return losses.sample_means(y_pred.argmax(axis=-1) == y_true)
 
 
 @registry.register("accuracy", "acc")

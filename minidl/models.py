@@ -14,7 +14,7 @@ from minidl.layers.base import names
 from minidl.parameters import Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
-from minidl.validation import choice, describe
+from minidl.validation import choice, describe, sample_shape
 
 if TYPE_CHECKING:
     from minidl.history import History
@@ -69,10 +69,22 @@ class Sequential(Layer):
         self.trainer: Trainer | None = None
         #: Set by a callback, it ends training after the epoch.
         self.stop_training = False
-        self._rng: np.random.Generator | None = None
+        self._start = self.seed
+        self._built_by_another = False
         self._named_parameters: dict[str, Parameter] = {}
-        for layer in layers:
-            self.add(layer)
+        if isinstance(layers, (str, dict)) or not isinstance(layers, Iterable):
+            raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
+        layers = list(layers)
+        before = [(layer, layer.name) for layer in layers if isinstance(layer, Layer)]
+        try:
+            for layer in layers:
+                self.add(layer)
+        except Exception:
+            for layer, name in before:
+                if layer in self.layers:
+                    layer.name = name
+                    _INSIDE.pop(layer, None)
+            raise
 
     # Making it -----------------------------------------------------------------------------------------
 
@@ -96,9 +108,13 @@ class Sequential(Layer):
                 f"{self.title}: a layer can be in one place of one model only; copy.deepcopy gives another like it. "
                 f"Received: {layer.title} again"
             )
+        if self.built and self in _INSIDE:
+            raise RuntimeError(
+                f"{self.title}: a model inside another can't grow once it is built. Received: {layer.title}"
+            )
         name = names([*self.layers, layer])[-1]
         if self.built:
-            self._build_layer(layer, self.output_shape)
+            self._build_layer(len(self.layers), layer, self.output_shape)
         layer.name = name
         self.layers.append(layer)
         self._settle()
@@ -106,24 +122,28 @@ class Sequential(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
         """Make all parameters, for samples of `input_shape`.
 
-        Layer i draws from the i-th child of `rng`, by default the generator of the model's seed: what one layer
-        draws doesn't change the others.
+        Layer i draws from a generator that is a function of i and of the model's seed (or of a number drawn from `rng`,
+        if the model is inside another): what one layer draws doesn't change the others.
         """
-        self._rng = generator(self.seed, "initialization") if rng is None else rng
-        super().build(input_shape, self._rng)
+        input_shape = sample_shape(self.title, "input_shape", input_shape)
+        self._built_by_another = rng is not None
+        self._start = self.seed if rng is None else int(rng.integers(2**32))
+        super().build(input_shape, rng or generator(self.seed, "initialization"))
+        before = [layer for layer in self.layers if layer.built]
         try:
-            shape = tuple(input_shape)
-            for layer in self.layers:
-                self._build_layer(layer, shape)
+            shape = input_shape
+            for i, layer in enumerate(self.layers):
+                self._build_layer(i, layer, shape)
                 shape = layer.output_shape
         except Exception:
-            self._unbuild()
+            self.input_shape = None
+            for layer in self.layers:
+                if layer not in before:
+                    layer._unbuild()
             raise
         self._settle()
 
-    def _build_layer(self, layer: Layer, shape: Shape) -> None:
-        assert self._rng is not None
-        rng = self._rng.spawn(1)[0]
+    def _build_layer(self, index: int, layer: Layer, shape: Shape) -> None:
         if layer.built:
             if layer.input_shape != shape or layer.dtype != self.dtype:
                 raise ValueError(
@@ -133,7 +153,7 @@ class Sequential(Layer):
             return
         layer.dtype = self.dtype
         try:
-            layer.build(shape, rng)
+            layer.build(shape, generator(self._start, "initialization", index))
         except Exception:
             layer._unbuild()
             raise
@@ -245,13 +265,16 @@ class Sequential(Layer):
                 f"{self.title}: the state must hold exactly the model's names. "
                 f"Received: missing {sorted(set(own) - set(state))}, unknown {sorted(set(state) - set(own))}"
             )
+        new = {name: np.array(state[name]) for name in own}
         for name, array in own.items():
-            if np.shape(state[name]) != array.shape:
+            if new[name].shape != array.shape:
                 raise ValueError(
-                    f"{self.title}: {name} must have shape {array.shape}. Received: shape {np.shape(state[name])}"
+                    f"{self.title}: {name} must have shape {array.shape}. Received: shape {new[name].shape}"
                 )
+            if new[name].dtype.kind not in "fiub":
+                raise ValueError(f"{self.title}: {name} must be numbers. Received: {describe(new[name])}")
         for name, array in own.items():
-            array[...] = state[name]
+            array[...] = new[name]
 
     def get_weights(self) -> list[Array]:
         """Return copies of all parameters and buffers, in order, as Keras does."""
@@ -268,9 +291,9 @@ class Sequential(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the layers, the seed, the dtype and, once built, the input's shape; for `from_config`."""
-        entries: list[Layer] = (
-            list(self.layers) if self.input_shape is None else [Input(self.input_shape), *self.layers]
-        )
+        entries: list[Layer] = list(self.layers)
+        if self.input_shape is not None and not self._built_by_another:
+            entries.insert(0, Input(self.input_shape))
         return {
             "layers": [{"class": type(layer).__name__, **layer.get_config()} for layer in entries],
             "seed": self.seed,
@@ -367,6 +390,6 @@ def _count(parameters: Iterable[Parameter]) -> int:
 
 def _dtype_name(dtype: DTypeLike) -> str:
     try:
-        return str(np.dtype(dtype))
+        return "None" if dtype is None else str(np.dtype(dtype))
     except TypeError:
         return str(dtype)

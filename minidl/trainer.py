@@ -1,5 +1,6 @@
 """The Trainer: one short loop, and one step that also works alone."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -58,13 +59,7 @@ class Trainer(metaclass=Checked):
         self.history = History()
         self.epoch = 0
         self.split: tuple[Array, Array] | None = None
-        self._reset()
-        if self.optimizer.iterations and not set(self.optimizer.state) & set(model.parameters):
-            raise ValueError(
-                f"Trainer: the optimizer has trained another model; make a new one, "
-                f"{type(self.optimizer).__name__}.from_config(optimizer.get_config()). "
-                f"Received: an optimizer after {self.optimizer.iterations} steps"
-            )
+        self._prepare()
 
     # The loop ------------------------------------------------------------------------------------------
 
@@ -117,20 +112,26 @@ class Trainer(metaclass=Checked):
         verbose = choice("fit", "verbose", verbose, (0, 1, 2))
         data = Batches(x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
         train, validation = self._validation(data, validation_data, validation_split, stratify)
-        if epochs > 1 and train.stream is not None and iter(train.stream) is train.stream:
-            raise ValueError(
-                f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates anew. "
-                f"Received: {describe(train.stream)}, epochs={epochs}"
+        for part in (train, validation):
+            if epochs > 1 and part is not None and part.once:
+                raise ValueError(
+                    f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates "
+                    f"anew. Received: {describe(part.stream)}, epochs={epochs}"
+                )
+        if not (isinstance(shuffle, bool) or callable(shuffle)):
+            raise TypeError(
+                f"fit: shuffle must be True, False or a callable (epoch, n) -> order. Received: shuffle={shuffle!r}"
             )
+        self._prepare()
         listeners = _Listeners(self, callbacks)
-        progress = Progress(verbose, epochs, len(train), lambda: {**self._means(), **self._rate()})
+        progress = Progress(verbose, epochs, len(train), lambda: {**self._means.logs(), **self._rate()})
         history = History()
         self.model.stop_training = False
-        listeners.on_train_begin()
         try:
+            listeners.on_train_begin()
             for epoch in range(self.epoch, self.epoch + epochs):
                 self.optimizer.epoch = epoch
-                self._reset()
+                self._means = _Means(self.metrics)
                 listeners.on_epoch_begin(epoch)
                 progress.start_epoch(len(history) + 1)
                 order = train.order(shuffle, self.seed, epoch)
@@ -139,8 +140,8 @@ class Trainer(metaclass=Checked):
                     loss = self._update(group)
                     progress.advance(len(group))
                     if listeners.hear_batches:
-                        listeners.on_train_batch_end(index, {**self._means(), "batch_loss": loss})
-                logs = self._means()
+                        listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
+                logs = self._means.logs()
                 if validation is not None:
                     logs.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
                 logs.update(self._rate())
@@ -162,9 +163,10 @@ class Trainer(metaclass=Checked):
         It works alone, for those who write their own loop.
         """
         data = Batches([(x, y) if sample_weight is None else (x, y, sample_weight)])
-        self._reset()
+        self._prepare()
+        self._means = _Means(self.metrics)
         self._update(list(data.epoch()))
-        return self._means()
+        return self._means.logs()
 
     def evaluate(
         self, x: Any, y: Any = None, *, batch_size: int | None = None, sample_weight: ArrayLike | None = None
@@ -194,48 +196,38 @@ class Trainer(metaclass=Checked):
                 share = totals[i] / sum(totals) if sum(totals) else 0.0
                 value, slopes = value * share, slopes * share
             self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
-            self._record_metrics(batch, y_pred)
+            self._means.add_metrics(batch, self._objective.predictions(y_pred))
             loss += value
-        self._record_loss(loss + penalty, sum(totals))
+        self._means.add_loss(loss + penalty, sum(totals))
         self.model.add_regularization_gradient()
         self.optimizer.step(self.model.parameters)
         return loss + penalty
 
     def _evaluate(self, data: Batches) -> Logs:
-        self._reset()
+        self._objective, self._on_logits = _objective(self.model, self.loss)
+        means = _Means(self.metrics)
         penalty = self.model.regularization()
         for batch in data.epoch():
             x, y, weight = batch
             y_pred = self._forward(x, training=False)
-            self._record_loss(self._objective(y, y_pred, weight) + penalty, _total(batch))
-            self._record_metrics(batch, y_pred)
-        return self._means()
+            means.add_loss(self._objective(y, y_pred, weight) + penalty, _total(batch))
+            means.add_metrics(batch, self._objective.predictions(y_pred))
+        return means.logs()
+
+    def _prepare(self) -> None:
+        """See that model, loss and optimizer go together; a model may have changed since the last time."""
+        self._objective, self._on_logits = _objective(self.model, self.loss)
+        trained = self.optimizer.state
+        if self.optimizer.iterations and trained and not any(p in trained for p in self.model.parameters):
+            raise ValueError(
+                f"Trainer: the optimizer has trained another model; make a new one, "
+                f"{type(self.optimizer).__name__}.from_config(optimizer.get_config()). "
+                f"Received: an optimizer after {self.optimizer.iterations} steps"
+            )
 
     def _forward(self, x: Array, training: bool) -> Array:
         output: Array = (self.model.forward_logits if self._on_logits else self.model.forward)(x, training)
         return output
-
-    def _reset(self) -> None:
-        self._objective, self._on_logits = _objective(self.model, self.loss)
-        self._loss_sum = 0.0
-        self._weight_sum = 0.0
-        for metric in self.metrics:
-            metric.reset()
-
-    def _record_loss(self, loss: float, total: float) -> None:
-        self._loss_sum += loss * total
-        self._weight_sum += total
-
-    def _record_metrics(self, batch: Batch, y_pred: Array) -> None:
-        if self.metrics:
-            predictions = self._objective.predictions(y_pred)
-            for metric in self.metrics:
-                metric.update(batch[1], predictions, batch[2])
-
-    def _means(self) -> Logs:
-        """Return loss and metrics since the last reset."""
-        loss = self._loss_sum / self._weight_sum if self._weight_sum else 0.0
-        return {"loss": loss, **{metric.name: float(metric.result()) for metric in self.metrics}}
 
     def _rate(self) -> Logs:
         """Return the learning rate that the last step used, if the rule has one."""
@@ -271,6 +263,28 @@ class Trainer(metaclass=Checked):
         labels = class_labels(data.y) if stratify else None
         self.split = split_indices(data.n, fraction, generator(self.seed, "split"), labels)
         return data.subset(self.split[0]), data.subset(self.split[1])
+
+
+class _Means:
+    """The loss and the metrics of all batches added so far, weighted by their samples."""
+
+    def __init__(self, metrics: Sequence[metrics.Metric]) -> None:
+        self.metrics = copy.deepcopy(metrics)  # others' batches are none of these
+        for metric in self.metrics:
+            metric.reset()
+        self.loss = self.weight = 0.0
+
+    def add_loss(self, loss: float, weight: float) -> None:
+        self.loss += loss * weight
+        self.weight += weight
+
+    def add_metrics(self, batch: Batch, predictions: Array) -> None:
+        for metric in self.metrics:
+            metric.update(batch[1], predictions, batch[2])
+
+    def logs(self) -> Logs:
+        loss = self.loss / self.weight if self.weight else 0.0
+        return {"loss": loss, **{metric.name: float(metric.result()) for metric in self.metrics}}
 
 
 class _Listeners:

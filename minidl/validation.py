@@ -1,12 +1,13 @@
 """One style of error for all of minidl: the object, the rule, then what was received."""
 
 import difflib
+import math
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Interval", "choice", "describe", "integer", "nearest", "number"]
+__all__ = ["Interval", "choice", "describe", "integer", "nearest", "number", "sample_shape"]
 
 # What people who come from another framework type first.
 HABITS = {
@@ -60,10 +61,13 @@ class Interval(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Interval":
         """Read an interval; raises ValueError when the text is none."""
-        low, comma, high = text[1:-1].partition(",")
-        if text[:1] not in ("[", "(") or text[-1:] not in ("]", ")") or not comma:
+        try:
+            low, high = (float(end) for end in text[1:-1].split(","))
+        except ValueError:
+            low = high = math.nan
+        if text[:1] not in ("[", "(") or text[-1:] not in ("]", ")") or math.isnan(low) or math.isnan(high):
             raise ValueError(f'Interval: must be written like "[0, 1)". Received: {text!r}')
-        return cls(text, float(low), float(high))
+        return cls(text, low, high)
 
     def __contains__(self, value: object) -> bool:
         if not isinstance(value, (int, float)):
@@ -75,10 +79,12 @@ class Interval(NamedTuple):
 
 def number(owner: str, name: str, value: object, interval: str = "(-inf, inf)") -> float:
     """Return `value` as a Python float, or raise: TypeError if no number, ValueError if out of range."""
-    if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value) != 0:  # type: ignore[arg-type]  # any object has one
-        raise TypeError(f"{owner}: {name} must be a number. Received: {name}={describe(value)}")
     try:
-        result = float(value)  # type: ignore[arg-type]  # that is what the `except` is for
+        if isinstance(value, (bool, np.bool_, str, bytes)) or np.ndim(value) != 0:  # type: ignore[arg-type]  # or it raises
+            raise TypeError
+        result = float(value)  # type: ignore[arg-type]  # likewise
+    except OverflowError:
+        result = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{owner}: {name} must be a number. Received: {name}={describe(value)}") from None
     if result not in Interval.parse(interval):
@@ -95,6 +101,13 @@ def integer(owner: str, name: str, value: object, low: int = 0) -> int:
     if value < low:
         raise ValueError(f"{owner}: {name} must be {rule}. Received: {name}={value}")
     return int(value)
+
+
+def sample_shape(owner: str, name: str, value: object) -> tuple[int, ...]:
+    """Return the shape of a sample as a tuple of positive Python ints, or raise TypeError or ValueError."""
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{owner}: {name} must be a tuple, such as (784,). Received: {name}={describe(value)}")
+    return tuple(integer(owner, name, size, 1) for size in value)
 
 
 def choice(owner: str, name: str, value: Any, options: Collection[Any]) -> Any:

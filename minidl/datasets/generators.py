@@ -35,6 +35,7 @@ def make_moons(
     ([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [2.0, 0.5]], [0, 0, 1, 1])
     """
     n = integer("make_moons", "n_samples", n_samples, 2)
+    scale = None if noise is None else number("make_moons", "noise", noise, "[0, inf)")
     rng = _legacy(seed)
     upper, lower = np.linspace(0, np.pi, n // 2), np.linspace(0, np.pi, n - n // 2)
     x = np.concatenate(
@@ -48,8 +49,8 @@ def make_moons(
         order = np.arange(n)
         rng.shuffle(order)
         x, y = x[order], y[order]
-    if noise is not None:
-        x += rng.normal(scale=number("make_moons", "noise", noise, "[0, inf)"), size=x.shape)
+    if scale is not None:
+        x += rng.normal(scale=scale, size=x.shape)
     return x, y
 
 
@@ -58,4 +59,6 @@ def _legacy(seed: Any) -> np.random.RandomState:
         return seed
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
         raise TypeError(f"make_moons: seed must be an integer, a RandomState or None. Received: seed={describe(seed)}")
+    if seed is not None and not 0 <= seed < 2**32:
+        raise ValueError(f"make_moons: seed must be in [0, 2**32). Received: seed={seed}")
     return np.random.RandomState(seed)

@@ -6,7 +6,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from minidl.layers.base import Layer, Shape, registry
-from minidl.validation import integer
+from minidl.validation import sample_shape
 
 __all__ = ["Flatten", "Input"]
 
@@ -24,9 +24,7 @@ class Input(Layer):
 
     def __init__(self, shape: Shape | list[int], *, name: str | None = None) -> None:
         super().__init__(name=name)
-        if not isinstance(shape, (tuple, list)):
-            raise TypeError(f"Input: shape must be a tuple, such as (784,). Received: shape={shape!r}")
-        self.shape = tuple(integer("Input", "shape", size, 1) for size in shape)
+        self.shape = sample_shape("Input", "shape", shape)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         return x
