@@ -59,6 +59,7 @@ class Trainer(metaclass=Checked):
         self.history = History()
         self.epoch = 0
         self.split: tuple[Array, Array] | None = None
+        self._means = _Means(self.metrics)
         self._prepare()
 
     # The loop ------------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ class Trainer(metaclass=Checked):
             listeners.on_train_begin()
             for epoch in range(self.epoch, self.epoch + epochs):
                 self.optimizer.epoch = epoch
-                self._means = _Means(self.metrics)
+                self._means.reset()
                 listeners.on_epoch_begin(epoch)
                 progress.start_epoch(len(history) + 1)
                 order = train.order(shuffle, self.seed, epoch)
@@ -164,7 +165,7 @@ class Trainer(metaclass=Checked):
         """
         data = Batches([(x, y) if sample_weight is None else (x, y, sample_weight)])
         self._prepare()
-        self._means = _Means(self.metrics)
+        self._means.reset()
         self._update(list(data.epoch()))
         return self._means.logs()
 
@@ -270,6 +271,9 @@ class _Means:
 
     def __init__(self, metrics: Sequence[metrics.Metric]) -> None:
         self.metrics = copy.deepcopy(metrics)  # others' batches are none of these
+        self.reset()
+
+    def reset(self) -> None:
         for metric in self.metrics:
             metric.reset()
         self.loss = self.weight = 0.0
