@@ -112,11 +112,6 @@ def shared_slots() -> type[Optimizer]:
     class Fault(Faulty):
         pool: dict[Any, Any] = {}  # noqa: RUF012  # the fault itself
 
-        def _lay_out(self, parameters: Any) -> Any:
-            for parameter in parameters:
-                self._entries[parameter].slots = self.pool.setdefault(parameter.shape, self._entries[parameter].slots)
-            return super()._lay_out(parameters)
-
         def _spans(self, parameters: Any) -> Any:
             spans = super()._spans(parameters)
             for parameter in parameters:

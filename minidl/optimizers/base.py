@@ -16,14 +16,12 @@ from minidl import schedules
 from minidl.config import Configurable, Registry
 from minidl.optimizers.hooks import Hook
 from minidl.optimizers.probe import probe
+from minidl.optimizers.spans import Entry, Span, compute_dtype, lay_out
 from minidl.parameters import Parameter
 from minidl.schedules import Hyperparameter
 from minidl.validation import describe, integer, nearest, number
 
-__all__ = ["Optimizer", "Span", "registry"]
-
-# Entries a rule is given at a time: its arrays and temporaries then stay in a core's second-level cache.
-PIECE = 32_768
+__all__ = ["Optimizer", "registry"]
 
 
 class Optimizer(Configurable):
@@ -123,7 +121,7 @@ class Optimizer(Configurable):
         self.epoch = 0
         self.hooks: list[Hook] = []
         self.applied: dict[str, float] = {}
-        self._entries: dict[Parameter, _Entry] = {}
+        self._entries: dict[Parameter, Entry] = {}
         self._pending: dict[str, Any] = {}
         self._locked = False
         self._signature: list[Any] = []
@@ -185,8 +183,8 @@ class Optimizer(Configurable):
             twice = sorted({p.name for p in parameters if parameters.count(p) > 1})
             raise ValueError(f"{self._name}: a parameter must be given once. Received twice: {', '.join(twice)}")
         new = [parameter for parameter in parameters if parameter not in self._entries]
-        probe(self, [(parameter.shape, _compute_dtype(parameter)) for parameter in new])
-        entries = {parameter: _Entry(self._start(parameter)) for parameter in new}
+        probe(self, [(parameter.shape, compute_dtype(parameter)) for parameter in new])
+        entries = {parameter: Entry(self._start(parameter)) for parameter in new}
         if self._pending:
             everything = {**self._entries, **entries}
             self._check_fit(self._pending, everything)
@@ -222,7 +220,7 @@ class Optimizer(Configurable):
         """Return t: how many steps `parameter` has taken."""
         return self._entries[parameter].t if parameter in self._entries else 0
 
-    def _sweep(self, span: "Span", values: dict[str, Any]) -> None:
+    def _sweep(self, span: Span, values: dict[str, Any]) -> None:
         keywords = {**values, "learning_rate": span.learning_rate} if "learning_rate" in values else values
         kept = self._prepare(keywords, span.t + 1, span.entries[0].kept)
         keywords = self._wanted("update", {**keywords, "t": span.t + 1, **kept})
@@ -245,7 +243,7 @@ class Optimizer(Configurable):
         wanted = self._keywords[function]
         return values if wanted is None else {name: values[name] for name in wanted if name in values}
 
-    def _refuse_nonfinite(self, spans: Sequence["Span"]) -> None:
+    def _refuse_nonfinite(self, spans: Sequence[Span]) -> None:
         with np.errstate(all="ignore"):
             for span in spans:
                 # One product tells in most cases; it may overflow where every entry is finite.
@@ -264,46 +262,33 @@ class Optimizer(Configurable):
 
     # Where things lie ----------------------------------------------------------------------------------
 
-    def _spans(self, parameters: Iterable[Parameter]) -> "list[Span]":
+    def _spans(self, parameters: Iterable[Parameter]) -> list[Span]:
         """Return the spans of equals into which `parameters` fall; they are found anew only after a change."""
         parameters = tuple(parameters)
         signature: list[Any] = [bool(self.hooks)]
         signature += [(id(p), id(p.data), p.trainable, p.learning_rate_multiplier) for p in parameters]
         if signature != self._signature:
             self.build(parameters)
-            self._layout = self._lay_out([parameter for parameter in parameters if parameter.trainable])
+            self._refuse_multipliers(parameters)
+            trained = [parameter for parameter in parameters if parameter.trainable]
+            self._layout = lay_out(trained, self._entries, self.elementwise, scratch=bool(self.hooks))
             self._signature = signature
             self._seen = [parameter.data for parameter in parameters]  # keeps the ids above from being given again
         return self._layout
 
-    def _lay_out(self, parameters: Sequence[Parameter]) -> "list[Span]":
-        groups: list[list[Parameter]] = []
+    def _refuse_multipliers(self, parameters: Sequence[Parameter]) -> None:
         for parameter in parameters:
-            if groups and self.elementwise and self._equals(groups[-1][-1], parameter):
-                groups[-1].append(parameter)
-            else:
-                groups.append([parameter])
-        if any(group[0].learning_rate_multiplier != 1 for group in groups) and "learning_rate" not in self._names:
-            raise ValueError(f"{self._name}: has no learning_rate that a learning_rate_multiplier could multiply")
-        scratch = bool(self.hooks)
-        return [Span(group, [self._entries[p] for p in group], self.elementwise, scratch) for group in groups]
-
-    def _equals(self, first: Parameter, second: Parameter) -> bool:
-        """Tell whether `second` lies right behind `first` in memory and takes the same step."""
-        one, two = self._entries[first], self._entries[second]
-        return (
-            first.storage is not None
-            and first.storage is second.storage
-            and first.offset + first.size == second.offset
-            and first.learning_rate_multiplier == second.learning_rate_multiplier
-            and (one.t, one.kept) == (two.t, two.kept)
-        )
+            if parameter.learning_rate_multiplier != 1 and "learning_rate" not in self._names:
+                raise ValueError(
+                    f"{self._name}: has no learning_rate that a multiplier could multiply. "
+                    f"Received: learning_rate_multiplier={parameter.learning_rate_multiplier} of {parameter.name!r}"
+                )
 
     def _forget_layout(self) -> None:
         self._signature, self._layout, self._seen = [], [], []
 
     def _start(self, parameter: Parameter) -> dict[str, NDArray[Any]]:
-        slots = self._slots_for(parameter.data.astype(_compute_dtype(parameter)))
+        slots = self._slots_for(parameter.data.astype(compute_dtype(parameter)))
         return {name: np.array(slot) for name, slot in slots.items()}
 
     def _slots_for(self, data: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -465,7 +450,7 @@ class Optimizer(Configurable):
             loaded[name] = current if value is None else self._checked(name, value)
         return loaded
 
-    def _check_fit(self, saved: dict[str, Any], entries: "dict[Parameter, _Entry]") -> None:
+    def _check_fit(self, saved: dict[str, Any], entries: dict[Parameter, Entry]) -> None:
         names = {parameter.name for parameter in entries}
         if len(names) < len(entries) or names != set(saved):
             raise ValueError(
@@ -482,7 +467,7 @@ class Optimizer(Configurable):
                 raise ValueError(f"{self._name}: the slots of {parameter.name!r} must be {have}. Received: {got}")
 
     @staticmethod
-    def _apply_state(saved: dict[str, Any], entries: "dict[Parameter, _Entry]") -> None:
+    def _apply_state(saved: dict[str, Any], entries: dict[Parameter, Entry]) -> None:
         for parameter, entry in entries.items():
             source = saved[parameter.name]
             entry.t, entry.kept = int(source["t"]), dict(source["kept"])
@@ -497,77 +482,6 @@ class Optimizer(Configurable):
 registry: Registry[Optimizer] = Registry("optimizer", Optimizer)
 
 
-class _Entry:
-    """What an optimizer keeps for one parameter."""
-
-    def __init__(self, slots: dict[str, NDArray[Any]]) -> None:
-        self.slots = slots
-        self.t = 0
-        self.kept: dict[str, float] = {}
-
-
-class Span:
-    """Parameters that lie side by side and take the same step, as one stretch of memory.
-
-    Attributes:
-        parameters: The parameters, in order.
-        data: What the rule and the hooks see of the values. For an elementwise rule all of them in one
-            vector (a parameter that isn't contiguous keeps its shape); otherwise the one parameter's array.
-        grad: The gradient alike. With hooks it is a copy, which they may change.
-        learning_rate: The rate of this step, the parameters' multiplier included.
-    """
-
-    def __init__(self, parameters: list[Parameter], entries: list[_Entry], elementwise: bool, scratch: bool) -> None:
-        self.parameters = parameters
-        self.entries = entries
-        self.multiplier = parameters[0].learning_rate_multiplier
-        self.learning_rate = 0.0
-        self.t = entries[0].t
-        self.source_data, self.source_grad = _memory(parameters, elementwise)
-        dtype = _compute_dtype(parameters[0])
-        computed_apart = dtype != parameters[0].dtype
-        self._data = self.source_data.astype(dtype) if computed_apart else self.source_data
-        self._grad = self.source_grad.astype(dtype) if computed_apart or scratch else self.source_grad
-        slots = _gather_slots(entries, self.data.shape) if elementwise else list(entries[0].slots.values())
-        targets = (self.data, *slots)
-        inputs = (self.data, self.grad, *slots)
-        if self.data.ndim == 1 and elementwise:
-            cuts = [slice(start, start + PIECE) for start in range(0, self.data.size, PIECE)]
-            self.pieces = [(_cut(targets, cut), _read_only(_cut(inputs, cut))) for cut in cuts]
-        else:
-            self.pieces = [(targets, _read_only(inputs))]
-
-    @property
-    def data(self) -> NDArray[Any]:
-        """The values; assigning copies into place."""
-        return self._data
-
-    @data.setter
-    def data(self, value: NDArray[Any]) -> None:
-        self._data[...] = value
-
-    @property
-    def grad(self) -> NDArray[Any]:
-        """The gradient; assigning copies into place."""
-        return self._grad
-
-    @grad.setter
-    def grad(self, value: NDArray[Any]) -> None:
-        self._grad[...] = value
-
-    def load(self) -> None:
-        """Bring what the rule sees up to date with the parameters."""
-        if self.data is not self.source_data:
-            np.copyto(self.data, self.source_data)
-        if self.grad is not self.source_grad:
-            np.copyto(self.grad, self.source_grad)
-
-    def store(self) -> None:
-        """Bring the parameters up to date with what the rule saw."""
-        if self.data is not self.source_data:
-            np.copyto(self.source_data, self.data, casting="same_kind")
-
-
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -577,46 +491,6 @@ def _keywords(function: Any, skip_positional: bool) -> frozenset[str] | None:
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
     return frozenset(p.name for p in parameters if not (skip_positional and p.kind in _POSITIONAL))
-
-
-def _compute_dtype(parameter: Parameter) -> np.dtype[Any]:
-    return np.dtype(np.float32) if parameter.dtype == np.float16 else parameter.dtype
-
-
-def _memory(parameters: list[Parameter], elementwise: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return values and gradients of neighbours, without a copy."""
-    first = parameters[0]
-    if elementwise and first.storage is not None:
-        part = slice(first.offset, first.offset + sum(parameter.size for parameter in parameters))
-        return first.storage.data[part], first.storage.grad[part]
-    if elementwise and first.data.flags.c_contiguous and first.grad.flags.c_contiguous:
-        return first.data.reshape(-1), first.grad.reshape(-1)
-    return first.data, first.grad
-
-
-def _gather_slots(entries: list[_Entry], shape: tuple[int, ...]) -> list[NDArray[Any]]:
-    """Lay each slot out as the values are: in one array, into which the entries keep views."""
-    gathered = []
-    for name in entries[0].slots:
-        parts = [entry.slots[name] for entry in entries]
-        whole = np.concatenate([part.reshape(-1) for part in parts])
-        offset = 0
-        for entry, part in zip(entries, parts, strict=True):
-            entry.slots[name] = whole[offset : offset + part.size].reshape(part.shape)
-            offset += part.size
-        gathered.append(whole.reshape(shape))
-    return gathered
-
-
-def _cut(arrays: Sequence[NDArray[Any]], part: slice) -> tuple[NDArray[Any], ...]:
-    return tuple(array[part] for array in arrays)
-
-
-def _read_only(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
-    views = tuple(array.view() for array in arrays)
-    for view in views:
-        view.flags.writeable = False
-    return views
 
 
 def _saved(value: Any) -> Any:

@@ -11,19 +11,15 @@ and writes.
                 np.clip(span.data, -1, 1, out=span.data)
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minidl.config import Configurable, Registry
+from minidl.optimizers.spans import Span
 from minidl.validation import number
-
-if TYPE_CHECKING:
-    from minidl.optimizers.base import Span
 
 __all__ = ["L2", "ClipByGlobalNorm", "ClipByValue", "Hook", "WeightDecay", "registry"]
 

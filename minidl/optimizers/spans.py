@@ -1,0 +1,154 @@
+"""Where the numbers of a step lie: neighbours that take the same step, as stretches of memory."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.parameters import Parameter
+
+__all__ = ["Entry", "Span", "compute_dtype", "lay_out"]
+
+# Entries a rule is given at a time: its arrays and temporaries then stay in a core's second-level cache.
+PIECE = 32_768
+
+
+class Entry:
+    """What an optimizer keeps for one parameter."""
+
+    def __init__(self, slots: dict[str, NDArray[Any]]) -> None:
+        self.slots = slots
+        self.t = 0
+        self.kept: dict[str, float] = {}
+
+
+class Span:
+    """Parameters that lie side by side and take the same step, as one stretch of memory.
+
+    Attributes:
+        parameters: The parameters, in order.
+        data: What the rule and the hooks see of the values. For an elementwise rule all of them in one
+            vector (a parameter that isn't contiguous keeps its shape); otherwise the one parameter's array.
+        grad: The gradient alike. With hooks it is a copy, which they may change.
+        learning_rate: The rate of this step, the parameters' multiplier included.
+    """
+
+    def __init__(self, parameters: list[Parameter], entries: list[Entry], elementwise: bool, scratch: bool) -> None:
+        self.parameters = parameters
+        self.entries = entries
+        self.multiplier = parameters[0].learning_rate_multiplier
+        self.learning_rate = 0.0
+        self.t = entries[0].t
+        self.source_data, self.source_grad = _memory(parameters, elementwise)
+        dtype = compute_dtype(parameters[0])
+        computed_apart = dtype != parameters[0].dtype
+        self._data = self.source_data.astype(dtype) if computed_apart else self.source_data
+        self._grad = self.source_grad.astype(dtype) if computed_apart or scratch else self.source_grad
+        slots = _gather_slots(entries, self.data.shape) if elementwise else list(entries[0].slots.values())
+        targets = (self.data, *slots)
+        inputs = (self.data, self.grad, *slots)
+        if self.data.ndim == 1 and elementwise:
+            cuts = [slice(start, start + PIECE) for start in range(0, self.data.size, PIECE)]
+            self.pieces = [(_cut(targets, cut), _read_only(_cut(inputs, cut))) for cut in cuts]
+        else:
+            self.pieces = [(targets, _read_only(inputs))]
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """The values; assigning copies into place."""
+        return self._data
+
+    @data.setter
+    def data(self, value: NDArray[Any]) -> None:
+        self._data[...] = value
+
+    @property
+    def grad(self) -> NDArray[Any]:
+        """The gradient; assigning copies into place."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: NDArray[Any]) -> None:
+        self._grad[...] = value
+
+    def load(self) -> None:
+        """Bring what the rule sees up to date with the parameters."""
+        if self.data is not self.source_data:
+            np.copyto(self.data, self.source_data)
+        if self.grad is not self.source_grad:
+            np.copyto(self.grad, self.source_grad)
+
+    def store(self) -> None:
+        """Bring the parameters up to date with what the rule saw."""
+        if self.data is not self.source_data:
+            np.copyto(self.source_data, self.data, casting="same_kind")
+
+
+def compute_dtype(parameter: Parameter) -> np.dtype[Any]:
+    """Return what a parameter's steps are computed in, and its slots kept in."""
+    return np.dtype(np.float32) if parameter.dtype == np.float16 else parameter.dtype
+
+
+def lay_out(
+    parameters: Sequence[Parameter], entries: Mapping[Parameter, Entry], elementwise: bool, scratch: bool
+) -> list[Span]:
+    """Return the spans of equals into which `parameters` fall; each by itself for a rule that isn't elementwise.
+
+    With `scratch`, spans have copies of the gradients.
+    """
+    groups: list[list[Parameter]] = []
+    for parameter in parameters:
+        if groups and elementwise and _equals(groups[-1][-1], parameter, entries):
+            groups[-1].append(parameter)
+        else:
+            groups.append([parameter])
+    return [Span(group, [entries[parameter] for parameter in group], elementwise, scratch) for group in groups]
+
+
+def _equals(first: Parameter, second: Parameter, entries: Mapping[Parameter, Entry]) -> bool:
+    """Tell whether `second` lies right behind `first` in memory and takes the same step."""
+    one, two = entries[first], entries[second]
+    return (
+        first.storage is not None
+        and first.storage is second.storage
+        and first.offset + first.size == second.offset
+        and first.learning_rate_multiplier == second.learning_rate_multiplier
+        and (one.t, one.kept) == (two.t, two.kept)
+    )
+
+
+def _memory(parameters: list[Parameter], elementwise: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return values and gradients of neighbours, without a copy."""
+    first = parameters[0]
+    if elementwise and first.storage is not None:
+        part = slice(first.offset, first.offset + sum(parameter.size for parameter in parameters))
+        return first.storage.data[part], first.storage.grad[part]
+    if elementwise and first.data.flags.c_contiguous and first.grad.flags.c_contiguous:
+        return first.data.reshape(-1), first.grad.reshape(-1)
+    return first.data, first.grad
+
+
+def _gather_slots(entries: list[Entry], shape: tuple[int, ...]) -> list[NDArray[Any]]:
+    """Lay each slot out as the values are: in one array, into which the entries keep views."""
+    gathered = []
+    for name in entries[0].slots:
+        parts = [entry.slots[name] for entry in entries]
+        whole = np.concatenate([part.reshape(-1) for part in parts])
+        offset = 0
+        for entry, part in zip(entries, parts, strict=True):
+            entry.slots[name] = whole[offset : offset + part.size].reshape(part.shape)
+            offset += part.size
+        gathered.append(whole.reshape(shape))
+    return gathered
+
+
+def _cut(arrays: Sequence[NDArray[Any]], part: slice) -> tuple[NDArray[Any], ...]:
+    return tuple(array[part] for array in arrays)
+
+
+def _read_only(arrays: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    views = tuple(array.view() for array in arrays)
+    for view in views:
+        view.flags.writeable = False
+    return views
