@@ -3,7 +3,7 @@
 NumPy's global random state is neither read nor written.
 """
 
-import secrets
+import os
 
 import numpy as np
 
@@ -26,4 +26,4 @@ def generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
 
 def seed_or_fresh(owner: str, seed: int | None) -> int:
     """Return `seed`, checked, or a fresh one drawn from the operating system."""
-    return secrets.randbits(32) if seed is None else integer(owner, "seed", seed)
+    return int.from_bytes(os.urandom(4), "little") if seed is None else integer(owner, "seed", seed)

@@ -1,6 +1,5 @@
 """One style of error for all of minidl: the object, the rule, then what was received."""
 
-import difflib
 import math
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
@@ -41,6 +40,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("adm", ["adam", "sgd"])
     "Did you mean 'adam'?"
     """
+    import difflib
+
     known = sorted(known)
     habit = HABITS.get(name)
     matches = [habit] if habit in known else difflib.get_close_matches(name.lower(), known, n=1)

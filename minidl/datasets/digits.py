@@ -1,6 +1,6 @@
 """The embedded data set: handwritten digits."""
 
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,6 @@ def load_digits() -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any]
     >>> x_train.shape, y_test[:5].tolist()
     ((1437, 8, 8), [2, 3, 4, 5, 6])
     """
-    with resources.as_file(resources.files("minidl.datasets") / "digits.npz") as path, np.load(path) as file:
+    with np.load(Path(__file__).with_name("digits.npz")) as file:
         images, labels = file["images"], file["labels"].astype(np.int64)
     return (images[:TRAIN], labels[:TRAIN]), (images[TRAIN:], labels[TRAIN:])
