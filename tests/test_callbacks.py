@@ -1,0 +1,434 @@
+"""Callbacks: when they are called, what they are told, and what the built-in ones do."""
+
+import csv
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidl import Sequential, Trainer, layers, losses, metrics, optimizers, schedules
+from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, ReduceOnPlateau
+
+NAN = math.nan
+HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
+X = np.random.default_rng(0).normal(size=(10, 3))
+Y = X[:, :1] + 1
+
+
+def trainer(**options):
+    model = Sequential([layers.Input((3,)), layers.Dense(1)], seed=0, dtype="float64")
+    return Trainer(model, optimizers.SGD(0.01), losses.MeanSquaredError(), ["mae"], **options)
+
+
+class Count(layers.Layer):
+    """Counts its training batches in a buffer."""
+
+    def build(self, input_shape, rng):
+        super().build(input_shape, rng)
+        self.buffers["batches"] = np.zeros(1)
+
+    def forward(self, x, training=False):
+        self.buffers["batches"] += training
+        return x
+
+    def backward(self, dy, accumulate=False):
+        return dy
+
+
+class Script:
+    """Fits of one batch an epoch whose losses are `values`: the loss is w², and w is set before each epoch."""
+
+    def __init__(self, *values):
+        model = Sequential([layers.Input((1,)), Count(), layers.Dense(1, use_bias=False)], seed=0, dtype="float64")
+        self.trainer = Trainer(model, optimizers.SGD(0.0), "mse")
+        self.values = values
+
+    def put(self, epoch):
+        self.trainer.model.parameters[0].data[...] = math.sqrt(self.values[epoch])
+
+    def fit(self, epochs, *callbacks):
+        data = np.ones((2, 1)), np.zeros((2, 1))
+        callbacks = [Lambda(on_epoch_begin=self.put), *callbacks]
+        return self.trainer.fit(*data, epochs=epochs, validation_data=data, callbacks=callbacks, verbose=0)
+
+    @property
+    def weights(self):
+        """The loss of the present weights, and the count in the buffer."""
+        state = self.trainer.model.state_dict()
+        return round(state["dense/kernel"].item() ** 2, 9), state["count/batches"].item()
+
+
+def feed(callback, values, learning_rate=1.0):
+    """Show `values` to a callback, epoch by epoch until it stops; return the learning rates that it left."""
+    column = callback.monitor
+    model = SimpleNamespace(stop_training=False)
+    watched = [metrics.Accuracy(), metrics.MeanSquaredError(name="mse")]
+    callback.trainer = SimpleNamespace(model=model, metrics=watched, optimizer=optimizers.SGD(learning_rate))
+    callback.on_train_begin()
+    rates = []
+    for epoch, value in enumerate(values):
+        callback.on_epoch_end(epoch, {column: value, "other": 0.0})
+        rates.append(callback.trainer.optimizer.learning_rate)
+        if model.stop_training:
+            break
+    return rates
+
+
+# Hooks and logs --------------------------------------------------------------------------------------------
+
+
+def recorders(*names):
+    events = []
+
+    def recorder(name):
+        return Lambda(**{hook: lambda *args, hook=hook: events.append((name, hook, *args)) for hook in HOOKS})
+
+    return events, [recorder(name) for name in names]
+
+
+def test_hooks_are_called_in_order_with_their_arguments():
+    events, callbacks = recorders("first", "second")
+    t = trainer()
+    t.fit(X, Y, batch_size=4, epochs=1, verbose=0)
+    history = t.fit(X, Y, batch_size=4, epochs=2, validation_data=(X, Y), callbacks=callbacks, verbose=0)
+    expected = [("on_train_begin",)]
+    for epoch in (1, 2):
+        expected.append(("on_epoch_begin", epoch))
+        expected += [(f"on_train_batch_{turn}", batch) for batch in range(3) for turn in ("begin", "end")]
+        expected.append(("on_epoch_end", epoch))
+    expected.append(("on_train_end",))
+    assert [event[:3] for event in events] == [(name, *e) for e in expected for name in ("first", "second")]
+
+    logs = [event[3] for event in events if event[:2] == ("first", "on_epoch_end")]
+    assert logs == [{name: values[i] for name, values in history.history.items()} for i in range(2)]
+    columns = ["loss", "mean_absolute_error", "val_loss", "val_mean_absolute_error", "learning_rate"]
+    assert list(logs[0]) == columns
+
+
+def test_batch_logs_hold_the_means_so_far_and_the_loss_of_the_step():
+    events, callbacks = recorders("it")
+    history = trainer().fit(X, Y, batch_size=4, callbacks=callbacks, shuffle=False, verbose=0)
+    logs = [event[3] for event in events if event[1] == "on_train_batch_end"]
+    steps = trainer()
+    alone = [steps.step(X[i : i + 4], Y[i : i + 4]) for i in (0, 4, 8)]
+    assert [log["batch_loss"] for log in logs] == [log["loss"] for log in alone]
+    for i, log in enumerate(logs):
+        assert set(log) == {"loss", "mean_absolute_error", "batch_loss"}
+        assert {type(value) for value in log.values()} == {float}
+        for name in ("loss", "mean_absolute_error"):
+            mean = np.average([other[name] for other in alone[: i + 1]], weights=[4, 4, 2][: i + 1])
+            assert log[name] == pytest.approx(mean, rel=1e-12)
+    assert logs[-1]["loss"] == history.history["loss"][0]
+
+
+def test_a_batch_is_a_step_when_batches_are_accumulated():
+    events, callbacks = recorders("it")
+    trainer().fit(X, Y, batch_size=2, accumulate=2, callbacks=callbacks, verbose=0)
+    assert [event[2] for event in events if event[1] == "on_train_batch_end"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_epoch_end"])
+def test_stop_training_ends_after_the_epoch_and_not_the_next_fit(hook):
+    t = trainer()
+
+    class Stop(Callback):
+        pass
+
+    setattr(Stop, hook, lambda self, *arguments: setattr(self.model, "stop_training", True))
+    history = t.fit(X, Y, batch_size=4, epochs=5, callbacks=[Stop()], verbose=0)
+    assert (history.epoch, t.optimizer.iterations) == ([0], 3)
+    assert t.fit(X, Y, epochs=2, verbose=0).epoch == [1, 2]
+
+
+@pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook != "on_train_end"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_on_train_end_is_called_also_when_an_error_ends_training(hook, error):
+    def fail(*arguments):
+        raise error("enough")
+
+    ended = []
+    callbacks = [Lambda(on_train_end=lambda: ended.append(True)), Lambda(**{hook: fail})]
+    with pytest.raises(error, match="enough"):
+        trainer().fit(X, Y, callbacks=callbacks, verbose=0)
+    assert ended == [True]
+
+
+def test_lambda_refuses_unknown_hooks_with_a_hint():
+    with pytest.raises(ValueError, match=r"no such hook. Received: on_epoch_ends. Did you mean 'on_epoch_end'"):
+        Lambda(on_epoch_ends=print)
+
+
+# EarlyStopping ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "stopped", "best_epoch"),
+    [
+        ({"patience": 0}, [3, 2, 1, 2, 2, 2], 3, 2),
+        ({"patience": 1}, [3, 2, 1, 2, 2, 2], 3, 2),
+        ({"patience": 2}, [3, 2, 1, 2, 2, 2], 4, 2),
+        ({"patience": 3}, [3, 2, 1, 2, 2, 2], 5, 2),
+        ({"patience": 4}, [3, 2, 1, 2, 2, 2], None, 2),
+        ({"patience": 2}, [3, 4, 2, 4, 1, 4, 4], 6, 4),
+        ({}, [1, 1], 1, 0),
+        ({"min_delta": 0.5, "patience": 2}, [3, 2.6, 2.4, 2.0], None, 2),
+        ({"min_delta": 0.5, "patience": 1}, [3, 2.5], 1, 0),
+        ({"mode": "max"}, [1, 2, 3, 2], 3, 2),
+        ({"mode": "max", "min_delta": 0.5}, [1, 1.4], 1, 0),
+        ({"mode": "min", "monitor": "val_accuracy"}, [3, 2, 3], 2, 1),
+        ({"baseline": 1.0, "patience": 2}, [2, 1.5, 0.5], 1, None),
+        ({"baseline": 1.0, "patience": 3}, [2, 1.5, 0.5, 0.4], None, 3),
+        ({"baseline": 1.0, "mode": "max"}, [2, 3, 1], 2, 1),
+        ({"start_from_epoch": 2}, [0, 0, 4, 3, 4], 4, 3),
+        ({"patience": 2}, [NAN, 3, NAN, 2, NAN, NAN, 1], 5, 3),
+        ({"patience": 1}, [NAN, 1], 0, None),
+        ({"patience": 2}, [-math.inf, 0, NAN], 2, 0),
+    ],
+)
+def test_early_stopping_keeps_the_best_and_bears_as_many_epochs_as_told(options, values, stopped, best_epoch):
+    callback = EarlyStopping(**options)
+    feed(callback, values)
+    assert (callback.stopped_epoch, callback.best_epoch) == (stopped, best_epoch)
+    assert callback.model.stop_training == (stopped is not None)
+    assert callback.best == (callback.baseline if best_epoch is None else values[best_epoch])
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=20), st.integers(0, 6), st.sampled_from(["min", "max"]))
+def test_early_stopping_ends_once_the_best_lies_patience_epochs_back(values, patience, mode):
+    callback = EarlyStopping(patience=patience, mode=mode)
+    feed(callback, values)
+    first_best = np.argmin if mode == "min" else np.argmax
+    ages = [e - first_best(values[: e + 1]) for e in range(len(values))]
+    stopped = next((e for e, age in enumerate(ages) if age >= max(patience, 1)), None)
+    seen = values if stopped is None else values[: stopped + 1]
+    assert callback.stopped_epoch == stopped
+    assert (callback.best_epoch, callback.best) == (first_best(seen), seen[first_best(seen)])
+
+
+MONITORS = [lambda name, **options: EarlyStopping(name, patience=9, **options), ReduceOnPlateau]
+
+
+@pytest.mark.parametrize("kind", MONITORS)
+@pytest.mark.parametrize(
+    ("column", "best"), [("loss", 1), ("val_loss", 1), ("accuracy", 3), ("val_accuracy", 3), ("mse", 1), ("val_mse", 1)]
+)
+def test_auto_knows_the_direction_of_losses_and_metrics(kind, column, best):
+    callback = kind(column)
+    feed(callback, [2, 1, 3, 2])
+    assert callback.best == best
+
+
+@pytest.mark.parametrize("kind", MONITORS)
+@pytest.mark.parametrize(
+    ("column", "match"),
+    [
+        ("val_los", "must be a column of the logs.* Did you mean 'val_loss'"),
+        ("val_accuracy", "must be a column of the logs"),
+        ("learning_rate", "mode must be 'min' or 'max'"),
+    ],
+)
+def test_a_column_that_cannot_be_watched_is_refused_after_the_first_epoch_at_the_latest(kind, column, match):
+    with pytest.raises(ValueError, match=match):
+        trainer().fit(X, Y, validation_data=(X, Y), callbacks=[kind(column)], verbose=0)
+
+
+@pytest.mark.parametrize("kind", MONITORS)
+def test_any_column_may_be_watched_in_a_given_direction(kind):
+    callback = kind("learning_rate", mode="max")
+    trainer().fit(X, Y, callbacks=[callback], verbose=0)
+    assert callback.best == 0.01
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: EarlyStopping(patience=-1), "patience must be a non-negative integer"),
+        (lambda: EarlyStopping(min_delta=-0.1), "min_delta must be in"),
+        (lambda: EarlyStopping(mode="lower"), "mode must be one of 'auto', 'min', 'max'"),
+        (lambda: EarlyStopping(baseline="low"), "baseline must be a number"),
+        (lambda: EarlyStopping(patince=1), "Did you mean 'patience'"),
+        (lambda: ReduceOnPlateau(factor=1.0), r"factor must be in \(0, 1\)"),
+        (lambda: ReduceOnPlateau(factor=0), r"factor must be in \(0, 1\)"),
+        (lambda: ReduceOnPlateau(cooldown=1.5), "cooldown must be"),
+        (lambda: ReduceOnPlateau(min_learning_rate=-1), "min_learning_rate must be in"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(make, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        make()
+
+
+@pytest.mark.parametrize("monitor", ["loss", "val_loss"])
+@pytest.mark.parametrize("ended_by", ["patience", "epochs", RuntimeError, KeyboardInterrupt])
+def test_the_best_weights_and_buffers_come_back_however_training_ends(ended_by, monitor):
+    def fail(epoch):
+        if epoch == 4 and isinstance(ended_by, type):
+            raise ended_by("enough")
+
+    script = Script(4.0, 3.0, 1.0, 2.0, 5.0, 6.0)
+    callback = EarlyStopping(monitor, patience=3 if ended_by == "patience" else 9, restore_best_weights=True)
+    try:
+        script.fit(6, callback, Lambda(on_epoch_begin=fail))
+    except (RuntimeError, KeyboardInterrupt):
+        assert isinstance(ended_by, type)
+    assert script.weights == (1.0, 3.0)
+    assert callback.best == pytest.approx(1.0)
+    assert callback.stopped_epoch == (5 if ended_by == "patience" else None)
+    assert script.trainer.epoch == (4 if isinstance(ended_by, type) else 6)
+    assert script.trainer.evaluate(np.ones((2, 1)), np.zeros((2, 1)))["loss"] == callback.best
+
+
+def test_the_last_weights_stay_if_no_others_are_wanted():
+    script = Script(4.0, 1.0, 2.0)
+    script.fit(3, EarlyStopping(patience=5))
+    assert script.weights == (2.0, 3.0)
+
+
+def test_the_last_weights_stay_if_none_was_good_enough():
+    script = Script(4.0, 2.0, 3.0)
+    script.fit(3, EarlyStopping(patience=5, baseline=1.0, restore_best_weights=True))
+    assert script.weights == (3.0, 3.0)
+
+
+def test_the_best_survives_a_second_fit_which_has_its_full_patience():
+    script = Script(4.0, 1.0, 2.0, 3.0, 2.0, 2.0, 2.0)
+    callback = EarlyStopping(patience=2, restore_best_weights=True)
+    assert script.fit(9, callback).epoch == [0, 1, 2, 3]
+    assert script.weights == (1.0, 2.0)
+    assert script.fit(1, callback).epoch == [4]
+    assert callback.stopped_epoch is None
+    assert (callback.best_epoch, script.weights) == (1, (1.0, 2.0))
+    assert script.fit(2, callback).epoch == [5, 6]
+    assert (callback.stopped_epoch, script.weights) == (6, (1.0, 2.0))
+
+
+def test_early_stoppings_state_is_a_copy_and_goes_on():
+    script = Script(4.0, 1.0, 2.0, 3.0)
+    callback = EarlyStopping(patience=9, restore_best_weights=True)
+    script.fit(3, callback)
+    state = callback.state_dict()
+    for other in (EarlyStopping(patience=9, restore_best_weights=True) for _ in range(2)):
+        other.load_state_dict(state)
+        assert (other.best, other.best_epoch, other.wait) == (callback.best, 1, 1)
+        assert other.best_weights["dense/kernel"].item() == 1.0
+        other.best_weights["dense/kernel"][...] = 7  # neither the state's nor the first callback's
+    state["best_weights"]["dense/kernel"][...] = 8
+    script.fit(1, callback)
+    assert script.weights == (1.0, 2.0)
+
+
+# ReduceOnPlateau -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "rates"),
+    [
+        ({"patience": 2}, [1, 1, 1, 1, 1], [1, 1, 0.5, 0.5, 0.25]),
+        ({"patience": 1}, [1, 1, 1], [1, 0.5, 0.25]),
+        ({"patience": 0}, [1, 1, 0.5, 1], [1, 0.5, 0.5, 0.25]),
+        ({"patience": 2}, [3, 4, 2, 3, 3], [1, 1, 1, 1, 0.5]),
+        ({"patience": 1}, [1, 0.99995, 0.9998], [1, 0.5, 0.5]),
+        ({"patience": 1, "min_delta": 0.0}, [1, 0.99995, 0.99995], [1, 1, 0.5]),
+        ({"patience": 1, "mode": "max"}, [1, 2, 2, 3], [1, 1, 0.5, 0.5]),
+        ({"patience": 1, "cooldown": 1}, [1] * 6, [1, 0.5, 0.5, 0.25, 0.25, 0.125]),
+        ({"patience": 1, "cooldown": 2}, [1] * 8, [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]),
+        ({"patience": 2, "cooldown": 1}, [1] * 6, [1, 1, 0.5, 0.5, 0.5, 0.25]),
+        ({"patience": 1, "cooldown": 2}, [4, 4, 3, 3.5, 3.5], [1, 0.5, 0.5, 0.5, 0.25]),
+        ({"patience": 1, "min_learning_rate": 0.3}, [1] * 4, [1, 0.5, 0.3, 0.3]),
+        ({"patience": 1, "min_learning_rate": 2.0}, [1] * 3, [1, 1, 1]),
+        ({"patience": 2}, [NAN, NAN, 1, NAN, NAN], [1, 0.5, 0.5, 0.5, 0.25]),
+    ],
+)
+def test_the_rate_is_reduced_on_a_plateau(options, values, rates):
+    assert feed(ReduceOnPlateau(factor=0.5, **options), values) == rates
+
+
+def test_a_reduced_rate_is_used_from_the_next_epoch_on():
+    model = Sequential([layers.Input((1,)), layers.Dense(1)], seed=0)
+    t = Trainer(model, optimizers.SGD(1.0), "mse")
+    model.parameters[0].data = [[0.0]]
+    plateau = ReduceOnPlateau("loss", factor=0.5, patience=1)
+    zeros = np.zeros((4, 1))
+    t.fit(zeros, zeros, epochs=2, callbacks=[plateau], verbose=0)
+    t.fit(zeros, zeros, epochs=2, callbacks=[plateau], verbose=0)
+    assert t.history.history["learning_rate"] == [1.0, 1.0, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("rate", [schedules.InverseTimeDecay(0.1, decay_rate=1.0), lambda step: 0.1])
+def test_a_schedule_is_not_ruled_by_a_plateau(rate):
+    t = trainer()
+    t.optimizer.learning_rate = rate
+    with pytest.raises(TypeError, match="learning rate must be a number, not a schedule"):
+        t.fit(X, Y, callbacks=[ReduceOnPlateau("loss")], verbose=0)
+    assert t.optimizer.iterations == 0
+
+
+def test_plateaus_state_goes_on():
+    def make():
+        return ReduceOnPlateau(factor=0.5, patience=2, cooldown=2)
+
+    values = [1.0] * 9
+    expected = feed(make(), values)
+    for cut in range(1, 9):
+        first, second = make(), make()
+        rates = feed(first, values[:cut])
+        second.load_state_dict(first.state_dict())
+        assert rates + feed(second, values[cut:], rates[-1]) == expected
+
+
+# CSVLogger -------------------------------------------------------------------------------------------------
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def table(history):
+    return [{"epoch": e, **{k: v[i] for k, v in history.history.items()}} for i, e in enumerate(history.epoch)]
+
+
+def test_the_file_holds_the_history_each_line_at_once(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("something old\n")
+    lengths = []
+    callbacks = [CSVLogger(path), Lambda(on_epoch_end=lambda epoch, logs: lengths.append(len(rows(path))))]
+    t = trainer()
+    history = t.fit(X, Y, epochs=3, validation_data=(X, Y), callbacks=callbacks, verbose=0)
+    assert lengths == [1, 2, 3]
+    assert rows(path) == table(history)
+    header = path.read_text().splitlines()[0]
+    assert header == "epoch,loss,mean_absolute_error,val_loss,val_mean_absolute_error,learning_rate"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["same logger", "append"])
+def test_a_second_fit_goes_on_in_the_file(tmp_path, again):
+    path = tmp_path / "log.csv"
+    t, logger = trainer(), CSVLogger(str(path), append=again)
+    for epochs in (2, 1):
+        t.fit(X, Y, epochs=epochs, callbacks=[logger], verbose=0)
+        logger = CSVLogger(path, append=True) if again else logger
+    assert rows(path) == table(t.history)
+    assert path.read_text().count("loss") == 1
+    if not again:
+        t.fit(X, Y, callbacks=[CSVLogger(path)], verbose=0)
+        assert [row["epoch"] for row in rows(path)] == [3]
+
+
+def test_another_set_of_columns_is_refused(tmp_path):
+    path = tmp_path / "log.csv"
+    t, logger = trainer(), CSVLogger(path)
+    t.fit(X, Y, callbacks=[logger], verbose=0)
+    before = path.read_text()
+    for other in (logger, CSVLogger(path, append=True)):
+        with pytest.raises(ValueError, match=r"log.csv has the columns .* Received: .*val_loss"):
+            t.fit(X, Y, validation_data=(X, Y), callbacks=[other], verbose=0)
+    assert path.read_text() == before
+
+
+def test_the_folder_must_exist(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        trainer().fit(X, Y, callbacks=[CSVLogger(tmp_path / "no" / "log.csv")], verbose=0)
