@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl.data import Batches, class_labels, split_indices
+from minidl.data import Batches, Stream, class_labels, split_indices
 
 counts = st.integers(1, 60)
 seeds = st.integers(0, 2**64)
@@ -115,10 +115,10 @@ def test_class_weights_multiply_sample_weights():
 
 def test_a_stream_gives_its_batches_as_they_are():
     stream = [([[1.0]], [[2]]), (np.ones((2, 1)), np.zeros((2, 1)), [1, 3])]
-    batches = Batches(stream)
+    batches = Stream(stream)
     for _ in range(2):
         first, second = batches.epoch(batches.order(True, 0, 0))
         assert (first[0].tolist(), first[1].tolist(), first[2]) == ([[1.0]], [[2]], None)
         assert second[2].tolist() == [1.0, 3.0]
     assert len(batches) == 2
-    assert len(Batches(iter(stream))) == 0
+    assert len(Stream(iter(stream))) == 0

@@ -1,0 +1,340 @@
+"""Configs, reprs, registries, hints and the checks of arguments."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minidl import Sequential, initializers, layers, losses, metrics, regularizers
+from minidl.config import Checked, Configurable, Registry
+from minidl.validation import Interval, choice, describe, integer, nearest, number
+
+FAMILIES = {
+    "layers": (layers, layers.registry, layers.Layer),
+    "losses": (losses, losses.registry, losses.Loss),
+    "metrics": (metrics, metrics.registry, metrics.Metric),
+    "initializers": (initializers, initializers.registry, initializers.Initializer),
+    "regularizers": (regularizers, regularizers.registry, regularizers.Regularizer),
+}
+# Arguments other than the defaults, and what the repr shows then; of every other class the plain repr is `Name()`.
+OTHERS = {
+    layers.Activation: ({"activation": "relu"}, "Activation(activation=ReLU())"),
+    layers.Dense: (
+        {"units": 3, "activation": "tanh", "use_bias": False, "kernel_regularizer": "l2", "name": "out"},
+        "Dense(units=3, activation=Tanh(), use_bias=False, kernel_regularizer=L2(), name='out')",
+    ),
+    layers.Input: ({"shape": [4, 2]}, "Input(shape=(4, 2))"),
+    layers.LeakyReLU: ({"negative_slope": 0.1}, "LeakyReLU(negative_slope=0.1)"),
+    layers.Linear: ({"a": 2}, "Linear(a=2.0)"),
+    layers.Softmax: ({"axis": 1, "name": "p"}, "Softmax(axis=1, name='p')"),
+    losses.BinaryCrossentropy: ({"from_logits": True}, "BinaryCrossentropy(from_logits=True)"),
+    losses.CategoricalCrossentropy: ({"from_logits": True}, "CategoricalCrossentropy(from_logits=True)"),
+    losses.SparseCategoricalCrossentropy: ({"from_logits": True}, "SparseCategoricalCrossentropy(from_logits=True)"),
+    metrics.BinaryAccuracy: ({"threshold": 0.25, "name": "b"}, "BinaryAccuracy(threshold=0.25, name='b')"),
+    initializers.Constant: ({"value": 2}, "Constant(value=2.0)"),
+    initializers.RandomNormal: ({"stddev": 0.5}, "RandomNormal(stddev=0.5)"),
+    initializers.RandomUniform: ({"minval": -1, "maxval": 1}, "RandomUniform(minval=-1.0, maxval=1.0)"),
+    initializers.Orthogonal: ({"gain": 2}, "Orthogonal(gain=2.0)"),
+    regularizers.L1: ({"l1": 0.5}, "L1(l1=0.5)"),
+    regularizers.L2: ({"l2": 0.5}, "L2(l2=0.5)"),
+    regularizers.L1L2: ({"l1": 0.5, "l2": 0.25}, "L1L2(l1=0.5, l2=0.25)"),
+}
+
+
+def public():
+    """Return every exported class that can be made, with its family's registry."""
+    found = []
+    for module, registry, base in FAMILIES.values():
+        classes = [getattr(module, name) for name in module.__all__]
+        found += [(c, registry) for c in classes if isinstance(c, type) and issubclass(c, base) and c is not base]
+    return [(c, r) for c, r in found if c is not metrics.MeanMetric]
+
+
+each_class = pytest.mark.parametrize(
+    ("cls", "registry"), [pytest.param(c, r, id=f"{r.kind} {c.__name__}") for c, r in public()]
+)
+
+
+def needs_arguments(cls):
+    return any(p.default is p.empty for p in cls._arguments().values())
+
+
+# Configs and reprs -------------------------------------------------------------------------------------
+
+
+def test_every_class_has_cases():
+    assert {c for c, _ in public() if len(c._arguments()) > ("name" in c._arguments())} == set(OTHERS)
+
+
+@each_class
+def test_the_config_makes_an_equal_object(cls, registry):
+    variants = [cls(**OTHERS[cls][0])] if cls in OTHERS else []
+    variants += [] if needs_arguments(cls) else [cls()]
+    for instance in variants:
+        config = instance.get_config()
+        assert all(not isinstance(value, Configurable) for value in config.values())
+        other = cls.from_config(config)
+        assert type(other) is cls
+        assert other.get_config() == config == instance.get_config()
+        assert repr(other) == repr(instance)
+        assert repr(registry.get({"class": cls.__name__, **config})) == repr(instance)
+
+
+@each_class
+def test_repr_shows_what_differs_from_the_defaults(cls, registry):
+    if cls in OTHERS:
+        arguments, expected = OTHERS[cls]
+        assert repr(cls(**arguments)) == expected
+    if not needs_arguments(cls):
+        assert repr(cls()) == f"{cls.__name__}()"
+        assert type(registry.get(cls)) is cls
+
+
+@each_class
+def test_an_unknown_argument_is_refused_by_the_class_with_what_was_received(cls, registry):
+    with pytest.raises(TypeError, match=rf"^{cls.__name__}: .*Received: .*nonsense=7"):
+        cls(nonsense=7)
+    with pytest.raises(TypeError, match=rf"^{cls.__name__}: .*Received: 1, 2, 3, 4, 5, 6, 7, 8, 9"):
+        cls(*range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: layers.Dense(3, activaton="relu"), "activation"),
+        (lambda: layers.Dense(unit=3), "units"),
+        (lambda: losses.BinaryCrossentropy(from_logit=True), "from_logits"),
+        (lambda: metrics.BinaryAccuracy(treshold=0.5), "threshold"),
+        (lambda: initializers.RandomNormal(std=1), "stddev"),
+        (lambda: Sequential(dtyp="float64"), "dtype"),
+        (lambda: layers.Dense.from_config({"units": 3, "nam": "a"}), "name"),
+    ],
+)
+def test_an_unknown_argument_gets_the_nearest_known(call, hint):
+    with pytest.raises(TypeError, match=rf"Received: .*\. Did you mean '{hint}'\?$"):
+        call()
+
+
+def test_help_shows_the_constructors_arguments():
+    for cls in (layers.Dense, losses.BinaryCrossentropy, initializers.RandomNormal, Sequential):
+        assert list(inspect.signature(cls).parameters) == list(inspect.signature(cls.__init__).parameters)[1:]
+
+
+def test_arguments_unlike_any_known_get_all_of_them():
+    with pytest.raises(
+        TypeError, match=r"Received: 3, zzz=1\. Known: activation, bias_initializer, .*, units, use_bias"
+    ):
+        layers.Dense(3, zzz=1)
+
+
+def test_a_users_class_gets_config_repr_and_hints_for_nothing():
+    class Mine(Configurable):
+        def __init__(self, width, rate=1.0, parts=(), *, mode="same", **more):
+            self.width, self.rate, self.parts, self.mode = width, rate, parts, mode
+
+        def _constructed(self):
+            self.complete = (self.width, self.rate)
+
+    mine = Mine(3, parts=[losses.MeanSquaredError(), (1,)], mode="other")
+    assert mine.complete == (3, 1.0)
+    assert repr(mine) == "Mine(width=3, parts=[MeanSquaredError(), (1,)], mode='other')"
+    assert mine.get_config() == {
+        "width": 3,
+        "rate": 1.0,
+        "parts": [{"class": "MeanSquaredError"}, (1,)],
+        "mode": "other",
+    }
+    assert repr(Mine(3, 1)) == "Mine(width=3, rate=1)"
+    with pytest.raises(TypeError, match=r"Mine: missing a required argument: 'width'\. Received: rate=1$"):
+        Mine(rate=1)
+
+
+def test_checked_leaves_the_constructors_own_errors_alone():
+    class Strict(metaclass=Checked):
+        def __init__(self, value):
+            raise TypeError("mine")
+
+    with pytest.raises(TypeError, match=r"^mine$"):
+        Strict(1)
+
+
+# Registries --------------------------------------------------------------------------------------------
+
+
+@each_class
+def test_a_class_is_known_by_its_name_in_any_case(cls, registry):
+    if not needs_arguments(cls):
+        for name in (cls.__name__, cls.__name__.lower(), cls.__name__.upper()):
+            assert type(registry.get(name)) is cls
+    arguments = OTHERS.get(cls, ({}, ""))[0]
+    instance = cls(**arguments)
+    assert registry.get(instance) is instance
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_registry_does_not_know(family):
+    _, registry, base = FAMILIES[family]
+    some = registry.names()[0]
+    with pytest.raises(ValueError, match=rf"unknown {registry.kind}\. Received: '{some}_'\. Did you mean '{some}'\?"):
+        registry.get(f"{some}_")
+    with pytest.raises(ValueError, match=rf"unknown {registry.kind}\. Received: '@@@@'\. Known: .*{some}.*\.$"):
+        registry.get("@@@@")
+    with pytest.raises(ValueError, match=rf"unknown {registry.kind}"):
+        registry.get({"class": "Nonsense"})
+    for wrong in (3, None, object, {"units": 3}, {"class": 3}, [some], np.zeros(2)):
+        with pytest.raises(TypeError, match=rf"{registry.kind} must be a name or an instance of {base.__name__}\. Rec"):
+            registry.get(wrong)
+
+
+def test_a_registry_of_ones_own():
+    class Base(Configurable):
+        pass
+
+    registry = Registry("thing", Base)
+    with pytest.raises(ValueError, match=r"unknown thing\. Received: 'a'\. Known: none\."):
+        registry.get("a")
+
+    @registry.register("Short", "s")
+    class LongName(Base):
+        def __init__(self, size=1):
+            self.size = size
+
+    assert registry.names() == ["longname", "s", "short"]
+    assert registry.get("SHORT").size == 1
+    assert registry.get({"class": "LongName", "size": 4}).size == 4
+    with pytest.raises(TypeError, match=r"LongName: .*Did you mean 'size'"):
+        registry.get({"class": "s", "siz": 4})
+
+
+# Validation --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        ("[0, 1)", [0, 0.0, -0.0, 0.5, 1 - 2**-53], [1, -(2**-1074), 1.5, math.nan]),
+        ("(0, 1]", [2**-1074, 1, 1.0], [0, -0.0, 1 + 2**-52]),
+        ("(-1,1)", [0], [-1, 1]),
+        ("[2, 2]", [2], [1.999, 2.001]),
+        ("(-inf, inf)", [0, 1e308, -1e308], [math.inf, -math.inf, math.nan]),
+        ("[0, inf]", [0, math.inf], [-1, math.nan]),
+    ],
+)
+def test_an_interval_holds_its_ends_as_written(text, inside, outside):
+    interval = Interval.parse(text)
+    assert interval.text == text
+    assert all(value in interval for value in inside)
+    assert not any(value in interval for value in outside)
+    assert "0" not in interval
+    assert None not in interval
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100), st.sampled_from("[("), st.sampled_from("])"), st.floats(-100, 100))
+def test_an_interval_is_what_it_reads(low, high, left, right, value):
+    interval = Interval.parse(f"{left}{low!r}, {high!r}{right}")
+    assert (interval.low, interval.high) == (low, high)
+    assert (value in interval) == ((low < value < high) or (value == low < high and left == "[")
+                                   or (value == high > low and right == "]")
+                                   or (value == low == high and left + right == "[]"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0, 1", "[0; 1]", "[0 1]", "{0, 1}", "[0, 1", "0, 1]", "[]", "[a, b]", "[0, 1, 2]"]
+)
+def test_what_is_no_interval_is_refused_as_such(text):
+    with pytest.raises(ValueError, match=r'Interval: must be written like "\[0, 1\)"\. Received: '):
+        Interval.parse(text)
+
+
+@pytest.mark.parametrize("value", [3, 3.0, np.float32(3), np.float16(3), np.int8(3), np.array(3), np.array(3.0)])
+def test_number_gives_a_python_float(value):
+    result = number("Thing", "size", value, "[3, 4)")
+    assert type(result) is float
+    assert result == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "error", "message"),
+    [
+        (-1, "[0, 1)", ValueError, r"must be in \[0, 1\)\. Received: size=-1\.0"),
+        (1, "[0, 1)", ValueError, r"must be in \[0, 1\)\. Received: size=1\.0"),
+        (math.nan, "[0, 1)", ValueError, r"must be in \[0, 1\)\. Received: size=nan"),
+        (math.nan, "(-inf, inf)", ValueError, r"must be finite\. Received: size=nan"),
+        (-math.inf, "(-inf, inf)", ValueError, r"must be finite\. Received: size=-inf"),
+        (10**400, "(-inf, inf)", ValueError, r"must be finite\. Received: size="),
+        (True, "[0, 1]", TypeError, r"must be a number\. Received: size=True"),
+        (np.True_, "[0, 1]", TypeError, r"must be a number\. Received: size=np\.True_"),
+        ("1", "[0, 1]", TypeError, r"must be a number\. Received: size='1'"),
+        (b"1", "[0, 1]", TypeError, r"must be a number\. Received: size=b'1'"),
+        (None, "[0, 1]", TypeError, r"must be a number\. Received: size=None"),
+        (1j, "[0, 1]", TypeError, r"must be a number\. Received: size=1j"),
+        ([1], "[0, 1]", TypeError, r"must be a number\. Received: size=\[1\]"),
+        ([[1], [1, 2]], "[0, 1]", TypeError, r"must be a number\. Received: size=\[\[1\], \[1, 2\]\]"),
+        (np.ones((2, 3)), "[0, 1]", TypeError, r"must be a number\. Received: size=float64 array of shape \(2, 3\)"),
+        (number, "[0, 1]", TypeError, r"must be a number\. Received: size=<function number"),
+    ],
+    ids=lambda v: repr(v)[:30],
+)
+def test_number_refuses(value, interval, error, message):
+    with pytest.raises(error, match=f"^Thing: size {message}"):
+        number("Thing", "size", value, interval)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "error", "rule"),
+    [
+        (-1, 0, ValueError, "a non-negative integer"),
+        (0, 1, ValueError, "a positive integer"),
+        (1, 2, ValueError, "an integer of at least 2"),
+        (1.0, 0, TypeError, "a non-negative integer"),
+        (np.float64(1), 0, TypeError, "a non-negative integer"),
+        (True, 0, TypeError, "a non-negative integer"),
+        (np.True_, 0, TypeError, "a non-negative integer"),
+        ("1", 1, TypeError, "a positive integer"),
+        (None, 1, TypeError, "a positive integer"),
+        (np.array([1]), 1, TypeError, "a positive integer"),
+    ],
+)
+def test_integer_refuses(value, low, error, rule):
+    with pytest.raises(error, match=rf"^Thing: size must be {rule}\. Received: size="):
+        integer("Thing", "size", value, low)
+
+
+@pytest.mark.parametrize("value", [2, np.int64(2), np.uint8(2), 10**30])
+def test_integer_gives_a_python_int(value):
+    result = integer("Thing", "size", value, 2)
+    assert type(result) is int
+    assert result == value
+
+
+def test_choice():
+    assert choice("Thing", "mode", "a", ("a", "b")) == "a"
+    with pytest.raises(ValueError, match=r"^Thing: mode must be one of 'a', 'b'\. Received: mode='c'$"):
+        choice("Thing", "mode", "c", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("adm", ["sgd", "adam"], "Did you mean 'adam'?"),
+        ("ADAM", ["sgd", "adam"], "Did you mean 'adam'?"),
+        ("lr", ["learning_rate", "l1"], "Did you mean 'learning_rate'?"),
+        ("lr", ["b", "a"], "Known: a, b."),
+        ("eps", ["epsilon", "steps"], "Did you mean 'epsilon'?"),
+        ("xyz", [], "Known: none."),
+        ("xyz", iter(["b", "a"]), "Known: a, b."),
+    ],
+)
+def test_nearest(name, known, hint):
+    assert nearest(name, known) == hint
+
+
+def test_describe_is_short():
+    assert describe(np.zeros((2, 0), np.int8)) == "int8 array of shape (2, 0)"
+    assert describe([1, "a"]) == "[1, 'a']"
+    assert describe("x" * 118) == repr("x" * 118)
+    assert len(describe(list(range(10_000)))) == 120
+    assert describe(list(range(10_000))).endswith("...")

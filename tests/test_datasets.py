@@ -1,0 +1,132 @@
+"""Data sets: the numbers of scikit-learn, one for one, and no trace in the global random state."""
+
+from importlib import resources
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minidl import datasets
+from minidl.datasets import load_digits, make_moons
+
+
+def test_digits_are_those_of_scikit_learn_split_in_their_order():
+    sklearn_datasets = pytest.importorskip("sklearn.datasets")
+    source = sklearn_datasets.load_digits()
+    (x_train, y_train), (x_test, y_test) = load_digits()
+    assert (len(x_train), len(x_test)) == (1437, 360)
+    np.testing.assert_array_equal(np.concatenate([x_train, x_test]), source.images)
+    np.testing.assert_array_equal(np.concatenate([y_train, y_test]), source.target)
+
+
+def test_digits_have_the_announced_form():
+    (x_train, y_train), (x_test, y_test) = load_digits()
+    assert (x_train.shape, y_train.shape) == ((1437, 8, 8), (1437,))
+    assert (x_test.shape, y_test.shape) == ((360, 8, 8), (360,))
+    assert (x_train.dtype, x_test.dtype, y_train.dtype, y_test.dtype) == ("uint8", "uint8", "int64", "int64")
+    assert (x_train.min(), x_train.max()) == (0, 16)
+    assert set(y_train) == set(y_test) == set(range(10))
+    assert np.abs(np.bincount(y_test) - 36).max() <= 3
+    assert x_train[0, 0].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    assert int(x_train.sum()) + int(x_test.sum()) == 561718
+
+
+def test_each_call_gives_new_digits():
+    (x_train, y_train), _ = load_digits()
+    x_train[...], y_train[...] = 255, -1
+    (x_again, y_again), _ = load_digits()
+    assert x_again.max() == 16
+    assert y_again[:3].tolist() == [0, 1, 2]
+
+
+def test_the_embedded_file_is_small():
+    assert len((resources.files("minidl.datasets") / "digits.npz").read_bytes()) < 100_000
+
+
+@given(
+    n=st.integers(2, 200),
+    noise=st.none() | st.floats(0, 5),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=150, deadline=None)
+def test_moons_are_those_of_scikit_learn(n, noise, shuffle, seed):
+    sklearn_datasets = pytest.importorskip("sklearn.datasets")
+    x, y = make_moons(n, noise=noise, shuffle=shuffle, seed=seed)
+    their_x, their_y = sklearn_datasets.make_moons(n, noise=noise, shuffle=shuffle, random_state=seed)
+    assert (x.dtype, y.dtype) == (np.float64, np.int64)
+    np.testing.assert_array_equal(x, their_x)
+    np.testing.assert_array_equal(y, their_y)
+
+
+def test_pinned_moons():
+    x, y = make_moons(300, noise=0.2, seed=3)
+    np.testing.assert_allclose(
+        x[:2], [[-0.21687013460912397, 1.0154493742029873], [0.8050501531955674, -0.5579733951321297]], rtol=1e-13
+    )
+    assert y[:8].tolist() == [0, 1, 1, 1, 0, 0, 1, 1]
+    x, y = make_moons(5, shuffle=False)
+    np.testing.assert_allclose(x, [[1, 0], [-1, 0], [0, 0.5], [1, -0.5], [2, 0.5]], atol=1e-15)
+    assert y.tolist() == [0, 0, 1, 1, 1]
+
+
+def test_a_random_state_goes_on():
+    rng, other = np.random.RandomState(4), np.random.RandomState(4)
+    first, second = make_moons(10, noise=0.1, seed=rng), make_moons(10, noise=0.1, seed=rng)
+    assert not np.array_equal(first[0], second[0])
+    for x, y in (first, second):
+        order = np.arange(10)
+        other.shuffle(order)
+        np.testing.assert_array_equal(y, np.repeat([0, 1], 5)[order])
+        clean, _ = make_moons(10, shuffle=False)
+        np.testing.assert_array_equal(x, clean[order] + other.normal(scale=0.1, size=(10, 2)))
+
+
+def test_the_global_random_state_is_neither_read_nor_written():
+    before = np.random.get_state()
+    np.random.seed(1)
+    fresh = make_moons(20, noise=0.1)[0]
+    fixed = make_moons(20, noise=0.1, seed=2)[0]
+    load_digits()
+    kept = np.random.get_state()
+    untouched = np.random.RandomState(1).get_state()
+    assert (kept[1].tolist(), kept[2:]) == (untouched[1].tolist(), untouched[2:])
+    np.random.seed(1)
+    assert not np.array_equal(make_moons(20, noise=0.1)[0], fresh)
+    np.testing.assert_array_equal(make_moons(20, noise=0.1, seed=2)[0], fixed)
+    np.random.set_state(before)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: make_moons(1), ValueError, r"make_moons: n_samples must be an integer of at least 2.* n_samples=1"),
+        (lambda: make_moons(10.0), TypeError, r"make_moons: n_samples must be .* Received: n_samples=10\.0"),
+        (lambda: make_moons(noise=-0.1), ValueError, r"make_moons: noise must be in \[0, inf\).* noise=-0\.1"),
+        (lambda: make_moons(noise="a"), TypeError, r"make_moons: noise must be a number\. Received: noise='a'"),
+        (lambda: make_moons(seed="a"), TypeError, r"make_moons: seed must be .* Received: seed='a'"),
+        (lambda: make_moons(seed=True), TypeError, r"make_moons: seed must be .* Received: seed=True"),
+        (
+            lambda: make_moons(seed=np.random.default_rng(0)),
+            TypeError,
+            r"make_moons: seed must be an integer, a Random",
+        ),
+        (lambda: make_moons(seed=-1), ValueError, r"make_moons: seed .*Received: seed=-1"),
+        (lambda: make_moons(seed=2**32), ValueError, r"make_moons: seed .*Received: seed=4294967296"),
+    ],
+)
+def test_wrong_arguments_are_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_a_refused_call_draws_nothing():
+    rng = np.random.RandomState(0)
+    with pytest.raises(ValueError, match="noise"):
+        make_moons(10, noise=-1, seed=rng)
+    assert rng.random_sample() == np.random.RandomState(0).random_sample()
+
+
+def test_the_public_names():
+    assert datasets.__all__ == ["load_digits", "make_moons"]

@@ -1,0 +1,435 @@
+"""Losses: values by formula, gradients by central differences, the fused path, and every refusal."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numeric import central_difference, exported, relative_error
+
+from minidl import Sequential, Trainer, layers, losses
+from minidl.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+
+TINY = np.finfo(np.float64).tiny
+LOSSES = {
+    "MeanSquaredError": MeanSquaredError(),
+    "MeanAbsoluteError": MeanAbsoluteError(),
+    "BinaryCrossentropy": BinaryCrossentropy(),
+    "BinaryCrossentropy logits": BinaryCrossentropy(from_logits=True),
+    "CategoricalCrossentropy": CategoricalCrossentropy(),
+    "CategoricalCrossentropy logits": CategoricalCrossentropy(from_logits=True),
+    "SparseCategoricalCrossentropy": SparseCategoricalCrossentropy(),
+    "SparseCategoricalCrossentropy logits": SparseCategoricalCrossentropy(from_logits=True),
+}
+CROSSENTROPIES = [name for name in LOSSES if "Crossentropy" in name]
+each_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def softmax(row):
+    return [math.exp(v - max(row)) / math.fsum(math.exp(u - max(row)) for u in row) for v in row]
+
+
+def make(name, shape, seed=0, dtype="float64"):
+    """Return targets and predictions that fit the loss; its classes are the last axis."""
+    rng = np.random.default_rng(seed)
+    y_pred = rng.normal(size=shape)
+    if not name.endswith("logits"):
+        if name.startswith("Binary"):
+            y_pred = rng.uniform(0.05, 0.95, shape)
+        elif "Categorical" in name:
+            y_pred = np.exp(y_pred) / np.exp(y_pred).sum(axis=-1, keepdims=True)
+    if name.startswith("Mean"):
+        y_true = y_pred + rng.choice([-1, 1], shape) * rng.uniform(0.1, 2, shape)
+    elif name.startswith("Binary"):
+        y_true = rng.uniform(size=shape)
+    elif name.startswith("Categorical"):
+        y_true = rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+    else:
+        y_true = rng.integers(shape[-1], size=shape[:-1])
+    return y_true, y_pred.astype(dtype)
+
+
+def formula(name, y_true, y_pred):
+    """Return one sample's loss, by Python's math."""
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    logits = name.endswith("logits")
+    if name.startswith("Mean"):
+        power = 2 if "Squared" in name else 1
+        return math.fsum(abs(float(p) - float(y)) ** power for y, p in zip(y_true.flat, y_pred.flat, strict=True)) / (
+            y_pred.size
+        )
+    if name.startswith("Binary"):
+        terms = []
+        for y, p in zip(y_true.ravel().tolist(), y_pred.ravel().tolist(), strict=True):
+            q = 1 / (1 + math.exp(-p)) if logits else p
+            terms.append(-(y * math.log(q) + (1 - y) * math.log(1 - q)))
+    else:
+        classes = y_pred.shape[-1]
+        terms = []
+        for i, row in enumerate(y_pred.reshape(-1, classes).tolist()):
+            p = softmax(row) if logits else row
+            if name.startswith("Sparse"):
+                terms.append(-math.log(p[int(y_true.flat[i])]))
+            else:
+                y = y_true.reshape(-1, classes)[i]
+                terms.append(-math.fsum(float(y[c]) * math.log(p[c]) for c in range(classes)))
+    return math.fsum(terms) / len(terms)
+
+
+def test_every_exported_loss_has_a_case():
+    assert exported(losses, losses.Loss) == {name.split()[0] for name in LOSSES}
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        ("mse", MeanSquaredError),
+        ("mean_squared_error", MeanSquaredError),
+        ("mae", MeanAbsoluteError),
+        ("mean_absolute_error", MeanAbsoluteError),
+        ("bce", BinaryCrossentropy),
+        ("binary_crossentropy", BinaryCrossentropy),
+        ("categorical_crossentropy", CategoricalCrossentropy),
+        ("sparse_categorical_crossentropy", SparseCategoricalCrossentropy),
+    ],
+)
+def test_known_by_name(name, cls):
+    assert type(losses.registry.get(name)) is cls
+    assert losses.registry.get(name).from_logits is False
+
+
+@each_loss
+@pytest.mark.parametrize("shape", [(1, 2), (4, 1), (5, 3), (2, 3, 4), (2, 2, 3, 2)], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_value_and_gradient(name, shape, weighted):
+    loss = LOSSES[name]
+    y_true, y_pred = make(name, shape)
+    weight = np.random.default_rng(1).uniform(0.5, 3, shape[0]) if weighted else None
+    w = [1.0] * shape[0] if weight is None else weight.tolist()
+    expected = math.fsum(w[i] * formula(name, y_true[i], y_pred[i]) for i in range(shape[0])) / math.fsum(w)
+    kept = y_true.copy(), y_pred.copy()
+    value = loss(y_true, y_pred, weight)
+    assert type(value) is float
+    assert value == pytest.approx(expected, rel=1e-13, abs=1e-15)
+    gradient = loss.gradient(y_true, y_pred, weight)
+    both = loss.value_and_gradient(y_true, y_pred, weight)
+    assert both[0] == value
+    np.testing.assert_array_equal(both[1], gradient)
+    np.testing.assert_array_equal(y_true, kept[0])
+    np.testing.assert_array_equal(y_pred, kept[1])
+    if name.startswith("Categorical") and not loss.from_logits and shape[-1] == 1:
+        np.testing.assert_allclose(gradient, -(np.array(w) / sum(w))[:, None] / y_pred)  # p = 1 is an end of the range
+        return
+    numeric = central_difference(lambda: loss(y_true, y_pred, weight), y_pred, h=1e-6)
+    if numeric.any():
+        assert relative_error(gradient, numeric) < 1e-6
+    else:  # one class from logits
+        assert not gradient.any()
+
+
+@pytest.mark.parametrize("name", ["MeanSquaredError", "MeanAbsoluteError", *CROSSENTROPIES[:2]])
+def test_predictions_of_one_axis_are_one_number_a_sample(name):
+    y_true, y_pred = make(name, (5,))
+    assert LOSSES[name](y_true, y_pred) == pytest.approx(LOSSES[name](y_true[:, None], y_pred[:, None]), rel=1e-15)
+    expected = LOSSES[name].gradient(y_true[:, None], y_pred[:, None])[:, 0]
+    np.testing.assert_allclose(LOSSES[name].gradient(y_true, y_pred), expected, rtol=1e-15)
+
+
+@each_loss
+@given(weight=st.lists(st.integers(0, 4), min_size=1, max_size=6).filter(any), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_a_weight_is_the_sample_that_often(name, weight, seed):
+    loss = LOSSES[name]
+    y_true, y_pred = make(name, (len(weight), 3), seed)
+    often = np.repeat(np.arange(len(weight)), weight)
+    assert loss(y_true, y_pred, weight) == pytest.approx(loss(y_true[often], y_pred[often]), rel=1e-12)
+    each = np.zeros_like(y_pred)
+    np.add.at(each, often, loss.gradient(y_true[often], y_pred[often]))
+    np.testing.assert_allclose(loss.gradient(y_true, y_pred, weight), each, rtol=1e-12, atol=1e-300)
+
+
+@each_loss
+@pytest.mark.parametrize(("batch", "weight"), [(3, [0, 0, 0]), (0, None), (0, [])], ids=str)
+def test_without_any_weight_loss_and_gradient_are_0(name, batch, weight):
+    y_true, y_pred = make(name, (batch, 3), dtype="float32")
+    assert LOSSES[name](y_true, y_pred, weight) == 0.0
+    gradient = LOSSES[name].gradient(y_true, y_pred, weight)
+    assert (gradient.shape, gradient.dtype) == ((batch, 3), np.float32)
+    assert not gradient.any()
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_gradient_has_the_predictions_dtype_whatever_the_targets_and_weights(name, dtype):
+    loss = LOSSES[name]
+    y_true, y_pred = make(name, (4, 3), dtype=dtype)
+    y_true = y_true.astype("float32").astype(y_true.dtype)  # so that both kinds below hold the same numbers
+    weight = np.array([0.5, 1, 2, 1])
+    expected = loss.gradient(y_true, y_pred.astype(float), weight)
+    kinds = ("int8", "int64", "uint8", "uint64") if name.startswith("Sparse") else ("float32", "float64")
+    for kind in kinds:
+        for w in (None, weight, weight.astype("float32")):
+            assert loss.gradient(y_true.astype(kind), y_pred, w).dtype == dtype
+        gradient = loss.gradient(y_true.astype(kind), y_pred, weight)
+        np.testing.assert_allclose(gradient, expected, rtol=20 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps)
+
+
+@each_loss
+def test_whole_number_predictions_and_lists_are_taken(name):
+    y_true = [0, 1] if name.startswith("Sparse") else [[1, 0], [0, 1]]
+    y_pred = [[1, 0], [1, 0]] if name in ("MeanSquaredError", "MeanAbsoluteError") else [[0.75, 0.25], [0.5, 0.5]]
+    assert LOSSES[name](y_true, y_pred) == LOSSES[name](np.array(y_true), np.array(y_pred, float)) > 0
+    assert LOSSES[name].gradient(y_true, y_pred).dtype == np.float64
+
+
+@pytest.mark.parametrize("kind", [bool, "uint8", "int64", "float32"])
+def test_targets_of_any_kind_of_number_give_the_same(kind):
+    y, p = np.array([[0, 1, 0], [1, 0, 0]]), np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]])
+    for loss in (BinaryCrossentropy(), CategoricalCrossentropy(), MeanSquaredError(), MeanAbsoluteError()):
+        assert loss(y.astype(kind), p) == pytest.approx(loss(y.astype(float), p), rel=1e-15)
+        np.testing.assert_allclose(loss.gradient(y.astype(kind), p), loss.gradient(y.astype(float), p), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", [n for n in CROSSENTROPIES if not n.endswith("logits")])
+def test_probabilities_of_exactly_0_and_1_stay_finite(name, dtype):
+    y_pred = np.array([[0, 1], [1, 0], [0.5, 0.5], [0, 1]], dtype)
+    y_true = np.array([0, 0, 1, 1])
+    if not name.startswith("Sparse"):
+        y_true = np.eye(2)[y_true]
+    for weight in (None, [1, 2, 3, 4]):
+        value, gradient = LOSSES[name].value_and_gradient(y_true, y_pred, weight)
+        assert math.isfinite(value)
+        assert np.isfinite(gradient).all()
+    w = np.array([1, 2, 3, 4]) / 10
+    worst = -math.log(np.finfo(dtype).tiny)
+    assert value == pytest.approx(w[0] * worst + w[2] * math.log(2), rel=1e-3)
+    assert gradient[0, 0] < -100  # the wrong one is still pushed, hard
+    assert LOSSES[name](y_true[[1, 3]], y_pred[[1, 3]]) == 0
+
+
+def test_losses_of_extreme_logits_are_exact_in_single_precision():
+    z = np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32)
+    expected = [[0.0, 0.0], [-0.5, 0.5]]
+    for loss, y in ((CategoricalCrossentropy(True), [[1, 0], [1, 0]]), (SparseCategoricalCrossentropy(True), [0, 0])):
+        assert loss(y, z) == 10_000.0
+        assert loss.gradient(y, z).tolist() == expected
+    loss = BinaryCrossentropy(from_logits=True)
+    assert loss([[1, 0], [1, 1]], z) == 2500.0
+    assert loss.gradient([[1, 0], [1, 1]], z).tolist() == [[0, 0], [-0.25, 0]]
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3), (2, 5, 3)], ids=str)
+def test_sparse_is_categorical_on_one_hot(logits, shape):
+    y, y_pred = make("Sparse logits" if logits else "SparseCategorical", shape)
+    weight = np.arange(1.0, shape[0] + 1)
+    sparse, dense = SparseCategoricalCrossentropy(logits), CategoricalCrossentropy(logits)
+    one_hot = np.eye(3)[y]
+    assert sparse(y, y_pred, weight) == pytest.approx(dense(one_hot, y_pred, weight), rel=1e-14)
+    np.testing.assert_allclose(
+        sparse.gradient(y, y_pred, weight), dense.gradient(one_hot, y_pred, weight), rtol=1e-14, atol=1e-16
+    )
+
+
+@pytest.mark.parametrize("name", CROSSENTROPIES[::2])
+def test_on_logits_is_a_copy_that_agrees_and_shows_metrics_probabilities(name):
+    loss = LOSSES[name]
+    on_logits = loss.on_logits()
+    assert (loss.from_logits, on_logits.from_logits) == (False, True)
+    assert type(on_logits) is type(loss)
+    y_true, z = make(f"{name} logits", (4, 3))
+    p = on_logits.predictions(z)
+    assert loss.predictions(p) is p
+    assert on_logits(y_true, z) == pytest.approx(loss(y_true, p), rel=1e-13)
+
+
+# The fused path ----------------------------------------------------------------------------------------
+
+SPARSE, BINARY = SparseCategoricalCrossentropy(), BinaryCrossentropy()
+ENDS = {
+    "Softmax()": (lambda: [layers.Dense(3), layers.Softmax()], "softmax"),
+    "Dense softmax": (lambda: [layers.Dense(3, activation="softmax")], "softmax"),
+    "Activation softmax": (lambda: [layers.Dense(3), layers.Activation("softmax")], "softmax"),
+    "Sigmoid()": (lambda: [layers.Dense(3), layers.Sigmoid()], "sigmoid"),
+    "Dense sigmoid": (lambda: [layers.Dense(3, activation="sigmoid")], "sigmoid"),
+    "Activation sigmoid": (lambda: [layers.Dense(3), layers.Activation("sigmoid")], "sigmoid"),
+    "nested": (lambda: [Sequential([layers.Dense(4), Sequential([layers.Dense(3, "softmax")])])], "softmax"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("shape", [(5,), (2, 5)], ids=str)
+def test_the_fused_path_gives_the_gradients_of_the_plain_one(end, shape):
+    make_layers, link = ENDS[end]
+    model = Sequential([layers.Input(shape), layers.Dense(4, "tanh"), *make_layers()], seed=0, dtype="float64")
+    assert model.link.link_name == link
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(6, *shape)), rng.uniform(0.5, 2, 6)
+    cases = {
+        "softmax": [SPARSE, CategoricalCrossentropy()],
+        "sigmoid": [BINARY],
+    }[link]
+    for loss in cases:
+        y_true, _ = make(type(loss).__name__, (6, *shape[:-1], 3))
+        value, slopes = loss.value_and_gradient(y_true, model.forward(x), weight)
+        dx = model.backward(slopes)
+        expected = [p.grad.copy() for p in model.parameters]
+        fused, slopes = loss.on_logits().value_and_gradient(y_true, model.forward_logits(x, training=True), weight)
+        for p in model.parameters:
+            p.grad = np.full(p.shape, np.nan)
+        fused_dx = model.backward_part(slopes, from_logits=True)
+        assert fused == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(fused_dx, dx, rtol=1e-9, atol=1e-12)
+        for parameter, gradient in zip(model.parameters, expected, strict=True):
+            assert relative_error(parameter.grad, gradient) < 1e-9
+
+
+@pytest.mark.parametrize("end", list(ENDS)[:6])
+def test_the_trainer_takes_the_fused_path_so_that_a_probability_of_0_still_learns(end):
+    make_layers, link = ENDS[end]
+    model = Sequential([layers.Input((1,)), *make_layers()], seed=0)
+    model.parameters[0].data = [[1e4, 0, -1e4]]
+    y = np.array([2]) if link == "softmax" else np.array([[0, 0.5, 1]])
+    logs = Trainer(model, "sgd", SPARSE if link == "softmax" else BINARY, ["accuracy"]).step([[1.0]], y)
+    assert logs["loss"] == pytest.approx(2e4 if link == "softmax" else (2e4 + math.log(2)) / 3, rel=1e-6)
+    expected = [1, 0, -1] if link == "softmax" else [1 / 3, 0, -1 / 3]
+    np.testing.assert_allclose(model.parameters[1].grad, expected, atol=1e-6)
+
+
+def test_a_model_without_a_link_has_none():
+    for last in (layers.Dense(3), layers.Dense(3, "tanh"), layers.Softmax(axis=1), layers.Flatten()):
+        model = Sequential([layers.Input((4, 5)), last])
+        assert model.link is None
+    assert Sequential().link is None
+
+
+# Refusals ----------------------------------------------------------------------------------------------
+
+P23 = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]])
+HOT = np.eye(3)[[0, 2]]
+Sparse, Categorical, Binary, Squared = (
+    SparseCategoricalCrossentropy,
+    CategoricalCrossentropy,
+    BinaryCrossentropy,
+    MeanSquaredError,
+)
+SHAPES = r"targets must have the shape of the predictions\. Received: y_true of shape \(4,\), y_pred of shape \(4, 1\)"
+
+
+@pytest.mark.parametrize(
+    ("loss", "y_true", "y_pred", "message"),
+    [
+        *[
+            (cls(), np.zeros(4), np.full((4, 1), 0.5), rf"{SHAPES}; y_true\.reshape\(-1, 1\) would fit")
+            for cls in (Squared, MeanAbsoluteError, Binary)
+        ],
+        (Squared(), np.zeros((4, 1)), np.zeros(4), r"shape \(4, 1\), y_pred of shape \(4,\); y_true\.reshape\(-1\)"),
+        (Squared(), np.zeros((3, 2)), np.zeros((4, 2)), r"y_true of shape \(3, 2\), y_pred of shape \(4, 2\)$"),
+        (Squared(), np.array([["a"]]), np.zeros((1, 1)), r"targets must be numbers\. Received: <U1 array"),
+        (Squared(), np.array([[1j]]), np.zeros((1, 1)), r"targets must be numbers\. Received: complex128 array"),
+        (Squared(), 1.0, 2.0, r"shape \(\)"),
+        (Binary(), 1.0, 0.5, r"shape \(\)"),
+        (Binary(), [[2.0]], [[0.5]], r"targets must be in \[0, 1\]\. Received: y_true from 2 to 2"),
+        (Binary(), [[-1.0], [1.0]], [[0.5], [0.5]], r"targets must be in \[0, 1\]\. Received: y_true from -1 to 1"),
+        (Binary(), [[math.nan]], [[0.5]], r"targets must be in \[0, 1\]\. Received: y_true from nan"),
+        (Binary(), [[1]], [[-0.5]], r"predictions must be probabilities; .*without sigmoid, use from_logits=True"),
+        (Binary(), [[1]], [[1.5]], r"predictions must be probabilities.* Received: y_pred from 1\.5 to 1\.5"),
+        (Binary(), [[1]], [[math.nan]], r"predictions must be probabilities.* Received: y_pred from nan"),
+        (
+            Categorical(),
+            np.array([0, 2]),
+            P23,
+            r"one-hot, in the shape of the predictions \(2, 3\); .*SparseCat.*int64",
+        ),
+        (Categorical(), np.array([[0], [2]]), P23, r"y_true of shape \(2, 1\), y_pred of shape \(2, 3\)$"),
+        (Categorical(), HOT * 2, P23, r"probabilities that sum to 1\. Received: sums from 2 to 2, least entry 0"),
+        (Categorical(), HOT * 0, P23, r"probabilities that sum to 1\. Received: sums from 0 to 0"),
+        (Categorical(), [[2, -1, 0], [0, 0, 1]], P23, r"sum to 1\. Received: sums from 1 to 1, least entry -1"),
+        (Categorical(), HOT, P23 - 0.2, r"predictions must be probabilities.*without softmax.* y_pred from -0\.1"),
+        (Categorical(True), HOT * 2, P23, r"probabilities that sum to 1"),
+        (Categorical(), np.array([0, 1]), np.array([0.75, 0.25]), r"shape \(2,\)"),
+        (
+            Sparse(),
+            HOT,
+            P23,
+            r"integer labels of shape \(2,\); for one-hot targets use CategoricalCrossentropy.*float64",
+        ),
+        (Sparse(), HOT.astype(int), P23, r"integer labels of shape \(2,\); for one-hot targets use Categ.*int64 array"),
+        (Sparse(), [[0], [2]], P23, r"targets must have shape \(2,\).*shape \(2, 1\); y_true\.ravel\(\) would fit"),
+        (Sparse(), [0, 2, 1], P23, r"targets must have shape \(2,\) for predictions of shape \(2, 3\).* shape \(3,\)$"),
+        (Sparse(), [0.0, 2.0], P23, r"must be integers; y_true\.astype\(int\) makes them so\. Received: float64 array"),
+        (Sparse(), [True, False], P23, r"targets must be integers; .* Received: bool array"),
+        (Sparse(), [0, 3], P23, r"labels must be in 0 \.\. 2, for 3 outputs\. Received: labels from 0 to 3"),
+        (Sparse(), [-1, 2], P23, r"labels must be in 0 \.\. 2, for 3 outputs\. Received: labels from -1 to 2"),
+        (Sparse(True), [0, 3], P23, r"labels must be in 0 \.\. 2"),
+        (Sparse(), [0, 2], P23 * 10, r"predictions must be probabilities; .*without softmax, use from_logits=True"),
+        (Sparse(), 1, np.array([0.75, 0.25]), r"shape \(2,\)"),
+    ],
+)
+def test_targets_and_predictions_that_do_not_fit_are_refused(loss, y_true, y_pred, message):
+    for call in (loss, loss.gradient, partial(loss.value_and_gradient, gradient=False)):
+        with pytest.raises(ValueError, match=rf"^{type(loss).__name__}: .*{message}"):
+            call(y_true, y_pred)
+
+
+@each_loss
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1, 2, -3], r"sample_weight must be finite and not negative\. Received: from -3 to 2"),
+        ([1, math.nan, 1], r"sample_weight must be finite and not negative\. Received: from nan"),
+        ([1, math.inf, 1], r"sample_weight must be finite and not negative\. Received: from 1 to inf"),
+        ([1, 2], r"sample_weight must have shape \(3,\)\. Received: shape \(2,\)"),
+        ([[1], [2], [3]], r"sample_weight must have shape \(3,\)\. Received: shape \(3, 1\)"),
+        (2.0, r"sample_weight must have shape \(3,\)\. Received: shape \(\)"),
+    ],
+)
+def test_wrong_weights_are_refused(name, weight, message):
+    with pytest.raises(ValueError, match=f"^{name.split()[0]}: {message}"):
+        LOSSES[name](*make(name, (3, 2)), weight)
+
+
+def test_weights_that_are_no_numbers_are_refused_by_the_loss():
+    with pytest.raises((TypeError, ValueError), match=r"^MeanSquaredError: sample_weight"):
+        MeanSquaredError()([[1.0]], [[2.0]], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: losses.registry.get("mean_square_error"), ValueError, r"unknown loss.*'mean_squared_error'\?"),
+        (lambda: losses.registry.get(None), TypeError, r"loss must be a name or an instance of Loss\. Received: None"),
+        (lambda: BinaryCrossentropy(logits=True), TypeError, r"BinaryCrossentropy: .*Did you mean 'from_logits'\?"),
+        (lambda: MeanSquaredError(from_logits=True), TypeError, r"MeanSquaredError: .*Received: from_logits=True"),
+    ],
+)
+def test_wrong_arguments_are_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_users_own_loss():
+    class Quartic(losses.Loss):
+        def per_sample(self, y_true, y_pred):
+            return ((y_pred - y_true) ** 4).mean(axis=1)
+
+        def per_sample_gradient(self, y_true, y_pred):
+            return 4 * (y_pred - y_true) ** 3 / y_pred.shape[1]
+
+    y_true, y_pred = make("MeanSquaredError", (4, 3))
+    weight = [1, 0, 2, 5]
+    numeric = central_difference(lambda: Quartic()(y_true, y_pred, weight), y_pred)
+    assert relative_error(Quartic().gradient(y_true, y_pred, weight), numeric) < 1e-6
+    with pytest.raises(ValueError, match=r"Quartic: targets must have the shape of the predictions"):
+        Quartic()([1], [[1.0]])
+    with pytest.raises(NotImplementedError):
+        losses.Loss()([1.0], [1.0])
