@@ -93,6 +93,15 @@ class _Monitor(Callback):
         self.mode = choice(name, "mode", mode, ("auto", "min", "max"))
         self.best: float | None = None
         self.wait = 0
+        self._watched: Trainer | None = None
+
+    def on_train_begin(self) -> None:
+        """Refuse to compare one model's values with another's."""
+        if self._watched not in (None, self.trainer):
+            raise ValueError(
+                f"{type(self).__name__}: each trainer needs one of its own. Received: one that has watched another"
+            )
+        self._watched = self.trainer
 
     def value(self, logs: Logs) -> float:
         if self.monitor not in logs:
@@ -131,7 +140,7 @@ class _Monitor(Callback):
 
 
 class EarlyStopping(_Monitor):
-    """Ends training when a column hasn't become better for more than `patience` epochs.
+    """Ends training when a column hasn't become better for `patience` epochs.
 
     The best epoch so far is remembered over several fits. A validation column belongs to the weights at the end
     of its epoch, so the restored weights have the reported value; the training loss doesn't, as it is a mean over
@@ -140,8 +149,7 @@ class EarlyStopping(_Monitor):
     Args:
         monitor: A column of the logs.
         min_delta: By how much a value must beat the best; at least 0.
-        patience: How many epochs without a better value are borne; the next one ends training. Keras's rule: with
-            0 and with 1 the first such epoch ends it.
+        patience: After how many epochs in a row without a better value training ends; 0 is as 1, as in Keras.
         mode: "min", "max", or "auto": known for the loss and for metrics.
         baseline: A value that must be beaten from the start, or None.
         restore_best_weights: Whether the model gets its best weights (parameters and buffers) back when training
@@ -174,6 +182,7 @@ class EarlyStopping(_Monitor):
 
     def on_train_begin(self) -> None:
         """Give a new fit its full patience."""
+        super().on_train_begin()
         self.wait = 0
         self.stopped_epoch = None
 
@@ -194,7 +203,7 @@ class EarlyStopping(_Monitor):
 
     def on_train_end(self) -> None:
         """Give the best weights back."""
-        if self.best_weights is not None:
+        if self.best_weights is not None and self._watched is self.trainer:
             self.model.load_state_dict(self.best_weights)
 
     def state_dict(self) -> dict[str, Any]:
@@ -247,6 +256,7 @@ class ReduceOnPlateau(_Monitor):
 
     def on_train_begin(self) -> None:
         """Refuse a learning rate that something else rules."""
+        super().on_train_begin()
         rate = self.trainer.optimizer.learning_rate
         if callable(rate):
             raise TypeError(

@@ -1,5 +1,6 @@
 """Batches: how data becomes what a training step is given."""
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
@@ -12,7 +13,7 @@ from minidl.losses import check_weight
 from minidl.randomness import generator
 from minidl.validation import describe, integer, number
 
-__all__ = ["Batch", "Batches", "Order", "class_labels", "split_indices"]
+__all__ = ["Batch", "Batches", "Order", "Stream", "batches", "class_labels", "grouped", "split_indices"]
 
 Array = NDArray[Any]
 Batch: TypeAlias = tuple[Array, Array, Array | None]
@@ -22,71 +23,50 @@ DEFAULT_BATCH_SIZE = 32
 
 
 class Batches:
-    """Data as batches (x, y, sample_weight): cut from arrays, or taken as an iterable gives them.
+    """Arrays, cut into batches (x, y, sample_weight).
 
     Args:
-        x: An array (a memory map too) whose first axis counts samples; or, without `y`, an iterable of batches
-            (x, y) or (x, y, sample_weight), which is gone through anew each epoch.
+        x: An array, a memory map too, whose first axis counts samples. It is never copied whole.
         y: The targets, as many as samples.
         sample_weight: A weight at least 0 for each sample, shape (n,).
         class_weight: A weight for each class, which multiplies that of its samples.
-        batch_size: Of arrays; 32 if None.
+        batch_size: At least 1; 32 if None.
+        owner: Who names what is wrong.
     """
+
+    once = False
 
     def __init__(
         self,
         x: Any,
-        y: Any = None,
+        y: Any,
         *,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
         batch_size: int | None = None,
+        owner: str = "fit",
     ) -> None:
-        self.class_weight = class_weight
-        self.stream: Iterable[Any] | None = None
-        if y is None:
-            if isinstance(x, (np.ndarray, str, dict)) or not isinstance(x, Iterable):
-                raise ValueError(
-                    f"fit: data must be x and y, or an iterable of batches. Received: x={describe(x)}, no y"
-                )
-            for name, value in {"batch_size": batch_size, "sample_weight": sample_weight}.items():
-                if value is not None:
-                    raise ValueError(
-                        f"fit: {name} is for arrays; an iterable's batches have their own. Received: {name}"
-                    )
-            if isinstance(x, Sized) and len(x) == 0:
-                raise ValueError("fit: data must have at least one batch. Received: an empty iterable")
-            self.stream = x
-            self.n = 0
-            return
-        self.x, self.y = _samples("x", x), _samples("y", y)
+        self.owner = owner
+        self.x, self.y = _samples(owner, "x", x), _samples(owner, "y", y)
         self.n = len(self.x)
         if self.n != len(self.y):
-            raise ValueError(f"fit: x and y must have as many samples. Received: {self.n} and {len(self.y)}")
+            raise ValueError(f"{owner}: x and y must have as many samples. Received: {self.n} and {len(self.y)}")
         if self.n == 0:
-            raise ValueError(f"fit: data must have at least one sample. Received: x of shape {self.x.shape}")
-        self.weight = check_weight("fit", sample_weight, self.n)
-        if class_weight is not None:
-            self.weight = _class_weights(self.y, self.weight, class_weight)
-        self.batch_size = DEFAULT_BATCH_SIZE if batch_size is None else integer("fit", "batch_size", batch_size, 1)
+            raise ValueError(f"{owner}: data must have at least one sample. Received: x of shape {self.x.shape}")
+        self.indices: Array | None = None
+        self.sample_weight = check_weight(owner, sample_weight, self.n)
+        self.weight = _with_class_weight(self.y, self.sample_weight, class_weight)
+        self.batch_size = DEFAULT_BATCH_SIZE if batch_size is None else integer(owner, "batch_size", batch_size, 1)
 
     def __len__(self) -> int:
-        """The number of batches in an epoch; 0 if an iterable doesn't tell."""
-        if self.stream is not None:
-            return len(self.stream) if isinstance(self.stream, Sized) else 0
+        """The number of batches in an epoch."""
         return math.ceil(self.n / self.batch_size)
 
-    @property
-    def once(self) -> bool:
-        """Whether it can be gone through only once."""
-        return self.stream is not None and iter(self.stream) is self.stream
-
-    def subset(self, indices: Array) -> "Batches":
-        """Return the batches of some of the samples."""
-        part = object.__new__(Batches)
-        part.__dict__.update(self.__dict__)
-        part.x, part.y, part.n = self.x[indices], self.y[indices], len(indices)
-        part.weight = None if self.weight is None else self.weight[indices]
+    def subset(self, indices: Array, class_weighted: bool = True) -> "Batches":
+        """Return the batches of some of the samples, with or without the weights of their classes."""
+        part = copy.copy(self)
+        part.indices, part.n = indices, len(indices)
+        part.weight = self.weight if class_weighted else self.sample_weight
         return part
 
     def order(self, shuffle: Order, seed: int, epoch: int) -> Array | None:
@@ -95,49 +75,110 @@ class Batches:
         Raises:
             ValueError: If the caller's own order isn't one.
         """
-        if self.stream is not None or shuffle is False:
+        if shuffle is False:
             return None
         if shuffle is True:
             return generator(seed, "order", epoch).permutation(self.n)
         order = np.asarray(shuffle(epoch, self.n))
         if order.ndim != 1 or order.dtype.kind not in "iu" or not len(order):
-            raise ValueError(f"fit: shuffle(epoch, n) must return indices. Received: {describe(order)}")
+            raise ValueError(f"{self.owner}: shuffle(epoch, n) must return indices. Received: {describe(order)}")
         if order.min() < 0 or order.max() >= self.n:
             raise ValueError(
-                f"fit: shuffle(epoch, n) must return indices in 0 .. {self.n - 1}. "
+                f"{self.owner}: shuffle(epoch, n) must return indices in 0 .. {self.n - 1}. "
                 f"Received: indices from {order.min()} to {order.max()}"
             )
         return order
 
     def epoch(self, order: Array | None = None) -> Iterator[Batch]:
         """Give the batches of one epoch, the last one shorter if need be."""
-        if self.stream is not None:
-            batch = None
-            for batch in self.stream:
-                yield self._streamed(batch)
-            if batch is None:
-                raise ValueError("fit: data must have at least one batch. Received: an iterable that is used up")
-            return
+        if self.indices is not None:
+            order = self.indices if order is None else self.indices[order]
         n = self.n if order is None else len(order)
         for start in range(0, n, self.batch_size):
             stop = min(start + self.batch_size, n)
             part = slice(start, stop) if order is None else order[start:stop]
             yield self.x[part], self.y[part], None if self.weight is None else self.weight[part]
 
-    def groups(self, order: Array | None, size: int) -> Iterator[list[Batch]]:
-        """Give the batches of one epoch, `size` at a time."""
-        batches = self.epoch(order)
-        while group := list(itertools.islice(batches, size)):
-            yield group
 
-    def _streamed(self, batch: Any) -> Batch:
+class Stream:
+    """Batches (x, y) or (x, y, sample_weight) as an iterable gives them, gone through anew each epoch.
+
+    Args:
+        batches: The iterable.
+        class_weight: A weight for each class, which multiplies that of its samples.
+        owner: Who names what is wrong.
+    """
+
+    def __init__(
+        self, batches: Iterable[Any], *, class_weight: Mapping[int, float] | None = None, owner: str = "fit"
+    ) -> None:
+        self.owner = owner
+        self.batches = batches
+        self.class_weight = class_weight
+        if isinstance(batches, Sized) and len(batches) == 0:
+            raise ValueError(f"{owner}: data must have at least one batch. Received: an empty iterable")
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch; 0 if the iterable doesn't tell."""
+        return len(self.batches) if isinstance(self.batches, Sized) else 0
+
+    @property
+    def once(self) -> bool:
+        """Whether it can be gone through only once."""
+        return iter(self.batches) is self.batches
+
+    def order(self, shuffle: Order, seed: int, epoch: int) -> None:
+        """Refuse an order of the caller's own: an iterable has its own."""
+        if callable(shuffle):
+            raise ValueError(f"{self.owner}: an order of samples needs arrays. Received: shuffle={describe(shuffle)}")
+
+    def epoch(self, order: Array | None = None) -> Iterator[Batch]:
+        """Give the batches of one epoch, in their own order."""
+        empty = True
+        for batch in self.batches:
+            empty = False
+            yield self._checked(batch)
+        if empty:
+            raise ValueError(f"{self.owner}: data must have at least one batch. Received: an iterable that is used up")
+
+    def _checked(self, batch: Any) -> Batch:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-            raise ValueError(f"fit: a batch must be (x, y) or (x, y, sample_weight). Received: {describe(batch)}")
-        x, y = _samples("x", batch[0]), _samples("y", batch[1])
+            raise ValueError(
+                f"{self.owner}: a batch must be (x, y) or (x, y, sample_weight). Received: {describe(batch)}"
+            )
+        x, y = _samples(self.owner, "x", batch[0]), _samples(self.owner, "y", batch[1])
         if len(x) != len(y) or not len(x):
-            raise ValueError(f"fit: a batch must have as many x as y, at least one. Received: {len(x)} and {len(y)}")
-        weight = check_weight("fit", batch[2], len(x)) if len(batch) == 3 else None
-        return x, y, weight if self.class_weight is None else _class_weights(y, weight, self.class_weight)
+            raise ValueError(
+                f"{self.owner}: a batch must have as many x as y, at least one. Received: {len(x)} and {len(y)}"
+            )
+        weight = check_weight(self.owner, batch[2], len(x)) if len(batch) == 3 else None
+        return x, y, _with_class_weight(y, weight, self.class_weight)
+
+
+def batches(
+    owner: str,
+    x: Any,
+    y: Any,
+    *,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Mapping[int, float] | None = None,
+    batch_size: int | None = None,
+) -> Batches | Stream:
+    """Return what `fit` or `evaluate` were given as batches: `x` and `y` as arrays, or `x` alone as an iterable."""
+    if y is not None:
+        return Batches(x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size, owner=owner)
+    if isinstance(x, (np.ndarray, str, dict)) or not isinstance(x, Iterable):
+        raise ValueError(f"{owner}: data must be x and y, or an iterable of batches. Received: x={describe(x)}, no y")
+    for name, value in {"batch_size": batch_size, "sample_weight": sample_weight}.items():
+        if value is not None:
+            raise ValueError(f"{owner}: {name} is for arrays; an iterable's batches have their own. Received: {name}")
+    return Stream(x, class_weight=class_weight, owner=owner)
+
+
+def grouped(given: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """Give batches `size` at a time, the last group shorter if need be."""
+    while group := list(itertools.islice(given, size)):
+        yield group
 
 
 def split_indices(
@@ -184,7 +225,14 @@ def class_labels(y: Array) -> Array:
     raise ValueError(f"fit: classes must be integers or one-hot rows. Received: y={describe(y)}")
 
 
-def _class_weights(y: Array, weight: Array | None, class_weight: Mapping[int, float]) -> Array:
+def _with_class_weight(y: Array, weight: Array | None, class_weight: Mapping[int, float] | None) -> Array | None:
+    """Return each sample's weight times that of its class."""
+    if class_weight is None:
+        return weight
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"fit: class_weight must be a dict such as {{0: 1.0, 1: 5.0}}. Received: {describe(class_weight)}"
+        )
     labels = class_labels(y)
     missing = sorted(set(labels.tolist()) - set(class_weight))
     if missing:
@@ -194,11 +242,13 @@ def _class_weights(y: Array, weight: Array | None, class_weight: Mapping[int, fl
     return weights if weight is None else weights * weight
 
 
-def _samples(name: str, value: Any) -> Array:
+def _samples(owner: str, name: str, value: Any) -> Array:
     try:
         array = np.asarray(value)
     except ValueError:  # NumPy's word for rows of different lengths
         array = np.empty(0, object)
     if array.dtype.kind not in "fiub" or array.ndim == 0:
-        raise ValueError(f"fit: {name} must be an array of numbers, one entry a sample. Received: {describe(value)}")
+        raise ValueError(
+            f"{owner}: {name} must be an array of numbers, one entry a sample. Received: {describe(value)}"
+        )
     return array

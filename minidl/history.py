@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,22 @@ class History:
             self.history[name] = self.history.get(name, here) + other.history.get(name, there)
         self.epoch += other.epoch
 
+    def last(self) -> History:
+        """Return a history of the last epoch alone."""
+        history = History()
+        history.append(self.epoch[-1], {name: values[-1] for name, values in self.history.items()})
+        return history
+
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return the history as JSON text, and write it to `path` if one is given."""
-        text = json.dumps({"epoch": self.epoch, "history": self.history}, indent=1)
+        """Return the history as JSON text, and write it to `path` if one is given.
+
+        JSON has no word for numbers that aren't finite: they are written as "nan", "inf" and "-inf".
+        """
+        columns = {
+            name: [value if math.isfinite(value) else str(value) for value in values]
+            for name, values in self.history.items()
+        }
+        text = json.dumps({"epoch": self.epoch, "history": columns}, indent=1, allow_nan=False)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text

@@ -105,7 +105,9 @@ class Loss(Configurable):
         raise NotImplementedError
 
     def on_logits(self) -> "Loss":
-        """Return this loss, computed from logits."""
+        """Return this loss, computed from logits; raise TypeError if there is no such thing."""
+        if self.link_name is None:
+            raise TypeError(f"{type(self).__name__}: can't be computed from logits. Received: {self!r}")
         loss = copy.copy(self)
         loss.from_logits = True
         return loss

@@ -75,15 +75,17 @@ class Sequential(Layer):
         if isinstance(layers, (str, dict)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
         layers = list(layers)
-        before = [(layer, layer.name) for layer in layers if isinstance(layer, Layer)]
+        before = [(layer, layer.name, layer.built) for layer in layers if isinstance(layer, Layer)]
         try:
             for layer in layers:
                 self.add(layer)
         except Exception:
-            for layer, name in before:
+            for layer, name, built in before:
                 if layer in self.layers:
                     layer.name = name
                     _INSIDE.pop(layer, None)
+                    if not built:
+                        layer._unbuild()
             raise
 
     # Making it -----------------------------------------------------------------------------------------
@@ -108,7 +110,7 @@ class Sequential(Layer):
                 f"{self.title}: a layer can be in one place of one model only; copy.deepcopy gives another like it. "
                 f"Received: {layer.title} again"
             )
-        if self.built and self in _INSIDE:
+        if self.built and _owner(self) is not None:
             raise RuntimeError(
                 f"{self.title}: a model inside another can't grow once it is built. Received: {layer.title}"
             )
@@ -151,11 +153,12 @@ class Sequential(Layer):
                     f"Received: input of shape {shape}, {self.dtype}"
                 )
             return
-        layer.dtype = self.dtype
+        before, layer.dtype = layer.dtype, self.dtype
         try:
             layer.build(shape, generator(self._start, "initialization", index))
         except Exception:
             layer._unbuild()
+            layer.dtype = before
             raise
 
     def _settle(self) -> None:
@@ -265,14 +268,19 @@ class Sequential(Layer):
                 f"{self.title}: the state must hold exactly the model's names. "
                 f"Received: missing {sorted(set(own) - set(state))}, unknown {sorted(set(state) - set(own))}"
             )
-        new = {name: np.array(state[name]) for name in own}
+        new = {}
         for name, array in own.items():
-            if new[name].shape != array.shape:
+            given = np.asarray(state[name])
+            if given.shape != array.shape:
+                raise ValueError(f"{self.title}: {name} must have shape {array.shape}. Received: shape {given.shape}")
+            if given.dtype.kind not in "fiub":
+                raise ValueError(f"{self.title}: {name} must be numbers. Received: {describe(given)}")
+            with np.errstate(over="ignore"):
+                new[name] = given.astype(array.dtype)
+            if array.dtype.kind == "f" and not np.array_equal(np.isfinite(new[name]), np.isfinite(given)):
                 raise ValueError(
-                    f"{self.title}: {name} must have shape {array.shape}. Received: shape {new[name].shape}"
+                    f"{self.title}: {name} must be in the range of {array.dtype}. Received: {describe(given)}"
                 )
-            if new[name].dtype.kind not in "fiub":
-                raise ValueError(f"{self.title}: {name} must be numbers. Received: {describe(new[name])}")
         for name, array in own.items():
             array[...] = new[name]
 
@@ -324,7 +332,9 @@ class Sequential(Layer):
 
     def __repr__(self) -> str:
         inside = ", ".join(repr(layer) for layer in self.layers)
-        return f"Sequential([{inside}], seed={self.seed})"
+        dtype = "" if self.dtype == np.float32 else f", dtype={str(self.dtype)!r}"
+        name = "" if self.name is None else f", name={self.name!r}"
+        return f"Sequential([{inside}], seed={self.seed}{dtype}{name})"
 
     # Training it, as in Keras --------------------------------------------------------------------------
 
@@ -378,9 +388,14 @@ def _descendants(layer: Layer) -> Iterator[Layer]:
         yield from _descendants(child)
 
 
+def _owner(layer: Layer) -> Layer | None:
+    """Return the layer that `layer` is inside of, if it is alive."""
+    return _INSIDE[layer]() if layer in _INSIDE else None
+
+
 def _is_elsewhere(layer: Layer, among: Sequence[Layer]) -> bool:
     """Tell whether `layer` is inside of one that isn't `among` these."""
-    owner = _INSIDE[layer]() if layer in _INSIDE else None
+    owner = _owner(layer)
     return owner is not None and all(owner is not other for other in among)
 
 

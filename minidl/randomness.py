@@ -18,10 +18,12 @@ PURPOSES = ("initialization", "order", "split")
 def generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
     """Return the generator of `seed` for a purpose; `index` tells its uses apart, such as epochs.
 
+    Each is a stream of its own, apart also from `np.random.default_rng(seed)`, from which users draw their data.
+
     >>> generator(7, "order", 3).permutation(5).tolist() == generator(7, "order", 3).permutation(5).tolist()
     True
     """
-    return np.random.default_rng([seed, PURPOSES.index(purpose), index])
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(PURPOSES.index(purpose), index)))
 
 
 def seed_or_fresh(owner: str, seed: int | None) -> int:

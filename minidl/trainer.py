@@ -10,7 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from minidl import losses, metrics, optimizers
 from minidl.callbacks import Callback
 from minidl.config import Checked
-from minidl.data import DEFAULT_BATCH_SIZE, Batch, Batches, Order, class_labels, split_indices
+from minidl.data import (
+    DEFAULT_BATCH_SIZE,
+    Batch,
+    Batches,
+    Order,
+    Stream,
+    batches,
+    class_labels,
+    grouped,
+    split_indices,
+)
 from minidl.history import History
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
@@ -111,13 +121,13 @@ class Trainer(metaclass=Checked):
         epochs = integer("fit", "epochs", epochs, 1)
         accumulate = integer("fit", "accumulate", accumulate, 1)
         verbose = choice("fit", "verbose", verbose, (0, 1, 2))
-        data = Batches(x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
+        data = batches("fit", x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
         train, validation = self._validation(data, validation_data, validation_split, stratify)
         for part in (train, validation):
             if epochs > 1 and part is not None and part.once:
                 raise ValueError(
                     f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates "
-                    f"anew. Received: {describe(part.stream)}, epochs={epochs}"
+                    f"anew. Received: an iterator, epochs={epochs}"
                 )
         if not (isinstance(shuffle, bool) or callable(shuffle)):
             raise TypeError(
@@ -136,7 +146,7 @@ class Trainer(metaclass=Checked):
                 listeners.on_epoch_begin(epoch)
                 progress.start_epoch(len(history) + 1)
                 order = train.order(shuffle, self.seed, epoch)
-                for index, group in enumerate(train.groups(order, accumulate)):
+                for index, group in enumerate(grouped(train.epoch(order), accumulate)):
                     listeners.on_train_batch_begin(index)
                     loss = self._update(group)
                     progress.advance(len(group))
@@ -148,13 +158,13 @@ class Trainer(metaclass=Checked):
                 logs.update(self._rate())
                 self.epoch = epoch + 1
                 history.append(epoch, logs)
+                self.history.extend(history.last())
                 progress.end_epoch(logs)
                 listeners.on_epoch_end(epoch, logs)
                 if self.model.stop_training:
                     break
         finally:
             progress.close()
-            self.history.extend(history)
             listeners.on_train_end()
         return history
 
@@ -163,7 +173,7 @@ class Trainer(metaclass=Checked):
 
         It works alone, for those who write their own loop.
         """
-        data = Batches([(x, y) if sample_weight is None else (x, y, sample_weight)])
+        data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
         self._prepare()
         self._means.reset()
         self._update(list(data.epoch()))
@@ -176,7 +186,7 @@ class Trainer(metaclass=Checked):
 
         Takes data as `fit` does. Nothing is changed.
         """
-        return self._evaluate(Batches(x, y, sample_weight=sample_weight, batch_size=batch_size))
+        return self._evaluate(batches("evaluate", x, y, sample_weight=sample_weight, batch_size=batch_size))
 
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
         """Return the model's outputs for all of `x`, computed in batches."""
@@ -191,20 +201,21 @@ class Trainer(metaclass=Checked):
         loss = 0.0
         for i, batch in enumerate(group):
             x, y, weight = batch
-            y_pred = self._forward(x, training=True)
-            value, slopes = self._objective.value_and_gradient(y, y_pred, weight)
-            if len(group) > 1:
-                share = totals[i] / sum(totals) if sum(totals) else 0.0
-                value, slopes = value * share, slopes * share
-            self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
-            self._means.add_metrics(batch, self._objective.predictions(y_pred))
+            with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
+                y_pred = self._forward(x, training=True)
+                value, slopes = self._objective.value_and_gradient(y, y_pred, weight)
+                if len(group) > 1:
+                    share = totals[i] / sum(totals) if sum(totals) else 0.0
+                    value, slopes = value * share, slopes * share
+                self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
+            self._means.add_metrics(batch, y_pred, self._objective)
             loss += value
         self._means.add_loss(loss + penalty, sum(totals))
         self.model.add_regularization_gradient()
         self.optimizer.step(self.model.parameters)
         return loss + penalty
 
-    def _evaluate(self, data: Batches) -> Logs:
+    def _evaluate(self, data: Batches | Stream) -> Logs:
         self._objective, self._on_logits = _objective(self.model, self.loss)
         means = _Means(self.metrics)
         penalty = self.model.regularization()
@@ -212,7 +223,7 @@ class Trainer(metaclass=Checked):
             x, y, weight = batch
             y_pred = self._forward(x, training=False)
             means.add_loss(self._objective(y, y_pred, weight) + penalty, _total(batch))
-            means.add_metrics(batch, self._objective.predictions(y_pred))
+            means.add_metrics(batch, y_pred, self._objective)
         return means.logs()
 
     def _prepare(self) -> None:
@@ -235,35 +246,26 @@ class Trainer(metaclass=Checked):
         return {k: v for k, v in self.optimizer.applied.items() if k == "learning_rate"}
 
     def _validation(
-        self, data: Batches, validation_data: Any, fraction: float, stratify: bool
-    ) -> tuple[Batches, Batches | None]:
+        self, data: Batches | Stream, validation_data: Any, fraction: float, stratify: bool
+    ) -> tuple[Batches | Stream, Batches | Stream | None]:
         """Return the data to train on and to validate on."""
         fraction = number("fit", "validation_split", fraction, "[0, 1)")
         if stratify and not fraction:
             raise ValueError("fit: stratify needs a validation_split. Received: validation_split=0.0")
+        if validation_data is not None and fraction:
+            raise ValueError(
+                f"fit: validation must come from validation_data or from validation_split. "
+                f"Received: both, validation_split={fraction}"
+            )
         if validation_data is not None:
-            if fraction:
-                raise ValueError(
-                    f"fit: validation must come from validation_data or from validation_split. "
-                    f"Received: both, validation_split={fraction}"
-                )
-            if not isinstance(validation_data, tuple):
-                return data, Batches(validation_data)
-            if len(validation_data) not in (2, 3):
-                raise ValueError(
-                    f"fit: validation_data must be (x, y) or (x, y, sample_weight). "
-                    f"Received: {len(validation_data)} entries"
-                )
-            x, y, weight = (*validation_data, None)[:3]
-            size = None if data.stream is not None else data.batch_size
-            return data, Batches(x, y, sample_weight=weight, batch_size=size)
+            return data, _given_validation(validation_data, getattr(data, "batch_size", None))
         if not fraction:
             return data, None
-        if data.stream is not None:
+        if isinstance(data, Stream):
             raise ValueError("fit: validation_split needs arrays. Received: an iterable of batches")
         labels = class_labels(data.y) if stratify else None
         self.split = split_indices(data.n, fraction, generator(self.seed, "split"), labels)
-        return data.subset(self.split[0]), data.subset(self.split[1])
+        return data.subset(self.split[0]), data.subset(self.split[1], class_weighted=False)
 
 
 class _Means:
@@ -282,9 +284,11 @@ class _Means:
         self.loss += loss * weight
         self.weight += weight
 
-    def add_metrics(self, batch: Batch, predictions: Array) -> None:
-        for metric in self.metrics:
-            metric.update(batch[1], predictions, batch[2])
+    def add_metrics(self, batch: Batch, y_pred: Array, objective: losses.Loss) -> None:
+        if self.metrics:
+            predictions = objective.predictions(y_pred)
+            for metric in self.metrics:
+                metric.update(batch[1], predictions, batch[2])
 
     def logs(self) -> Logs:
         loss = self.loss / self.weight if self.weight else 0.0
@@ -295,6 +299,8 @@ class _Listeners:
     """Callbacks, called one after the other."""
 
     def __init__(self, trainer: Trainer, callbacks: Sequence[Callback]) -> None:
+        if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+            raise TypeError(f"fit: callbacks must be a list. Received: {describe(callbacks)}")
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
@@ -342,13 +348,24 @@ def _objective(model: Any, loss: losses.Loss) -> tuple[losses.Loss, bool]:
     return loss.on_logits(), True
 
 
+def _given_validation(given: Any, batch_size: int | None) -> Batches | Stream:
+    if not isinstance(given, tuple):
+        return batches("fit", given, None)
+    if len(given) not in (2, 3):
+        raise ValueError(
+            f"fit: validation_data must be (x, y) or (x, y, sample_weight). Received: {len(given)} entries"
+        )
+    x, y, weight = (*given, None)[:3]
+    return Batches(x, y, sample_weight=weight, batch_size=batch_size)
+
+
 def _metrics(given: Iterable[object]) -> list[metrics.Metric]:
     if isinstance(given, (str, metrics.Metric)):
         raise TypeError(f"Trainer: metrics must be a list. Received: {describe(given)}")
     found = [metrics.registry.get(metric) for metric in given]
     names = [metric.name for metric in found]
     for name in names:
-        if names.count(name) > 1 or name in ("loss", "learning_rate"):
+        if names.count(name) > 1 or name in ("loss", "learning_rate", "batch_loss", "epoch") or name.startswith("val_"):
             raise ValueError(f"Trainer: metrics must have names of their own. Received: {names}")
     return found
 

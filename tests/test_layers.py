@@ -414,7 +414,7 @@ class _Scale(layers.Layer):
         self.buffers["seen"] = np.zeros(input_shape, self.dtype)
 
     def forward(self, x, training=False):
-        self.x = x
+        self.remember(x=x)
         if training:
             self.buffers["seen"] += x.sum(axis=0)
         return x * self.factor.data

@@ -64,11 +64,11 @@ class Linear(Layer):
         self.a = number("Linear", "a", a)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self._seen = True
+        self.remember(seen=True)
         return self.a * x
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        self.remembered("_seen")
+        self.remembered("seen")
         return self.a * dy
 
 
@@ -77,11 +77,12 @@ class ReLU(Layer):
     """f(x) = max(0, x), range [0, ∞); the usual choice for hidden layers. The slope at 0 is taken as 0."""
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self._y = np.maximum(x, 0)
-        return self._y
+        y = np.maximum(x, 0)
+        self.remember(y=y)
+        return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        return np.multiply(dy, self.remembered("_y") > 0)
+        return np.multiply(dy, self.remembered("y") > 0)
 
 
 @_activation("leaky_relu")
@@ -101,11 +102,11 @@ class LeakyReLU(Layer):
         self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self._x = x
+        self.remember(x=x)
         return np.where(x >= 0, x, self.negative_slope * x)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        return np.where(self.remembered("_x") >= 0, dy, self.negative_slope * dy)
+        return np.where(self.remembered("x") >= 0, dy, self.negative_slope * dy)
 
 
 @_activation("sigmoid")
@@ -118,11 +119,12 @@ class Sigmoid(Layer):
     link_name = "sigmoid"
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self._y = functions.sigmoid(x)
-        return self._y
+        y = functions.sigmoid(x)
+        self.remember(y=y)
+        return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        y = self.remembered("_y")
+        y = self.remembered("y")
         return dy * y * (1 - y)
 
 
@@ -131,11 +133,12 @@ class Tanh(Layer):
     """f(x) = tanh x = 2 · sigmoid(2x) − 1, range (−1, 1), centred on 0."""
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self._y = np.tanh(x)
-        return self._y
+        y = np.tanh(x)
+        self.remember(y=y)
+        return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        y = self.remembered("_y")
+        y = self.remembered("y")
         return dy * (1 - y * y)
 
 
@@ -172,11 +175,12 @@ class Softmax(Layer):
             )
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self._y = functions.softmax(x, self.axis)
-        return self._y
+        y = functions.softmax(x, self.axis)
+        self.remember(y=y)
+        return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        y = self.remembered("_y")
+        y = self.remembered("y")
         return y * (dy - (dy * y).sum(axis=self.axis, keepdims=True))
 
 

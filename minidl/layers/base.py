@@ -31,11 +31,11 @@ class Layer(Configurable):
                 self.factor = self.add_parameter("factor", input_shape, "ones", rng)
 
             def forward(self, x, training=False):
-                self.x = x
+                self.remember(x=x)
                 return x * self.factor.data
 
             def backward(self, dy, accumulate=False):
-                self.write_gradient(self.factor, (self.x * dy).sum(axis=0), accumulate)
+                self.write_gradient(self.factor, (self.remembered("x") * dy).sum(axis=0), accumulate)
                 return dy * self.factor.data
 
     Attributes:
@@ -60,6 +60,7 @@ class Layer(Configurable):
         self.buffers: dict[str, Array] = {}
         self._parameters: dict[str, Parameter] = {}
         self._regularized: list[tuple[Parameter, Regularizer]] = []
+        self._remembered: dict[str, Any] = {}
 
     # What a subclass gives -----------------------------------------------------------------------------
 
@@ -126,15 +127,19 @@ class Layer(Configurable):
         else:
             parameter.grad = gradient
 
+    def remember(self, **what: Any) -> None:
+        """Keep in `forward` what `backward` will need; it is neither copied nor pickled with the layer."""
+        self._remembered = what
+
     def remembered(self, what: str) -> Any:
-        """Return the attribute that `forward` left for `backward`.
+        """Return what the last `forward` kept under that name.
 
         Raises:
             RuntimeError: If there was no `forward`.
         """
-        if what not in self.__dict__:
+        if what not in self._remembered:
             raise RuntimeError(f"{self.title}: backward needs a forward before it. Received: none")
-        return self.__dict__[what]
+        return self._remembered[what]
 
     # What it is ----------------------------------------------------------------------------------------
 
@@ -196,6 +201,9 @@ class Layer(Configurable):
         """Return `forward(x, training)`."""
         return self.forward(x, training)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_remembered": {}}
+
     def _unbuild(self) -> None:
         """Be as before `build`, after one that failed."""
         self.input_shape = None
@@ -213,7 +221,7 @@ class Layer(Configurable):
             raise RuntimeError(f"{self.title}: must be built before forward: build(input_shape, rng)")
         if x.shape[1:] != self.input_shape:
             raise ValueError(
-                f"{self.title}: input must have shape (batch, {', '.join(map(str, self.input_shape))}). "
+                f"{self.title}: input must have shape ({', '.join(map(str, ('batch', *self.input_shape)))}). "
                 f"Received: {describe(x)}"
             )
 

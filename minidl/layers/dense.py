@@ -101,7 +101,7 @@ class Dense(Layer):
     def backward_part(
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
-        x = self.remembered("_x")
+        x = self.remembered("x")
         if self.activation is not None and not from_logits:
             dy = self.activation.backward(dy, accumulate)
         rows, slopes = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
@@ -115,7 +115,7 @@ class Dense(Layer):
 
     def _affine(self, x: Array) -> Array:
         self._check_input(x)
-        self._x = x
+        self.remember(x=x)
         z: Array = x @ self.kernel.data
         if self.use_bias:
             z += self.bias.data

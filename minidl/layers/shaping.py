@@ -43,8 +43,8 @@ class Flatten(Layer):
         return (math.prod(self._shape()),)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self._input_dims = x.shape
+        self.remember(shape=x.shape)
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        return dy.reshape(self.remembered("_input_dims"))
+        return dy.reshape(self.remembered("shape"))
