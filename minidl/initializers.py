@@ -30,6 +30,7 @@ __all__ = [
     "RandomNormal",
     "RandomUniform",
     "Zeros",
+    "fans",
     "registry",
 ]
 

@@ -24,7 +24,7 @@ SIZE = 24
 STEPS = 6
 
 
-class NotApplicableError(Exception):
+class _NotApplicableError(Exception):
     """Says why a check doesn't apply."""
 
 
@@ -52,17 +52,17 @@ def check_optimizer(cls_or_factory: type[Optimizer] | Factory, *, raises: bool =
             f"Received: {describe(cls_or_factory)}"
         )
     results = []
-    for check in CHECKS:
-        meaning = (check.__doc__ or "").strip()
+    for check in _CHECKS:
+        name, meaning = check.__name__.lstrip("_"), (check.__doc__ or "").strip()
         try:
             with np.errstate(all="ignore"):
                 check(cls_or_factory)
-            results.append(Result(check.__name__, meaning, "pass"))
-        except NotApplicableError as reason:
-            results.append(Result(check.__name__, meaning, "not applicable", str(reason)))
+            results.append(Result(name, meaning, "pass"))
+        except _NotApplicableError as reason:
+            results.append(Result(name, meaning, "not applicable", str(reason)))
         except Exception as error:  # whatever the rule raises is a finding
             detail = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            results.append(Result(check.__name__, meaning, "fail", detail))
+            results.append(Result(name, meaning, "fail", detail))
     report = Report(repr(first), tuple(results))
     if raises and not report.passed:
         raise CheckFailedError(str(report))
@@ -115,10 +115,10 @@ def _same(found: Array, expected: Array, what: str, tolerance: float = 0.0) -> N
 # The checks: each one's docstring is its meaning ---------------------------------------------------------
 
 
-def elementwise(make: Factory) -> None:
+def _elementwise(make: Factory) -> None:
     """Any permutation, split or reshape of a parameter gives the same numbers."""
     if not make().elementwise:
-        raise NotApplicableError("it says elementwise = False")
+        raise _NotApplicableError("it says elementwise = False")
     w, gradients = _values(SIZE), _gradients(SIZE)
     whole = Parameter(w.copy(), name="whole")
     _run(make(), [whole], [[g] for g in gradients])
@@ -138,7 +138,7 @@ def elementwise(make: Factory) -> None:
             _same(part.data, expected, what, tolerance=1e-12)
 
 
-def flat_storage(make: Factory) -> None:
+def _flat_storage(make: Factory) -> None:
     """Parameters that lie side by side in one storage take the same steps as parameters by themselves."""
     shapes = [(3, 4), (4,), (4, 2)]
     rng = np.random.default_rng(4)
@@ -153,7 +153,7 @@ def flat_storage(make: Factory) -> None:
         _same(one.data, other.data, f"parameter of shape {one.shape}", tolerance=1e-12)
 
 
-def edge_shapes(make: Factory) -> None:
+def _edge_shapes(make: Factory) -> None:
     """Shapes (), (0,), (1, 0, 2) and 10,007 entries work, next to each other too."""
     shapes: list[tuple[int, ...]] = [(), (0,), (1, 0, 2), (1,), (7,), (31,), (10_007,)]
     parameters = [Parameter(np.ones(shape), name=str(shape)) for shape in shapes]
@@ -165,7 +165,7 @@ def edge_shapes(make: Factory) -> None:
             _same(parameter.data, np.broadcast_to(parameters[0].data, shape), f"shape {shape}", tolerance=1e-12)
 
 
-def in_place(make: Factory) -> None:
+def _in_place(make: Factory) -> None:
     """A step changes the very array that the parameter was given, views of it included."""
     base = np.ones(2 * SIZE)
     array = base[::2]
@@ -176,7 +176,7 @@ def in_place(make: Factory) -> None:
     assert (base[1::2] == 1).all(), "memory beside the parameter was changed"
 
 
-def gradient_untouched(make: Factory) -> None:
+def _gradient_untouched(make: Factory) -> None:
     """A step leaves the gradient as it is, and what is written there afterwards changes nothing."""
     w = _values(SIZE)
     left, right = Parameter(w.copy(), name="w"), Parameter(w.copy(), name="w")
@@ -190,13 +190,13 @@ def gradient_untouched(make: Factory) -> None:
     _same(left.data, right.data, "a parameter whose gradient was overwritten after each step")
 
 
-def slots_apart(make: Factory) -> None:
+def _slots_apart(make: Factory) -> None:
     """Slots share no memory: between parameters of one shape, between optimizers, clones and state dicts."""
     parameters = [Parameter(_values(SIZE), name="a"), Parameter(_values(SIZE), name="b")]
     flatten(parameters)
     one, other = make(), make()
     if not one.slots:
-        raise NotApplicableError("it has no slots")
+        raise _NotApplicableError("it has no slots")
     gradients = [[g, -2 * g] for g in _gradients(SIZE)]
     _run(one, parameters, gradients)
     _run(other, parameters, gradients)
@@ -211,10 +211,10 @@ def slots_apart(make: Factory) -> None:
             assert not np.shares_memory(first, second), "two arrays share memory"
 
 
-def neighbours_independent(make: Factory) -> None:
+def _neighbours_independent(make: Factory) -> None:
     """Two parameters of one shape with different gradients step as each would alone."""
     if not make().elementwise:
-        raise NotApplicableError("it says elementwise = False")
+        raise _NotApplicableError("it says elementwise = False")
     w = _values(SIZE)
     pair = [Parameter(w.copy(), name="a"), Parameter(w.copy(), name="b")]
     _run(make(), pair, [[g, -3 * g] for g in _gradients(SIZE)])
@@ -224,7 +224,7 @@ def neighbours_independent(make: Factory) -> None:
         _same(parameter.data, alone.data, f"parameter {parameter.name}", tolerance=1e-12)
 
 
-def dtype_kept(make: Factory) -> None:
+def _dtype_kept(make: Factory) -> None:
     """Parameters and slots keep their dtype; those of float16 have float32 slots."""
     for dtype, slot_dtype in ((np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)):
         optimizer = make()
@@ -234,7 +234,7 @@ def dtype_kept(make: Factory) -> None:
             assert slot.dtype == slot_dtype, f"slot {name} of a {np.dtype(dtype)} parameter is {slot.dtype}"
 
 
-def hyperparameters_used(make: Factory) -> None:
+def _hyperparameters_used(make: Factory) -> None:
     """Each hyperparameter changes the numbers when it is changed."""
     expected = _single(make()).data
     for name in make().hyperparameters:
@@ -260,7 +260,7 @@ def _variations(make: Factory, name: str) -> Iterator[Optimizer]:
         yield optimizer
 
 
-def zero_gradient_finite(make: Factory) -> None:
+def _zero_gradient_finite(make: Factory) -> None:
     """Zero gradients, from rest and after motion, never make a number that isn't finite."""
     for dtype in (np.float16, np.float32, np.float64):
         for moving in (0, 2):
@@ -272,7 +272,7 @@ def zero_gradient_finite(make: Factory) -> None:
                 assert np.isfinite(array).all(), f"{what} isn't finite in {np.dtype(dtype)}, {moving} steps after rest"
 
 
-def save_and_load(make: Factory) -> None:
+def _save_and_load(make: Factory) -> None:
     """Saved and loaded after any step, the first included, it continues bit for bit."""
     gradients = _gradients(SIZE)
     for done in (0, 1, 3):
@@ -288,7 +288,7 @@ def save_and_load(make: Factory) -> None:
         _same(twin.data, parameter.data, f"loaded after step {done}")
 
 
-def copies_continue(make: Factory) -> None:
+def _copies_continue(make: Factory) -> None:
     """A deepcopy of parameters and optimizer together continues bit for bit, apart from the original."""
     gradients = _gradients(SIZE)
     parameters = [Parameter(_values(SIZE), name="w")]
@@ -302,29 +302,29 @@ def copies_continue(make: Factory) -> None:
     _same(twins[0].data, parameters[0].data, "the copy")
 
 
-def config_round_trip(make: Factory) -> None:
+def _config_round_trip(make: Factory) -> None:
     """An optimizer made from the config of another takes the same steps."""
     optimizer = make()
     try:
         config = optimizer.get_config()
     except TypeError as error:
-        raise NotApplicableError(str(error)) from None
+        raise _NotApplicableError(str(error)) from None
     again = type(optimizer).from_config(pickle.loads(pickle.dumps(config)))
     _same(_single(again).data, _single(optimizer).data, "made from its config")
 
 
-CHECKS: tuple[Callable[[Factory], None], ...] = (
-    elementwise,
-    flat_storage,
-    edge_shapes,
-    in_place,
-    gradient_untouched,
-    slots_apart,
-    neighbours_independent,
-    dtype_kept,
-    hyperparameters_used,
-    zero_gradient_finite,
-    save_and_load,
-    copies_continue,
-    config_round_trip,
+_CHECKS: tuple[Callable[[Factory], None], ...] = (
+    _elementwise,
+    _flat_storage,
+    _edge_shapes,
+    _in_place,
+    _gradient_untouched,
+    _slots_apart,
+    _neighbours_independent,
+    _dtype_kept,
+    _hyperparameters_used,
+    _zero_gradient_finite,
+    _save_and_load,
+    _copies_continue,
+    _config_round_trip,
 )
