@@ -21,7 +21,7 @@ from minidl.comparison import Run, Task
 from minidl.optimizers import Optimizer
 from minidl.validation import nearest
 
-__all__ = ["main"]
+__all__ = ["main", "prepare"]
 
 SEVEN = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam")
 
@@ -43,21 +43,27 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments`, by default those of the process; return its exit status."""
-    parser = _Parser(prog="minidl", description=minidl.__doc__)
-    parser.add_argument("--version", action="version", version=f"minidl {minidl.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    _add_compare(commands)
-    options = parser.parse_args(arguments)
-    try:
-        job = options.prepare(options)
-    except (ValueError, TypeError, OSError) as error:
-        commands.choices[options.command].error(str(error))
+    job = prepare(arguments)
     try:
         job()
     except KeyboardInterrupt:
         sys.stderr.write("minidl: interrupted\n")
         return 130
     return 0
+
+
+def prepare(arguments: Sequence[str] | None = None) -> Callable[[], None]:
+    """Check `arguments` and return what they ask to be done; wrong ones end the process with status 2."""
+    parser = _Parser(prog="minidl", description=minidl.__doc__)
+    parser.add_argument("--version", action="version", version=f"minidl {minidl.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    _add_compare(commands)
+    options = parser.parse_args(arguments)
+    try:
+        job: Callable[[], None] = options.prepare(options)
+    except (ValueError, TypeError, OSError) as error:
+        commands.choices[options.command].error(str(error))
+    return job
 
 
 def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:

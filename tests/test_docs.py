@@ -1,0 +1,70 @@
+"""README and CONTRIBUTING: their scripts run, their commands and links are real."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minidl import cli
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=["first script", "own optimizer"])
+def test_the_readmes_script_runs(script: str) -> None:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "0.9" in done.stdout or "13 of 13" in done.stdout
+
+
+def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
+    commands = re.findall(r"^    (python3 -m venv .*)$", README, flags=re.MULTILINE)
+    assert len(commands) == 2
+    assert "minidl compare" in commands[0]
+    assert "pytest" in commands[1]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = {
+        *re.findall(r"\]\((?!https?:)([^)#]+)\)", text),
+        *re.findall(r"`((?:minidl|tests|benchmarks|docs)/[\w./]*)`", text),
+    }
+    assert not {path for path in named if not (ROOT / path).exists()}
+
+
+def test_the_readmes_table_is_one_that_the_command_prints() -> None:
+    """The head, the optimizers and their rates, not the figures, which depend on the machine's arithmetic."""
+    block = re.search(r"```text\n(.*?)```", README, flags=re.DOTALL)
+    assert block is not None
+    lines = block.group(1).splitlines()
+    assert lines[0].split() == [
+        "optimizer",
+        "learning",
+        "rate",
+        "train",
+        "accuracy",
+        "%",
+        "test",
+        "accuracy",
+        "%",
+        "test",
+        "loss",
+        "seconds",
+    ]
+    task = cli.comparison.TASKS["digits"]()
+    assert {line.split()[0]: float(line.split()[1]) for line in lines[2:]} == task.rates
+
+
+def test_the_examples_in_the_help_are_accepted() -> None:
+    parser_says = [shlex.split(line)[1:] for line in cli.EXAMPLES.splitlines() if line.startswith("  minidl")]
+    assert len(parser_says) == 5
+    for arguments in parser_says:
+        without_out = arguments[: arguments.index("--out")] if "--out" in arguments else arguments
+        cli.prepare(without_out)
