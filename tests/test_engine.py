@@ -387,6 +387,18 @@ def test_frozen_parameters_and_their_slots_are_untouched_to_the_byte(flat):
     assert kept == pytest.approx({"p0": math.prod(mus), "p1": math.prod(mus[:2]), "p2": math.prod(mus)}, rel=1e-14)
 
 
+def test_neighbours_by_number_in_two_storages_are_not_neighbours():
+    ours, reference = parameters_of([(3,), (3,), (3,)]), parameters_of([(3,), (3,), (3,)])
+    flatten(ours[:1])
+    flatten([Parameter(np.ones(3)), ours[1]])
+    flatten([Parameter(np.ones(6)), ours[2]])
+    assert [parameter.offset for parameter in ours] == [0, 3, 6]
+    one, other = Adam(0.1), Adam(0.1)
+    steps(one, ours, range(3))
+    steps(other, reference, range(3))
+    assert bits([p.data for p in ours]) == bits([p.data for p in reference])
+
+
 def test_slots_survive_a_move_into_flat_storage():
     moved, still = parameters_of(), parameters_of()
     ours, reference = Adam(0.1), Adam(0.1)
