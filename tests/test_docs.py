@@ -19,7 +19,8 @@ SCRIPTS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 def test_the_readmes_script_runs(script: str) -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "0.9" in done.stdout or "13 of 13" in done.stdout
+    figures = re.findall(r"0\.\d+(?=\])", done.stdout)
+    assert "13 of 13 checks" in done.stdout or float(figures[-1]) > 0.85  # checks of the one, accuracy of the other
 
 
 def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
@@ -32,10 +33,8 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"])
 def test_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    named = {
-        *re.findall(r"\]\((?!https?:)([^)#]+)\)", text),
-        *re.findall(r"`((?:minidl|tests|benchmarks|docs)/[\w./]*)`", text),
-    }
+    named = set(re.findall(r"\]\((?!https?:)([^)#]+)\)", text))
+    named |= set(re.findall(r"`((?:minidl|tests|benchmarks|docs)/[\w./]*)`", text))
     assert not {path for path in named if not (ROOT / path).exists()}
 
 
@@ -44,20 +43,8 @@ def test_the_readmes_table_is_one_that_the_command_prints() -> None:
     block = re.search(r"```text\n(.*?)```", README, flags=re.DOTALL)
     assert block is not None
     lines = block.group(1).splitlines()
-    assert lines[0].split() == [
-        "optimizer",
-        "learning",
-        "rate",
-        "train",
-        "accuracy",
-        "%",
-        "test",
-        "accuracy",
-        "%",
-        "test",
-        "loss",
-        "seconds",
-    ]
+    head = "optimizer  learning rate  train accuracy %  test accuracy %  test loss  seconds"
+    assert re.split(r"  +", lines[0]) == re.split(r"  +", head)
     task = cli.comparison.TASKS["digits"]()
     assert {line.split()[0]: float(line.split()[1]) for line in lines[2:]} == task.rates
 
