@@ -33,6 +33,13 @@ class Callback(metaclass=Checked):
 
     trainer: Trainer
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        known = [name for name in vars(Callback) if name.startswith("on_")]
+        for name in vars(cls):
+            if name.startswith("on_") and name not in known:
+                raise TypeError(f"{cls.__name__}: no such hook. Received: {name}. {nearest(name, known)}")
+
     @property
     def model(self) -> Any:
         """The trainer's model."""
@@ -102,23 +109,28 @@ class _Monitor(Callback):
                 f"{type(self).__name__}: each trainer needs one of its own. Received: one that has watched another"
             )
         self._watched = self.trainer
+        self.value(dict.fromkeys(self.trainer.columns, 0.0))
 
     def value(self, logs: Logs) -> float:
         if self.monitor not in logs:
+            hint = "Give fit validation_data or a validation_split"
+            if not self.monitor.startswith("val_") or any(name.startswith("val_") for name in logs):
+                hint = nearest(self.monitor, logs)
             raise ValueError(
-                f"{type(self).__name__}: monitor must be a column of the logs. Received: monitor={self.monitor!r}. "
-                f"{nearest(self.monitor, logs)}"
+                f"{type(self).__name__}: monitor must be a column of the logs. "
+                f"Received: monitor={self.monitor!r}. {hint}"
             )
         return logs[self.monitor]
 
     def better(self, value: float) -> bool:
         """Tell whether `value` beats the best by more than `min_delta`; NaN never does."""
-        direction = self.direction()
-        if math.isnan(value) or self.best is None:
-            return not math.isnan(value)
-        if direction == "min":
-            return value < self.best - self.min_delta
-        return value > self.best + self.min_delta
+        worst = math.inf if self.direction() == "min" else -math.inf
+        return self.beats(value, worst if self.best is None else self.best)
+
+    def beats(self, value: float, other: float) -> bool:
+        if self.direction() == "min":
+            return value < other - self.min_delta
+        return value > other + self.min_delta
 
     def direction(self) -> str:
         if self.mode != "auto":
@@ -151,7 +163,7 @@ class EarlyStopping(_Monitor):
         min_delta: By how much a value must beat the best; at least 0.
         patience: After how many epochs in a row without a better value training ends; 0 is as 1, as in Keras.
         mode: "min", "max", or "auto": known for the loss and for metrics.
-        baseline: A value that must be beaten from the start, or None.
+        baseline: A value that must be beaten for the count to start anew, or None.
         restore_best_weights: Whether the model gets its best weights (parameters and buffers) back when training
             ends, in whatever way it ends. They are true copies. The optimizer's state stays that of the last step.
         start_from_epoch: Epochs before this one don't count.
@@ -173,17 +185,19 @@ class EarlyStopping(_Monitor):
     ) -> None:
         super().__init__(monitor, min_delta, patience, mode)
         self.baseline = None if baseline is None else number("EarlyStopping", "baseline", baseline)
-        self.best = self.baseline
         self.restore_best_weights = bool(restore_best_weights)
         self.start_from_epoch = integer("EarlyStopping", "start_from_epoch", start_from_epoch)
         self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
+        self._resumed = False
         self.best_weights: dict[str, Any] | None = None
 
     def on_train_begin(self) -> None:
         """Give a new fit its full patience."""
         super().on_train_begin()
-        self.wait = 0
+        if not self._resumed:
+            self.wait = 0
+        self._resumed = False
         self.stopped_epoch = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -192,10 +206,12 @@ class EarlyStopping(_Monitor):
         if epoch < self.start_from_epoch:
             return
         if self.better(value):
-            self.best, self.best_epoch, self.wait = value, epoch, 0
+            self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.state_dict()
-            return
+            if self.baseline is None or self.beats(value, self.baseline):
+                self.wait = 0
+                return
         self.wait += 1
         if self.wait >= max(self.patience, 1):
             self.stopped_epoch = epoch
@@ -217,6 +233,7 @@ class EarlyStopping(_Monitor):
         super().load_state_dict(state)
         weights = state["best_weights"]
         self.best_epoch = state["best_epoch"]
+        self._resumed = True
         self.best_weights = None if weights is None else {name: array.copy() for name, array in weights.items()}
 
 

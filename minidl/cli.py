@@ -102,6 +102,8 @@ def _prepare_compare(options: argparse.Namespace) -> Callable[[], None]:
     decay = _number("--decay", options.decay)
     chosen = _optimizers(options.optimizers, _rates(options.learning_rate), task, decay)
     if options.out is not None:
+        if options.out.exists() and not options.out.is_dir():
+            raise ValueError(f"--out must be a folder. Received: {str(options.out)!r}, a file")
         options.out.mkdir(parents=True, exist_ok=True)
     return partial(_compare, task, chosen, seeds, decay, options.out)
 
@@ -115,7 +117,7 @@ def _compare(
     print(
         f"{task.name}: {len(task.x_train)} training and {len(task.x_test)} test samples; "
         f"net {'-'.join(map(str, sizes))}, {task.epochs} epochs, batches of {task.batch_size}, "
-        f"seeds {', '.join(map(str, seeds))}\n",
+        f"{f'decay {decay:g}, ' if decay else ''}seeds {', '.join(map(str, seeds))}\n",
         flush=True,
     )
     cells = comparison.compare(task, chosen, seeds)
@@ -140,9 +142,10 @@ def _write(folder: Path, task: Task, runs: list[Run], settings: dict[str, object
             **settings,
         },
         "environment": {"minidl": minidl.__version__, "numpy": np.__version__, "python": platform.python_version()},
-        "runs": [{**vars(run), "history": vars(run.history)} for run in runs],
+        "runs": [_row(run) for run in runs],
     }
-    (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(results, indent=1, allow_nan=False)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
 
     groups = comparison.by_optimizer([run for run in runs if not run.diverged])
     finished = {name: [run.history for run in group] for name, group in groups.items()}
@@ -151,7 +154,15 @@ def _write(folder: Path, task: Task, runs: list[Run], settings: dict[str, object
     if finished:
         plotting.plot_curves(finished, "loss", ax=left, log=True)
         plotting.plot_curves(finished, "val_accuracy", ax=right, label="test accuracy")
+    else:
+        figure.suptitle("every run diverged")
     figure.savefig(folder / "curves.png", dpi=120)
+
+
+def _row(run: Run) -> dict[str, object]:
+    """Return a run as JSON can hold it: what a diverged one lacks is null."""
+    plain = {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in vars(run).items()}
+    return {**plain, "history": json.loads(run.history.to_json())}
 
 
 def _task(name: str) -> Task:
@@ -166,9 +177,12 @@ def _optimizers(names: str, rates: dict[str, float], task: Task, decay: float) -
     chosen = {}
     for name in filter(None, (part.strip().lower() for part in names.split(","))):
         kind = type(optimizers.registry.get(name))
-        rate = rates.pop(name, task.rates.get(name) if for_all is None else for_all)
-        chosen[name] = _maker(kind, rate, decay)
-        chosen[name]()  # a rate out of range is told before the first run
+        title = kind.__name__.lower()
+        if title in chosen:
+            raise ValueError(f"--optimizers must be different. Received: {title} twice")
+        rate = rates.pop(name, task.rates.get(title) if for_all is None else for_all)
+        chosen[title] = _maker(kind, rate, decay)
+        chosen[title]()  # a rate out of range is told before the first run
     if not chosen:
         raise ValueError(f"--optimizers must name at least one. Received: {names!r}")
     if rates:
@@ -191,7 +205,10 @@ def _rates(given: list[str]) -> dict[str, float]:
     rates = {}
     for part in ",".join(given).split(",") if given else []:
         name, _, value = part.rpartition("=")
-        rates[name.strip().lower()] = _number("--learning-rate", value)
+        key = name.strip().lower()
+        if key in rates:
+            raise ValueError(f"--learning-rate must be given once for {key or 'all'}. Received: {', '.join(given)}")
+        rates[key] = _number("--learning-rate", value)
     return rates
 
 
@@ -207,7 +224,10 @@ def _number(option: str, text: str) -> float:
 
 def _seeds(text: str) -> list[int]:
     if "," in text:
-        return list(_integers("--seeds", text, low=0))
+        seeds = list(_integers("--seeds", text, low=0))
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"--seeds must be different. Received: {text!r}")
+        return seeds
     return list(range(_integer("--seeds", text)))
 
 

@@ -182,7 +182,7 @@ def by_optimizer(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 def table(runs: Sequence[Run]) -> str:
     """Return the comparison as text: for each optimizer the mean over seeds, ± the standard deviation."""
-    rows = [("optimizer", "learning rate", "train accuracy %", "test accuracy %", "test loss", "seconds")]
+    rows = [("optimizer", "learning rate", "train accuracy %", "test accuracy %", "test loss", "seconds a run")]
     for name, group in by_optimizer(runs).items():
         diverged = [run for run in group if run.diverged]
         if diverged:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from minidl.validation import describe, nearest
 
-__all__ = ["Checked", "Configurable", "Registry"]
+__all__ = ["Checked", "Configurable", "Registry", "describe_object"]
+
+
+# Where to find what other frameworks make an argument of.
+POINTERS = {
+    "momentum": "See the classes Momentum and Nesterov.",
+    "nesterov": "See the class Nesterov.",
+    "weight_decay": "Put the hook WeightDecay (or L2) into the optimizer's hooks.",
+    "clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
+    "global_clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
+    "clipvalue": "Put the hook ClipByValue into the optimizer's hooks.",
+    "decay": "Give a schedule as the learning_rate, such as InverseTimeDecay.",
+}
 
 
 class Checked(type):
@@ -30,7 +42,11 @@ class Checked(type):
             except TypeError as error:
                 known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD][1:]
                 unknown = [name for name in kwargs if name not in known]
-                hint = f". {nearest(unknown[0], known)}" if unknown else ""
+                hint = f". {POINTERS.get(unknown[0]) or nearest(unknown[0], known)}" if unknown else ""
+                if "too many positional" in str(error):
+                    hint = ". By keyword only: " + ", ".join(
+                        p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY
+                    )
                 received = [describe(a) for a in args] + [f"{k}={describe(v)}" for k, v in kwargs.items()]
                 raise TypeError(
                     f"{cls.__name__}: {error}. Received: {', '.join(received) or 'no arguments'}{hint}"
@@ -74,10 +90,15 @@ class Configurable(metaclass=Checked):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def describe_object(value: Any) -> dict[str, Any]:
+    """Return the config of `value` with its "class", from which a registry makes it again."""
+    return {"class": type(value).__name__, **value.get_config()}
+
+
 def _plain(value: Any) -> Any:
     """Return `value` with every Configurable in it described by a dict; raise TypeError for what has no description."""
     if isinstance(value, Configurable):
-        return {"class": type(value).__name__, **value.get_config()}
+        return describe_object(value)
     if isinstance(value, (list, tuple)):
         return type(value)(_plain(item) for item in value)
     if callable(value):

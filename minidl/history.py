@@ -46,9 +46,10 @@ class History:
 
     def extend(self, other: History) -> None:
         """Record the epochs of `other` behind these; columns that only one of the two has are filled with NaN."""
-        here, there = [float("nan")] * len(self), [float("nan")] * len(other)
-        for name in dict.fromkeys([*self.history, *other.history]):
-            self.history[name] = self.history.get(name, here) + other.history.get(name, there)
+        for name in other.history:
+            self.history.setdefault(name, [math.nan] * len(self))
+        for name, values in self.history.items():
+            values += other.history.get(name, [math.nan] * len(other))
         self.epoch += other.epoch
 
     def last(self) -> History:

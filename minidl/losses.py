@@ -38,7 +38,14 @@ class Loss(Configurable):
     """The base of all losses.
 
     A subclass gives `per_sample` and `per_sample_gradient`, and `check` where targets aren't simply numbers in the
-    shape of the predictions.
+    shape of the predictions:
+
+        class LogCosh(Loss):
+            def per_sample(self, y_true, y_pred):
+                return np.log(np.cosh(y_pred - y_true)).mean(axis=1)
+
+            def per_sample_gradient(self, y_true, y_pred):
+                return np.tanh(y_pred - y_true) / y_pred.shape[1]
     """
 
     #: The activation whose inputs ("logits") the loss can be computed from: "softmax", "sigmoid" or None.
@@ -81,11 +88,11 @@ class Loss(Configurable):
         total = float(len(y_pred)) if weight is None else float(weight.sum())
         if total == 0:
             return 0.0, np.zeros_like(y_pred) if gradient else y_pred[:0]
-        losses = self.per_sample(y_true, y_pred).astype(np.float64)
+        losses = self._shaped("per_sample", self.per_sample(y_true, y_pred), y_pred.shape[:1]).astype(np.float64)
         value = float(losses.sum() if weight is None else (losses * weight).sum()) / total
         if not gradient:
             return value, y_pred[:0]
-        slopes = self.per_sample_gradient(y_true, y_pred)
+        slopes = self._shaped("per_sample_gradient", self.per_sample_gradient(y_true, y_pred), y_pred.shape)
         if weight is None:
             slopes /= total
         else:
@@ -98,11 +105,11 @@ class Loss(Configurable):
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """Return each sample's loss, shape (batch,)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a loss must give per_sample(y_true, y_pred)")
 
     def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         """Return the gradient of each sample's loss by its own prediction, as a new array shaped like `y_pred`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a loss must give per_sample_gradient(y_true, y_pred)")
 
     def on_logits(self) -> "Loss":
         """Return this loss, computed from logits; raise TypeError if there is no such thing."""
@@ -117,6 +124,14 @@ class Loss(Configurable):
         if not self.from_logits:
             return y_pred
         return functions.softmax(y_pred) if self.link_name == "softmax" else functions.sigmoid(y_pred)
+
+    def _shaped(self, method: str, result: Any, shape: tuple[int, ...]) -> Array:
+        if np.shape(result) != shape:
+            raise ValueError(
+                f"{type(self).__name__}: {method} must return shape {shape}, the batch first. "
+                f"Received: shape {np.shape(result)}"
+            )
+        return np.asarray(result)
 
     def _check_same_shape(self, y_true: Array, y_pred: Array) -> None:
         if y_true.shape != y_pred.shape:
@@ -137,6 +152,12 @@ class Loss(Configurable):
                 raise ValueError(
                     f"{type(self).__name__}: predictions must be probabilities; for a model that ends without "
                     f"{self.link_name}, use from_logits=True. Received: y_pred from {low:g} to {high:g}"
+                )
+            sums = y_pred.sum(axis=-1, dtype=np.float64)
+            if self.link_name == "softmax" and not np.abs(sums - 1).max() < 0.02:
+                raise ValueError(
+                    f"{type(self).__name__}: each sample's predictions must sum to 1, as those of softmax do. "
+                    f"Received: sums from {sums.min():g} to {sums.max():g}"
                 )
 
 
@@ -329,9 +350,10 @@ class SparseCategoricalCrossentropy(_Crossentropy):
                 f"{y_pred.shape}. Received: shape {y_true.shape}{hint}"
             )
         if y_true.dtype.kind not in "iu":
+            whole = y_true.dtype.kind in "fb" and np.array_equal(y_true, np.round(y_true))
             raise ValueError(
-                f"SparseCategoricalCrossentropy: targets must be integers; y_true.astype(int) makes them so. "
-                f"Received: {describe(y_true)}"
+                f"SparseCategoricalCrossentropy: targets must be integers"
+                f"{'; y_true.astype(int) makes them so' if whole else ''}. Received: {describe(y_true)}"
             )
         self._check_probabilities(y_pred)
         classes = y_pred.shape[-1]

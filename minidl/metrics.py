@@ -57,6 +57,14 @@ class Metric(Configurable):
 class MeanMetric(Metric):
     """The base of metrics that are a mean over samples; a subclass gives `values`.
 
+        class Within(MeanMetric):
+            better = "max"
+
+            def values(self, y_true, y_pred):
+                return (np.abs(y_pred - y_true) < 0.1).mean(axis=1)
+
+        metric = Within(name="within")
+
     Its result is 0 as long as no sample, or none with a weight, was seen.
     """
 
@@ -71,7 +79,12 @@ class MeanMetric(Metric):
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Take in a batch."""
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        values = self.values(y_true, y_pred)
+        values = np.asarray(self.values(y_true, y_pred))
+        if values.shape != y_pred.shape[:1]:
+            raise ValueError(
+                f"{type(self).__name__}: values must return shape {y_pred.shape[:1]}, one for each sample. "
+                f"Received: shape {values.shape}"
+            )
         weight = losses.check_weight(type(self).__name__, sample_weight, len(values))
         self._sum += float(values.sum(dtype=np.float64) if weight is None else (values * weight).sum())
         self._weight += float(len(values) if weight is None else weight.sum())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl.layers import Input, Layer, registry
-from minidl.layers.base import names
+from minidl.layers.base import fresh_name
+from minidl.layers.ownership import claim, owner, refuse_taken
 from minidl.parameters import Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
@@ -24,9 +24,6 @@ __all__ = ["Sequential"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
-
-# Which layer each one is inside of. Two models can't share a layer: each has its parameters in its own storage.
-_INSIDE: weakref.WeakKeyDictionary[Layer, weakref.ref[Layer]] = weakref.WeakKeyDictionary()
 
 
 @registry.register("sequential")
@@ -65,61 +62,35 @@ class Sequential(Layer):
         super().__init__(name=name)
         self.seed = seed_or_fresh("Sequential", seed)
         self.dtype = np.dtype(choice("Sequential", "dtype", _dtype_name(dtype), ("float32", "float64", "float16")))
-        self.layers: list[Layer] = []
+        self._layers: list[Layer] = []
         self.trainer: Trainer | None = None
         #: Set by a callback, it ends training after the epoch.
         self.stop_training = False
         self._start = self.seed
         self._built_by_another = False
         self._named_parameters: dict[str, Parameter] = {}
-        if isinstance(layers, (str, dict)) or not isinstance(layers, Iterable):
+        if isinstance(layers, (str, dict, Layer)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
-        layers = list(layers)
-        before = [(layer, layer.name, layer.built) for layer in layers if isinstance(layer, Layer)]
-        try:
-            for layer in layers:
-                self.add(layer)
-        except Exception:
-            for layer, name, built in before:
-                if layer in self.layers:
-                    layer.name = name
-                    _INSIDE.pop(layer, None)
-                    if not built:
-                        layer._unbuild()
-            raise
+        entries = [registry.get(layer) if isinstance(layer, dict) else layer for layer in layers]
+        first = entries[0] if entries else None
+        if isinstance(first, Input):
+            self.build(first.shape)
+            entries = entries[1:]
+        self._take(entries)
 
     # Making it -----------------------------------------------------------------------------------------
 
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order; `add` puts another behind them."""
+        return tuple(self._layers)
+
     def add(self, layer: Layer) -> None:
         """Put `layer` behind the last one; a model that is built builds it at once."""
-        if isinstance(layer, dict):
-            layer = registry.get(layer)
-        if not isinstance(layer, Layer):
-            raise TypeError(f"{self.title}: a layer must be an instance of Layer. Received: {describe(layer)}")
-        if isinstance(layer, Input):
-            if self.layers or self.built:
-                raise ValueError(
-                    f"{self.title}: Input must be the first entry. Received: it as entry {len(self.layers)}"
-                )
+        if isinstance(layer, Input) and not self._layers and not self.built:
             self.build(layer.shape)
-            return
-        own = {self, *_descendants(self)}
-        new = [layer, *_descendants(layer)]
-        if own & set(new) or len(set(new)) < len(new) or any(_is_elsewhere(part, new) for part in new):
-            raise ValueError(
-                f"{self.title}: a layer can be in one place of one model only; copy.deepcopy gives another like it. "
-                f"Received: {layer.title} again"
-            )
-        if self.built and _owner(self) is not None:
-            raise RuntimeError(
-                f"{self.title}: a model inside another can't grow once it is built. Received: {layer.title}"
-            )
-        name = names([*self.layers, layer])[-1]
-        if self.built:
-            self._build_layer(len(self.layers), layer, self.output_shape)
-        layer.name = name
-        self.layers.append(layer)
-        self._settle()
+        else:
+            self._take([layer])
 
     def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
         """Make all parameters, for samples of `input_shape`.
@@ -128,43 +99,68 @@ class Sequential(Layer):
         if the model is inside another): what one layer draws doesn't change the others.
         """
         input_shape = sample_shape(self.title, "input_shape", input_shape)
+        super().build(input_shape, rng or generator(self.seed, "initialization"))
         self._built_by_another = rng is not None
         self._start = self.seed if rng is None else int(rng.integers(2**32))
-        super().build(input_shape, rng or generator(self.seed, "initialization"))
-        before = [layer for layer in self.layers if layer.built]
         try:
-            shape = input_shape
-            for i, layer in enumerate(self.layers):
-                self._build_layer(i, layer, shape)
-                shape = layer.output_shape
+            self._build_layers(self._layers, 0, input_shape)
         except Exception:
             self.input_shape = None
-            for layer in self.layers:
-                if layer not in before:
-                    layer._unbuild()
             raise
         self._settle()
 
-    def _build_layer(self, index: int, layer: Layer, shape: Shape) -> None:
-        if layer.built:
-            if layer.input_shape != shape or layer.dtype != self.dtype:
-                raise ValueError(
-                    f"{self.title}: {layer.title} was built for input of shape {layer.input_shape}, {layer.dtype}. "
-                    f"Received: input of shape {shape}, {self.dtype}"
+    def _take(self, layers: Sequence[Layer]) -> None:
+        """Put `layers` behind the last one: all of them, or none."""
+        taken = {layer.name for layer in self._layers}
+        titles = []
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"{self.title}: a layer must be an instance of Layer. Received: {describe(layer)}")
+            if isinstance(layer, Input):
+                raise ValueError(f"{self.title}: Input must be the first entry. Received: another before it")
+            if self.built and owner(self) is not None:
+                raise RuntimeError(
+                    f"{self.title}: a model inside another can't grow once built. Received: {layer.title}"
                 )
-            return
-        before, layer.dtype = layer.dtype, self.dtype
+            own = None if layer.named_by_model else layer.name
+            if own in taken and own is not None:
+                raise ValueError(f"{self.title}: layers must have different names. Received: {own!r} again")
+            explicit = {other.name for other in layers if isinstance(other, Layer) and not other.named_by_model}
+            titles.append(own or fresh_name(layer, {*taken, *explicit}))
+            taken.add(titles[-1])
+        refuse_taken(self, layers)
+        if self.built:
+            self._build_layers(layers, len(self._layers), self.output_shape)
+        for layer, title in zip(layers, titles, strict=True):
+            layer.named_by_model = layer.named_by_model or layer.name is None
+            layer.name = title
+        self._layers += layers
+        self._settle()
+
+    def _build_layers(self, layers: Sequence[Layer], first: int, shape: Shape) -> None:
+        """Build `layers`, the first of which is the model's layer number `first`: all of them, or none."""
+        new = [layer for layer in layers if not layer.built]
+        before = [layer.dtype for layer in new]
         try:
-            layer.build(shape, generator(self._start, "initialization", index))
+            for i, layer in enumerate(layers, start=first):
+                if not layer.built:
+                    layer.dtype = self.dtype
+                    layer.build(shape, generator(self._start, "initialization", i))
+                elif layer.input_shape != shape or layer.dtype != self.dtype:
+                    raise ValueError(
+                        f"{self.title}: {layer.title} was built for input of shape {layer.input_shape}, "
+                        f"{layer.dtype}. Received: input of shape {shape}, {self.dtype}"
+                    )
+                shape = layer.output_shape
         except Exception:
-            layer._unbuild()
-            layer.dtype = before
+            for layer, dtype in zip(new, before, strict=True):
+                layer._unbuild()
+                layer.dtype = dtype
             raise
 
     def _settle(self) -> None:
         """Take over the layers; give parameters their paths as names, and move them into one storage."""
-        for layer in (self, *_descendants(self)):
-            _INSIDE.update({child: weakref.ref(layer) for child in layer.children})
+        claim(self)
         if not self.built:
             return
         self._named_parameters = super().named_parameters()
@@ -181,7 +177,7 @@ class Sequential(Layer):
     @property
     def children(self) -> tuple[Layer, ...]:
         """The layers."""
-        return tuple(self.layers)
+        return self.layers
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -212,11 +208,11 @@ class Sequential(Layer):
         Raises:
             ValueError: If `x` doesn't have the shape or kind that the model was built for.
         """
-        return self._run(self.layers, x, training)
+        return self._run(self._layers, x, training)
 
     def forward_logits(self, x: ArrayLike, training: bool = False) -> Array:
         """Return what goes into the link."""
-        return self.layers[-1].forward_logits(self._run(self.layers[:-1], x, training), training)
+        return self._layers[-1].forward_logits(self._run(self._layers[:-1], x, training), training)
 
     def _run(self, layers: Sequence[Layer], x: ArrayLike, training: bool) -> Array:
         if not self.layers:
@@ -241,7 +237,7 @@ class Sequential(Layer):
     ) -> Array:
         last, first = len(self.layers) - 1, 0 if input_gradient else self._first_with_parameters
         for i in range(last, first - 1, -1):
-            dy = self.layers[i].backward_part(
+            dy = self._layers[i].backward_part(
                 dy,
                 accumulate,
                 from_logits=from_logits and i == last,
@@ -338,7 +334,7 @@ class Sequential(Layer):
 
     # Training it, as in Keras --------------------------------------------------------------------------
 
-    def compile(self, optimizer: object, loss: object, metrics: Iterable[object] = ()) -> None:
+    def compile(self, optimizer: object, loss: object, metrics: Iterable[object] | None = None) -> None:
         """Say how to train: an optimizer, a loss and metrics, by name or as objects.
 
         The weights stay as they are. Afterwards `model.trainer` is the Trainer that `fit` uses.
@@ -378,25 +374,7 @@ class Sequential(Layer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for layer in (self, *_descendants(self)):
-            _INSIDE.update({child: weakref.ref(layer) for child in layer.children})
-
-
-def _descendants(layer: Layer) -> Iterator[Layer]:
-    for child in layer.children:
-        yield child
-        yield from _descendants(child)
-
-
-def _owner(layer: Layer) -> Layer | None:
-    """Return the layer that `layer` is inside of, if it is alive."""
-    return _INSIDE[layer]() if layer in _INSIDE else None
-
-
-def _is_elsewhere(layer: Layer, among: Sequence[Layer]) -> bool:
-    """Tell whether `layer` is inside of one that isn't `among` these."""
-    owner = _owner(layer)
-    return owner is not None and all(owner is not other for other in among)
+        claim(self)
 
 
 def _count(parameters: Iterable[Parameter]) -> int:

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.config import Checked
-from minidl.validation import describe, number
+from minidl.validation import describe, nearest, number
 
 __all__ = ["Parameter", "Storage", "flatten"]
+
+
+PUBLIC = ("name", "data", "grad", "trainable", "learning_rate_multiplier", "storage", "offset")
 
 
 class Storage:
@@ -30,7 +33,7 @@ class Parameter(metaclass=Checked):
     no view ever goes stale.
 
     Args:
-        data: A floating-point array of any shape, or numbers from which NumPy makes one.
+        data: A floating-point array of any shape (a list of floats becomes one).
         name: What errors, states and files call it. Within a model a path such as `dense_1/kernel`.
         trainable: False freezes it: an optimizer then leaves it, and its state, untouched.
         learning_rate_multiplier: Multiplies the learning rate for this parameter; at least 0.
@@ -54,7 +57,7 @@ class Parameter(metaclass=Checked):
         learning_rate_multiplier: float = 1.0,
     ) -> None:
         array = np.asarray(data)
-        if array.dtype.kind != "f":
+        if array.dtype.kind != "f" or not array.dtype.isnative:
             raise TypeError(f"Parameter {name!r}: data must be floating point. Received: {describe(array)}")
         if not array.flags.writeable:
             raise ValueError(f"Parameter {name!r}: data must be writable. Received: read-only {describe(array)}")
@@ -95,6 +98,17 @@ class Parameter(metaclass=Checked):
         target[...] = array
 
     @property
+    def trainable(self) -> bool:
+        """Whether optimizers step it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"Parameter {self.name!r}: trainable must be True or False. Received: {value!r}")
+        self._trainable = bool(value)
+
+    @property
     def learning_rate_multiplier(self) -> float:
         """What multiplies the learning rate for this parameter."""
         return self._learning_rate_multiplier
@@ -131,6 +145,14 @@ class Parameter(metaclass=Checked):
         self.storage, self.offset = storage, offset
         self._data = storage.data[part].reshape(shape)
         self._grad = storage.grad[part].reshape(shape)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name not in PUBLIC:
+            raise AttributeError(
+                f"Parameter {self.name!r}: no such attribute. Received: {name}={describe(value)}. "
+                f"{nearest(name, PUBLIC)}"
+            )
+        object.__setattr__(self, name, value)
 
     # A copied or pickled view would be cut off from its storage: keep the place, and view it again.
     def __getstate__(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,58 +29,64 @@ LABELS = {
 
 
 def plot_curves(
-    histories: Mapping[str, History | Sequence[History]],
-    column: str = "loss",
+    histories: History | Mapping[str, History | Sequence[History]],
+    columns: str | Sequence[str] = "loss",
     *,
     ax: Axes | None = None,
     label: str | None = None,
     log: bool = False,
 ) -> Axes:
-    """Draw one column of several histories over the epochs, and return the Axes.
+    """Draw columns of several histories over the epochs, and return the Axes.
 
     Args:
-        histories: A history for each name in the legend; or several, of different seeds, of which the mean is
-            drawn and the range from least to greatest shaded.
-        column: A column of the histories, such as "val_accuracy".
-        ax: Where to draw; by default a new figure.
-        label: What the vertical axis says, by default after the column.
+        histories: A history, or one for each name in the legend; or for a name several, of different seeds, of which
+            the mean is drawn and the range from least to greatest shaded.
+        columns: A column of the histories, such as "val_accuracy", or several: ["loss", "val_loss"].
+        ax: Where to draw, behind what is there; by default a new figure.
+        label: What the vertical axis says, by default after the columns.
         log: Whether the vertical axis is logarithmic.
 
     Raises:
         ValueError: If there is no history, or a history has no such column.
     """
-    if not isinstance(histories, Mapping) or not histories:
-        raise ValueError(f"plot_curves: histories must be a dict of at least one name. Received: {describe(histories)}")
+    named = {"": histories} if isinstance(histories, History) else histories
+    columns = [columns] if isinstance(columns, str) else list(columns)
+    if not isinstance(named, Mapping) or not named:
+        raise ValueError(
+            f"plot_curves: histories must be a History, or a dict of at least one name. Received: {describe(histories)}"
+        )
+    groups = {name: _group(name, given, columns) for name, given in named.items()}
     from matplotlib.ticker import MaxNLocator
 
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(layout="constrained")
-    for i, (name, given) in enumerate(histories.items()):
-        group = [given] if isinstance(given, History) else list(given)
-        for history in group:
-            if column not in history.history:
-                raise ValueError(
-                    f"plot_curves: column must be one of the history. Received: column={column!r}, for {name}. "
-                    f"{nearest(column, history.history)}"
-                )
+    line = len(ax.get_lines())
+    for name, group in groups.items():
         length = min(len(history) for history in group)
-        values = np.array([history.history[column][:length] for history in group])
         epochs = np.array(group[0].epoch[:length]) + 1
-        style: dict[str, Any] = {
-            "color": COLOURS[i % len(COLOURS)],
-            "marker": MARKERS[i % len(MARKERS)],
-            "linestyle": ("-", "--", ":", "-.")[i // len(COLOURS) % 4],
-            "markevery": max(1, length // 8),
-            "markersize": 4.5,
-            "linewidth": 1.5,
-        }
-        ax.plot(epochs, values.mean(axis=0), label=name, **style)
-        if len(group) > 1:
-            ax.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=style["color"], alpha=0.15, lw=0)
+        for column in columns:
+            values = np.array([history.history[column][:length] for history in group])
+            parts = [name] if len(columns) == 1 and name else [name, LABELS.get(column, column)]
+            colour = COLOURS[line % len(COLOURS)]
+            ax.plot(
+                epochs,
+                values.mean(axis=0),
+                label=", ".join(filter(None, parts)),
+                color=colour,
+                marker=MARKERS[line % len(MARKERS)],
+                linestyle=("-", "--", ":", "-.")[line // len(COLOURS) % 4],
+                markevery=max(1, length // 8),
+                markersize=4.5,
+                linewidth=1.5,
+            )
+            if len(group) > 1:
+                ax.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0)
+            line += 1
     ax.set_xlabel("epoch")
-    ax.set_ylabel(label or LABELS.get(column, column))
+    words = [LABELS.get(column, column).split() for column in columns]
+    ax.set_ylabel(label or " ".join(words[0] if len(columns) == 1 else words[0][-1:]))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if log:
         ax.set_yscale("log")
@@ -88,3 +94,20 @@ def plot_curves(
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     return ax
+
+
+def _group(name: str, given: object, columns: Sequence[str]) -> list[History]:
+    """Return the histories of one name; raise ValueError if they aren't, or lack a column."""
+    group = [given] if isinstance(given, History) else given
+    if not isinstance(group, (list, tuple)) or not group or not all(isinstance(one, History) for one in group):
+        raise ValueError(
+            f"plot_curves: each name must have a History, or a list of them. Received: {name!r}: {describe(given)}"
+        )
+    for history in group:
+        for column in columns:
+            if column not in history.history:
+                raise ValueError(
+                    f"plot_curves: column must be one of the history. Received: column={column!r}, for {name!r}. "
+                    f"{nearest(column, history.history)}"
+                )
+    return list(group)

@@ -9,26 +9,39 @@ __all__ = ["Progress"]
 
 Logs = dict[str, float]
 
+# How long a line or a drawing stands alone at least, in seconds: on a terminal, and in a file.
+PAUSES = {True: (0.1, 0.5), False: (10.0, 10.0)}
+FORMAT = "{desc}{percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+
 
 class Progress:
-    """Shows a fit: `verbose` 0 shows nothing, 1 a bar, 2 a line an epoch.
+    """Shows a fit: `verbose` 0 shows nothing, 1 a bar and a line an epoch, 2 the lines alone.
 
-    The bar asks for the numbers only when it draws, a few times a second: once in ten seconds where its output
-    isn't a terminal.
+    The bar and its lines go to standard error, and are throttled: it asks for the numbers only when it draws, and a
+    line follows another after half a second at the earliest (ten where the output is no terminal). The last epoch's
+    line is always shown. With 2 there is a line for every epoch, on standard output.
     """
 
     def __init__(self, verbose: int, epochs: int, batches: int, current: Callable[[], Logs]) -> None:
         self.verbose = verbose
         self.epochs = epochs
         self.current = current
+        self.epoch = 0
+        self.line = ""
         self.bar: Any = None
         if verbose == 1:
             from tqdm.auto import tqdm
 
-            self.interval = 0.1 if sys.stderr.isatty() else 10.0
-            total = epochs * batches or None
-            self.bar = tqdm(total=total, unit="batch", mininterval=self.interval, dynamic_ncols=True)
-            self.drawn = 0.0
+            self.redraw, self.pause = PAUSES[sys.stderr.isatty()]
+            self.drawn = self.printed = time.monotonic() - self.pause
+            self.bar = tqdm(
+                total=epochs * batches or None,
+                unit="batch",
+                mininterval=self.redraw,
+                dynamic_ncols=True,
+                leave=False,
+                bar_format=FORMAT if batches else None,
+            )
 
     def start_epoch(self, epoch: int) -> None:
         """Show that an epoch begins; `epoch` counts from 1."""
@@ -40,23 +53,32 @@ class Progress:
         """Show that `batches` are done."""
         if self.bar is not None:
             now = time.monotonic()
-            if now - self.drawn >= self.interval:
+            if now - self.drawn >= self.redraw:
                 self.drawn = now
                 self.bar.set_postfix_str(_line(self.current()), refresh=False)
             self.bar.update(batches)
 
     def end_epoch(self, logs: Logs) -> None:
         """Show an epoch's result."""
-        if self.bar is not None:
-            self.bar.set_postfix_str(_line(logs), refresh=self.epoch == self.epochs)
-        elif self.verbose == 2:
-            sys.stdout.write(f"Epoch {self.epoch}/{self.epochs}: {_line(logs)}\n")
-            sys.stdout.flush()
+        self.line = f"Epoch {self.epoch}/{self.epochs}: {_line(logs)}"
+        if self.verbose == 2 or (self.bar is not None and time.monotonic() - self.printed >= self.pause):
+            self._print()
 
     def close(self) -> None:
-        """Leave what was shown."""
+        """Leave what was shown, and the last epoch's line."""
         if self.bar is not None:
+            if self.line:
+                self._print()
             self.bar.close()
+
+    def _print(self) -> None:
+        if self.bar is None:
+            sys.stdout.write(self.line + "\n")
+            sys.stdout.flush()
+        else:
+            self.bar.write(self.line, file=sys.stderr)
+            self.printed = time.monotonic()
+        self.line = ""
 
 
 def _line(logs: Logs) -> str:

@@ -4,8 +4,7 @@ Any hyperparameter of an optimizer may be a schedule: `Adam(learning_rate=Cosine
 the number of steps done (`every="step"`) or of epochs done (`every="epoch"`); both start at 0. Any callable
 of the step's index serves too: `SGD(lambda step: 0.1 / (1 + step))`.
 
-Every schedule here multiplies or fades its first argument, `initial`, the value at index 0, and holds its
-last value for ever after its end.
+A schedule that ends holds its last value for ever after.
 """
 
 import math
@@ -31,7 +30,7 @@ __all__ = [
 class Schedule(Configurable):
     """The base of all schedules. A subclass overrides `value`, a pure function of the index."""
 
-    every: str
+    every = "step"
 
     def __call__(self, index: int) -> float:
         """Return the value at `index`, the number of steps or epochs done.

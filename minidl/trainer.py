@@ -39,7 +39,7 @@ class Trainer(metaclass=Checked):
         model: A `Sequential`, or a model like it.
         optimizer: An optimizer or its name. One that has trained another model is refused.
         loss: A loss or its name.
-        metrics: Metrics or their names.
+        metrics: Metrics or their names. Their copies do the counting.
         seed: Where the order of samples and the validation split come from; by default the model's seed.
 
     Under its cross-entropy, a model that ends in `Softmax` or `Sigmoid` is trained on the logits (see
@@ -47,7 +47,7 @@ class Trainer(metaclass=Checked):
 
     Attributes:
         history: The record of all fits of this trainer.
-        epoch: How many epochs were done; a second fit goes on counting.
+        columns: The names of the columns that the last fit records.
         split: The indices (training, validation) of the last `validation_split`, or None.
 
     >>> model = Sequential([layers.Input((2,)), layers.Dense(1)], seed=0)
@@ -59,7 +59,13 @@ class Trainer(metaclass=Checked):
     """
 
     def __init__(
-        self, model: Any, optimizer: object, loss: object, metrics: Iterable[object] = (), *, seed: int | None = None
+        self,
+        model: Any,
+        optimizer: object,
+        loss: object,
+        metrics: Iterable[object] | None = (),
+        *,
+        seed: int | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizers.registry.get(optimizer)
@@ -67,10 +73,15 @@ class Trainer(metaclass=Checked):
         self.metrics = _metrics(metrics)
         self.seed = model.seed if seed is None else seed_or_fresh("Trainer", seed)
         self.history = History()
-        self.epoch = 0
+        self.columns: list[str] = []
         self.split: tuple[Array, Array] | None = None
-        self._means = _Means(self.metrics)
-        self._prepare()
+        self._means, self._step_means = _Means(self.metrics), _Means(self.metrics)
+        self._check_pair()
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs were done. The optimizer counts them, so they go on after a second fit or a loaded state."""
+        return self.optimizer.epoch
 
     # The loop ------------------------------------------------------------------------------------------
 
@@ -121,19 +132,13 @@ class Trainer(metaclass=Checked):
         epochs = integer("fit", "epochs", epochs, 1)
         accumulate = integer("fit", "accumulate", accumulate, 1)
         verbose = choice("fit", "verbose", verbose, (0, 1, 2))
-        data = batches("fit", x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
-        train, validation = self._validation(data, validation_data, validation_split, stratify)
-        for part in (train, validation):
-            if epochs > 1 and part is not None and part.once:
-                raise ValueError(
-                    f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates "
-                    f"anew. Received: an iterator, epochs={epochs}"
-                )
         if not (isinstance(shuffle, bool) or callable(shuffle)):
             raise TypeError(
                 f"fit: shuffle must be True, False or a callable (epoch, n) -> order. Received: shuffle={shuffle!r}"
             )
-        self._prepare()
+        data = batches("fit", x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
+        train, validation = self._validation(data, validation_data, validation_split, stratify)
+        self._check(train, validation, epochs)
         listeners = _Listeners(self, callbacks)
         progress = Progress(verbose, epochs, len(train), lambda: {**self._means.logs(), **self._rate()})
         history = History()
@@ -141,14 +146,13 @@ class Trainer(metaclass=Checked):
         try:
             listeners.on_train_begin()
             for epoch in range(self.epoch, self.epoch + epochs):
-                self.optimizer.epoch = epoch
                 self._means.reset()
                 listeners.on_epoch_begin(epoch)
                 progress.start_epoch(len(history) + 1)
                 order = train.order(shuffle, self.seed, epoch)
                 for index, group in enumerate(grouped(train.epoch(order), accumulate)):
                     listeners.on_train_batch_begin(index)
-                    loss = self._update(group)
+                    loss = self._update(group, self._means)
                     progress.advance(len(group))
                     if listeners.hear_batches:
                         listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
@@ -156,7 +160,7 @@ class Trainer(metaclass=Checked):
                 if validation is not None:
                     logs.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
                 logs.update(self._rate())
-                self.epoch = epoch + 1
+                self.optimizer.epoch = epoch + 1
                 history.append(epoch, logs)
                 self.history.extend(history.last())
                 progress.end_epoch(logs)
@@ -171,13 +175,14 @@ class Trainer(metaclass=Checked):
     def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Logs:
         """Make one step on one batch; return its loss and metrics, taken before the update.
 
-        It works alone, for those who write their own loop.
+        It works alone, for those who write their own loop; they also count epochs, if a schedule goes by them:
+        `trainer.optimizer.epoch += 1`.
         """
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
-        self._prepare()
-        self._means.reset()
-        self._update(list(data.epoch()))
-        return self._means.logs()
+        self._check_pair()
+        self._step_means.reset()
+        self._update(list(data.epoch()), self._step_means)
+        return self._step_means.logs()
 
     def evaluate(
         self, x: Any, y: Any = None, *, batch_size: int | None = None, sample_weight: ArrayLike | None = None
@@ -194,7 +199,7 @@ class Trainer(metaclass=Checked):
 
     # What the loop is made of --------------------------------------------------------------------------
 
-    def _update(self, group: list[Batch]) -> float:
+    def _update(self, group: list[Batch], means: "_Means") -> float:
         """Make one step on the samples of all batches of `group` together; return their loss before it."""
         totals = [_total(batch) for batch in group]
         penalty = self.model.regularization()
@@ -208,11 +213,14 @@ class Trainer(metaclass=Checked):
                     share = totals[i] / sum(totals) if sum(totals) else 0.0
                     value, slopes = value * share, slopes * share
                 self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
-            self._means.add_metrics(batch, y_pred, self._objective)
+            means.add_metrics(batch, y_pred, self._objective)
             loss += value
-        self._means.add_loss(loss + penalty, sum(totals))
+        means.add_loss(loss + penalty, sum(totals))
         self.model.add_regularization_gradient()
-        self.optimizer.step(self.model.parameters)
+        try:
+            self.optimizer.step(self.model.parameters)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error}{_blame(group)}") from None
         return loss + penalty
 
     def _evaluate(self, data: Batches | Stream) -> Logs:
@@ -226,7 +234,24 @@ class Trainer(metaclass=Checked):
             means.add_metrics(batch, y_pred, self._objective)
         return means.logs()
 
-    def _prepare(self) -> None:
+    def _check(self, train: Batches | Stream, validation: Batches | Stream | None, epochs: int) -> None:
+        """Raise ValueError for what can be seen to go wrong later, before anything is changed."""
+        self._check_pair()
+        for part in (train, validation):
+            if epochs > 1 and part is not None and part.once:
+                raise ValueError(
+                    f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates "
+                    f"anew. Received: an iterator, epochs={epochs}"
+                )
+        for part in (train, validation):
+            if isinstance(part, Batches):
+                self._objective.check(part.y[:1], self._forward(part.x[:1], training=False))
+        names = ["loss", *(metric.name for metric in self.metrics)]
+        self.columns = names + ([f"val_{name}" for name in names] if validation is not None else [])
+        if "learning_rate" in self.optimizer.hyperparameters:
+            self.columns.append("learning_rate")
+
+    def _check_pair(self) -> None:
         """See that model, loss and optimizer go together; a model may have changed since the last time."""
         self._objective, self._on_logits = _objective(self.model, self.loss)
         trained = self.optimizer.state
@@ -305,21 +330,38 @@ class _Listeners:
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"fit: a callback must be an instance of Callback. Received: {describe(callback)}")
+        for callback in self.callbacks:
             callback.trainer = trainer
         name = "on_train_batch_end"
         self.hear_batches = any(
             getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks
         )
+        self.begun: list[Callback] = []
 
-    def __getattr__(self, hook: str) -> Any:
-        if not hook.startswith("on_"):
-            raise AttributeError(hook)
+    def on_train_begin(self) -> None:
+        for callback in self.callbacks:
+            callback.on_train_begin()
+            self.begun.append(callback)
 
-        def call(*arguments: Any) -> None:
-            for callback in self.callbacks:
-                getattr(callback, hook)(*arguments)
+    def on_train_end(self) -> None:
+        for callback in self.begun:
+            callback.on_train_end()
 
-        return call
+    def on_epoch_begin(self, epoch: int) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_train_batch_begin(self, batch: int) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_begin(batch)
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
 
 
 def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
@@ -359,15 +401,29 @@ def _given_validation(given: Any, batch_size: int | None) -> Batches | Stream:
     return Batches(x, y, sample_weight=weight, batch_size=batch_size)
 
 
-def _metrics(given: Iterable[object]) -> list[metrics.Metric]:
+def _metrics(given: Iterable[object] | None) -> list[metrics.Metric]:
+    """Return the metrics; one given by name has that name as its column, as in Keras."""
     if isinstance(given, (str, metrics.Metric)):
         raise TypeError(f"Trainer: metrics must be a list. Received: {describe(given)}")
-    found = [metrics.registry.get(metric) for metric in given]
+    found = []
+    for metric in given or ():
+        found.append(metrics.registry.get(metric))
+        if isinstance(metric, str):
+            found[-1].name = metric.lower()
     names = [metric.name for metric in found]
     for name in names:
         if names.count(name) > 1 or name in ("loss", "learning_rate", "batch_loss", "epoch") or name.startswith("val_"):
             raise ValueError(f"Trainer: metrics must have names of their own. Received: {names}")
     return found
+
+
+def _blame(group: list[Batch]) -> str:
+    """Say which of the data of a step aren't finite, if any."""
+    for x, y, _ in group:
+        for name, part in {"x": x, "y": y}.items():
+            if not np.isfinite(part).all():
+                return f". The data are to blame: {name} of this step isn't finite"
+    return ""
 
 
 def _total(batch: Batch) -> float:

@@ -16,9 +16,6 @@ HABITS = {
     "beta1": "beta_1",
     "beta2": "beta_2",
     "alpha": "rho",
-    "n_epochs": "epochs",
-    "nb_epoch": "epochs",
-    "batch": "batch_size",
 }
 
 
@@ -108,7 +105,9 @@ def sample_shape(owner: str, name: str, value: object) -> tuple[int, ...]:
     """Return the shape of a sample as a tuple of positive Python ints, or raise TypeError or ValueError."""
     if not isinstance(value, (tuple, list)):
         raise TypeError(f"{owner}: {name} must be a tuple, such as (784,). Received: {name}={describe(value)}")
-    return tuple(integer(owner, name, size, 1) for size in value)
+    if not all(isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size > 0 for size in value):
+        raise ValueError(f"{owner}: {name} must be positive integers, without the batch. Received: {name}={value!r}")
+    return tuple(int(size) for size in value)
 
 
 def choice(owner: str, name: str, value: Any, options: Collection[Any]) -> Any:

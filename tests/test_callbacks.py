@@ -66,7 +66,8 @@ def feed(callback, values, learning_rate=1.0):
     column = callback.monitor
     model = SimpleNamespace(stop_training=False)
     watched = [metrics.Accuracy(), metrics.MeanSquaredError(name="mse")]
-    callback.trainer = SimpleNamespace(model=model, metrics=watched, optimizer=optimizers.SGD(learning_rate))
+    optimizer = optimizers.SGD(learning_rate)
+    callback.trainer = SimpleNamespace(model=model, metrics=watched, optimizer=optimizer, columns=[column])
     callback.on_train_begin()
     rates = []
     for epoch, value in enumerate(values):
@@ -104,7 +105,7 @@ def test_hooks_are_called_in_order_with_their_arguments():
 
     logs = [event[3] for event in events if event[:2] == ("first", "on_epoch_end")]
     assert logs == [{name: values[i] for name, values in history.history.items()} for i in range(2)]
-    columns = ["loss", "mean_absolute_error", "val_loss", "val_mean_absolute_error", "learning_rate"]
+    columns = ["loss", "mae", "val_loss", "val_mae", "learning_rate"]
     assert list(logs[0]) == columns
 
 
@@ -116,9 +117,9 @@ def test_batch_logs_hold_the_means_so_far_and_the_loss_of_the_step():
     alone = [steps.step(X[i : i + 4], Y[i : i + 4]) for i in (0, 4, 8)]
     assert [log["batch_loss"] for log in logs] == [log["loss"] for log in alone]
     for i, log in enumerate(logs):
-        assert set(log) == {"loss", "mean_absolute_error", "batch_loss"}
+        assert set(log) == {"loss", "mae", "batch_loss"}
         assert {type(value) for value in log.values()} == {float}
-        for name in ("loss", "mean_absolute_error"):
+        for name in ("loss", "mae"):
             mean = np.average([other[name] for other in alone[: i + 1]], weights=[4, 4, 2][: i + 1])
             assert log[name] == pytest.approx(mean, rel=1e-12)
     assert logs[-1]["loss"] == history.history["loss"][0]
@@ -179,7 +180,7 @@ def test_lambda_refuses_unknown_hooks_with_a_hint():
         ({"mode": "max"}, [1, 2, 3, 2], 3, 2),
         ({"mode": "max", "min_delta": 0.5}, [1, 1.4], 1, 0),
         ({"mode": "min", "monitor": "val_accuracy"}, [3, 2, 3], 2, 1),
-        ({"baseline": 1.0, "patience": 2}, [2, 1.5, 0.5], 1, None),
+        ({"baseline": 1.0, "patience": 2}, [2, 1.5, 0.5], 1, 1),
         ({"baseline": 1.0, "patience": 3}, [2, 1.5, 0.5, 0.4], None, 3),
         ({"baseline": 1.0, "mode": "max"}, [2, 3, 1], 2, 1),
         ({"start_from_epoch": 2}, [0, 0, 4, 3, 4], 4, 3),
@@ -287,10 +288,59 @@ def test_the_last_weights_stay_if_no_others_are_wanted():
     assert script.weights == (2.0, 3.0)
 
 
-def test_the_last_weights_stay_if_none_was_good_enough():
+def test_the_best_weights_come_back_even_if_none_beat_the_baseline():
     script = Script(4.0, 2.0, 3.0)
     script.fit(3, EarlyStopping(patience=5, baseline=1.0, restore_best_weights=True))
-    assert script.weights == (3.0, 3.0)
+    assert script.weights == (2.0, 2.0)
+
+
+def test_a_loaded_count_goes_on_in_the_next_fit_and_no_further():
+    script = Script(1.0, *[2.0] * 20)
+    callback = EarlyStopping(patience=5)
+    script.fit(5, callback)
+    resumed = EarlyStopping(patience=5)
+    resumed.load_state_dict(callback.state_dict())
+    assert script.fit(9, resumed).epoch == [5]
+    assert script.fit(9, resumed).epoch == [6, 7, 8, 9, 10]
+
+
+def test_one_callback_does_not_watch_two_trainers():
+    callback = EarlyStopping(patience=3)
+    Script(1.0, 2.0).fit(1, callback)
+    with pytest.raises(ValueError, match="EarlyStopping: each trainer needs one of its own"):
+        Script(1.0, 2.0).fit(1, callback)
+
+
+def test_a_missing_validation_is_told_before_the_first_step():
+    t = trainer()
+    with pytest.raises(
+        ValueError, match=r"Received: monitor='val_loss'. Give fit validation_data or a validation_split"
+    ):
+        t.fit(X, Y, callbacks=[EarlyStopping()], verbose=0)
+    assert t.optimizer.iterations == 0
+
+
+def test_a_misspelt_hook_is_refused_where_it_is_written():
+    with pytest.raises(TypeError, match=r"Mine: no such hook. Received: on_batch_end. Did you mean 'on_train_batch_"):
+
+        class Mine(Callback):
+            def on_batch_end(self, batch, logs):
+                pass
+
+
+def test_only_what_began_is_ended():
+    ended = []
+
+    class Fails(Callback):
+        def on_train_begin(self):
+            raise OSError("no folder")
+
+        def on_train_end(self):
+            raise AssertionError("must not hide the first error")
+
+    with pytest.raises(OSError, match="no folder"):
+        trainer().fit(X, Y, callbacks=[Lambda(on_train_end=lambda: ended.append(1)), Fails()], verbose=0)
+    assert ended == [1]
 
 
 def test_the_best_survives_a_second_fit_which_has_its_full_patience():
@@ -401,7 +451,7 @@ def test_the_file_holds_the_history_each_line_at_once(tmp_path):
     assert lengths == [1, 2, 3]
     assert rows(path) == table(history)
     header = path.read_text().splitlines()[0]
-    assert header == "epoch,loss,mean_absolute_error,val_loss,val_mean_absolute_error,learning_rate"
+    assert header == "epoch,loss,mae,val_loss,val_mae,learning_rate"
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["same logger", "append"])

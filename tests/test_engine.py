@@ -821,7 +821,7 @@ def test_a_rule_of_whole_tensors_gets_each_with_its_shape(flat):
     seen.clear()
     before = [p.data.copy() for p in parameters]
     steps(optimizer, parameters, [0])
-    assert seen == [(shape, shape) for shape in SHAPES]
+    assert seen == [(shape, shape) for shape in SHAPES if 0 not in shape]  # the others have nothing to step
     for parameter, start in zip(parameters, before, strict=True):
         expected = start - 0.5 * parameter.grad / (np.linalg.norm(parameter.grad) + 1e-12)
         np.testing.assert_allclose(parameter.data, expected, rtol=1e-12)
@@ -916,6 +916,21 @@ def test_the_probe_refuses_a_rule_that_writes_to_its_inputs(what, elementwise):
         optimizer.step(parameters)
     assert bits([(p.data, p.grad) for p in parameters]) == before
     assert (optimizer.iterations, optimizer.state) == (0, {})
+
+
+@each_layout
+def test_a_rule_that_writes_only_after_the_probe_fails_and_leaves_the_gradient(flat):
+    def update(w, g, *, t):
+        if t == 5:
+            g *= 0.5
+        return w - g
+
+    parameters, optimizer = parameters_of(flat=flat), make_rule(update)()
+    steps(optimizer, parameters, range(4))
+    before = bits([(p.data, p.grad) for p in parameters])
+    with pytest.raises((TypeError, ValueError), match=r"read-only|must not write"):
+        optimizer.step(parameters)
+    assert bits([(p.data, p.grad) for p in parameters]) == before
 
 
 @pytest.mark.parametrize(

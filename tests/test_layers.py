@@ -342,8 +342,8 @@ def test_penalties_are_of_the_present_parameters_after_a_second_build():
         (lambda: LeakyReLU(alpha=0.1), TypeError, r"LeakyReLU: .*Received: alpha=0\.1"),
         (lambda: Softmax(axis=1.0), TypeError, r"Softmax: axis must be an integer .* Received: axis=1\.0"),
         (lambda: layers.Input(784), TypeError, r"Input: shape must be a tuple.* Received: shape=784"),
-        (lambda: layers.Input((3, 0)), ValueError, r"Input: shape must be a positive integer\. Received: shape=0"),
-        (lambda: layers.Input((None, 3)), TypeError, r"Input: shape must be a positive integer\. Received: shape=None"),
+        (lambda: layers.Input((3, 0)), ValueError, r"Input: shape must be positive integers.*Received: shape=\(3, 0\)"),
+        (lambda: layers.Input((None, 3)), ValueError, r"Input: shape must be positive.*Received: shape=\(None, 3\)"),
     ],
 )
 def test_wrong_arguments_are_refused(make, error, message):

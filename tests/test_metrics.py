@@ -159,7 +159,7 @@ def test_accuracy_under_the_fused_path_sees_probabilities():
     logs = Trainer(model, "sgd", losses.BinaryCrossentropy(), ["accuracy", "mse"]).evaluate(x, y)
     p = 1 / (1 + math.exp(-0.2))
     assert logs["accuracy"] == pytest.approx(2 / 3)
-    assert logs["mean_squared_error"] == pytest.approx((2 * (1 - p) ** 2 + p**2) / 3, rel=1e-6)
+    assert logs["mse"] == pytest.approx((2 * (1 - p) ** 2 + p**2) / 3, rel=1e-6)
 
 
 @pytest.mark.parametrize(

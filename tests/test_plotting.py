@@ -56,5 +56,22 @@ def test_mistakes_are_named() -> None:
         ValueError, match=r"column must be one of the history. Received: column='los'.*Did you mean 'loss'"
     ):
         plotting.plot_curves({"a": history(1)}, "los", ax=Figure().subplots())
-    with pytest.raises(ValueError, match=r"histories must be a dict of at least one name. Received: \{\}"):
+    with pytest.raises(
+        ValueError, match=r"histories must be a History, or a dict of at least one name. Received: \{\}"
+    ):
         plotting.plot_curves({})
+    for wrong in ({"a": []}, {"a": {"loss": [1]}}, {"a": [history(1), 3]}):
+        with pytest.raises(ValueError, match=r"each name must have a History, or a list of them. Received: 'a'"):
+            plotting.plot_curves(wrong)
+
+
+def test_two_columns_of_one_history_are_told_apart() -> None:
+    made = History()
+    made.append(0, {"loss": 2.0, "val_loss": 3.0})
+    ax = plotting.plot_curves(made, ["loss", "val_loss"], ax=Figure().subplots())
+    lines = ax.get_lines()
+    assert [line.get_label() for line in lines] == ["training loss", "validation loss"]
+    assert ax.get_ylabel() == "loss"
+    assert lines[0].get_color() != lines[1].get_color()
+    plotting.plot_curves({"another": made}, "loss", ax=ax)
+    assert len({line.get_color() for line in ax.get_lines()}) == 3

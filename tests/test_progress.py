@@ -34,7 +34,7 @@ def test_verbose_2_prints_a_line_an_epoch(capfd):
         assert len(lines) == 3
         for i, line in enumerate(lines):
             assert line.startswith(f"Epoch {i + 1}/3: loss={history['loss'][i]:.4g}, ")
-            for name in ("mean_absolute_error", "val_loss", "val_mean_absolute_error", "learning_rate"):
+            for name in ("mae", "val_loss", "val_mae", "learning_rate"):
                 assert f"{name}={history[name][i]:.4g}" in line
 
 
@@ -46,13 +46,21 @@ def test_verbose_1_draws_a_bar_on_stderr_with_the_loss_and_the_rate(capfd, form)
     history = trainer().fit(*data, accumulate=2, **options).history  # a bar is the default
     out, err = capfd.readouterr()
     assert out == ""
-    last = err.replace("\r", "\n").rstrip().splitlines()[-1]
     epochs = len(history["loss"])
-    assert f"Epoch {epochs}/{epochs}" in last
-    assert ("4batch" if form == "iterator" else f" {4 * epochs}/{4 * epochs} ") in last
-    assert f"loss={history['loss'][-1]:.4g}" in last
-    assert "learning_rate=0.015" in last
-    assert err.endswith("\n")
+    steps = "4batch" if form == "iterator" else f"100% {4 * epochs}/{4 * epochs} "
+    bar = next(drawing for drawing in err.replace("\r", "\n").splitlines() if steps in drawing)
+    assert bar.startswith(f"Epoch {epochs}/{epochs}: ")
+    assert "learning_rate=0.015" in bar
+    for epoch in (1, epochs):  # the first and the last are always told, those between if there is time
+        logs = [f"{name}={history[name][epoch - 1]:.4g}" for name in ("loss", "mae", "learning_rate")]
+        assert f"Epoch {epoch}/{epochs}: {', '.join(logs)}\n" in err
+
+
+def test_lines_of_fast_epochs_are_told_now_and_then(capfd):
+    trainer().fit(X, X[:, :1], epochs=300)
+    lines = [line for line in capfd.readouterr().err.split("\n") if line.startswith("Epoch")]
+    assert 2 <= len(lines) < 50
+    assert lines[-1].startswith("Epoch 300/300: loss=")
 
 
 def test_the_bar_of_a_training_that_stops_early_shows_its_last_epoch(capfd):
@@ -62,9 +70,9 @@ def test_the_bar_of_a_training_that_stops_early_shows_its_last_epoch(capfd):
         t.model.stop_training = True
 
     history = t.fit(X, X[:, :1], epochs=5, callbacks=[Lambda(on_epoch_end=stop)]).history
-    last = capfd.readouterr().err.replace("\r", "\n").rstrip().splitlines()[-1]
-    assert re.search(r"Epoch 1/5:\s+20%.*1/5", last)
-    assert f"loss={history['loss'][-1]:.4g}" in last
+    err = capfd.readouterr().err
+    assert re.search(r"Epoch 1/5:\s+20%.*1/5", err)
+    assert f"Epoch 1/5: loss={history['loss'][-1]:.4g}" in err
 
 
 @pytest.mark.parametrize("hook", ["on_train_begin", "on_train_batch_end", "on_epoch_end"])
@@ -75,7 +83,7 @@ def test_an_error_leaves_the_bar_closed(capfd, hook):
     with pytest.raises(RuntimeError, match="enough") as error:  # the traceback keeps the bar alive
         trainer().fit(X, X[:, :1], callbacks=[Lambda(**{hook: fail})])
     err = capfd.readouterr().err
-    assert err == "" or err.endswith("\n")
+    assert err.split("\r")[-1].strip() == ""
     assert error.traceback
 
 

@@ -27,7 +27,7 @@ def failures(make: Any) -> set[str]:
 def test_the_seven_rules_pass(rule: type[Optimizer]) -> None:
     report = testing.check_optimizer(rule)
     assert report.passed
-    assert len(report.results) == 13
+    assert len(report.results) == 14
 
 
 def test_every_exported_rule_is_among_the_seven() -> None:
@@ -178,8 +178,8 @@ def rebinds() -> type[Optimizer]:
     ("fault", "caught_by"),
     [
         (unused_hyperparameter, "hyperparameters_used"),
-        (whole_tensor, "elementwise"),
-        (widened, "dtype_kept"),
+        (whole_tensor, "contract"),
+        (widened, "contract"),
         (no_epsilon, "zero_gradient_finite"),
         (shared_slots, "slots_apart"),
         (zeroes_the_gradient, "gradient_untouched"),
@@ -194,6 +194,12 @@ def test_a_fault_is_caught_by_its_check(fault: Any, caught_by: str) -> None:
 
 def test_a_config_that_forgets_is_caught() -> None:
     assert "config_round_trip" in failures(lambda: forgets_the_rate_in_its_config()(beta_2=0.5))
+
+
+def test_a_broken_contract_is_told_once() -> None:
+    report = testing.check_optimizer(whole_tensor(), raises=False)
+    assert [result.check for result in report.failures] == ["contract"]
+    assert str(report).count("isn't elementwise") == 1
 
 
 def test_a_failure_raises_and_prints_the_table() -> None:

@@ -367,7 +367,7 @@ def test_validation_is_of_the_weights_at_the_end_of_the_epoch_and_by_its_own_wei
 
     options = {"sample_weight": WEIGHTS, "batch_size": 7, "epochs": 3, "callbacks": [Expect()]}
     history = trainer.fit(X, Y, validation_data=data, verbose=0, **options)
-    close(np.transpose([history.history["val_loss"], history.history["val_mean_absolute_error"]]), expected)
+    close(np.transpose([history.history["val_loss"], history.history["val_mae"]]), expected)
     alone = regressor()
     alone.fit(X, Y, verbose=0, **options)
     same(weights(trainer.model), weights(alone.model))
@@ -607,7 +607,7 @@ def test_evaluate_is_the_weighted_mean_over_all_samples(batch_size):
     trainer = regressor()
     error = (trainer.model.forward(XV) - YV)[:, 0]
     logs = trainer.evaluate(XV, YV, batch_size=batch_size, sample_weight=WV)
-    expected = {"loss": np.average(error**2, weights=WV), "mean_absolute_error": np.average(abs(error), weights=WV)}
+    expected = {"loss": np.average(error**2, weights=WV), "mae": np.average(abs(error), weights=WV)}
     assert logs == pytest.approx(expected, rel=1e-12)
 
 
@@ -656,7 +656,7 @@ def test_a_compiled_model_has_kerass_shape():
     model.compile(optimizers.Adam(0.01), "mse", ["mae"])
     assert model.fit(X, Y, epochs=2, batch_size=5, verbose=0) == trainer.fit(X, Y, epochs=2, batch_size=5, verbose=0)
     logs = trainer.evaluate(X, Y)
-    assert model.evaluate(X, Y) == [logs["loss"], logs["mean_absolute_error"]]
+    assert model.evaluate(X, Y) == [logs["loss"], logs["mae"]]
     assert model.evaluate(X, Y, return_dict=True) == logs
     same(model.predict(X, batch_size=7), trainer.predict(X, batch_size=7))
     model.compile("sgd", "mse")

@@ -20,7 +20,7 @@ def make_moons(
     """Return two interleaved half circles: x of shape (n_samples, 2), and labels 0 (upper) and 1 (lower).
 
     With the same seed these are scikit-learn's numbers, one for one; so the generator is NumPy's legacy
-    `RandomState`.
+    `RandomState`. For one sigmoid output the labels need a second axis: `y[:, None]`.
 
     Args:
         n_samples: At least 2; the upper moon gets the smaller half.

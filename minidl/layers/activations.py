@@ -87,14 +87,15 @@ class ReLU(Layer):
 
 @_activation("leaky_relu")
 class LeakyReLU(Layer):
-    """f(x) = x for x ≥ 0, negative_slope · x below; range (−∞, ∞). Units never go dead.
+    """f(x) = x for x ≥ 0, negative_slope · x below. With a slope above 0, range (−∞, ∞), and units never go dead.
 
     Args:
         negative_slope: The slope below 0, any finite number.
         name: See `Layer`.
 
     Source: Maas, Hannun, Ng, Rectifier nonlinearities improve neural network acoustic models, 2013.
-    Differs from: the default is Keras's 0.3; PyTorch's, and the paper's, is 0.01.
+    Differs from: the default is that of Keras's layer, 0.3; Keras's `activation="leaky_relu"` has 0.2, PyTorch and the
+    paper have 0.01.
     """
 
     def __init__(self, negative_slope: float = 0.3, *, name: str | None = None) -> None:
@@ -172,6 +173,11 @@ class Softmax(Layer):
         if not -axes < self.axis < axes or self.axis == 0:
             raise ValueError(
                 f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={self.axis}"
+            )
+        if (0, *input_shape)[self.axis] == 1:
+            raise ValueError(
+                f"{self.title}: softmax over one entry is always 1; for one output use sigmoid. "
+                f"Received: input of shape {input_shape}"
             )
 
     def forward(self, x: Array, training: bool = False) -> Array:

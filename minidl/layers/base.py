@@ -1,7 +1,8 @@
 """What every layer is."""
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import describe
 
-__all__ = ["Layer", "names", "registry"]
+__all__ = ["Layer", "fresh_name", "names", "registry"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -55,6 +56,7 @@ class Layer(Configurable):
                 f"Received: name={name!r}"
             )
         self.name = name
+        self.named_by_model = False
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self.input_shape: Shape | None = None
         self.buffers: dict[str, Array] = {}
@@ -182,7 +184,27 @@ class Layer(Configurable):
         if not self.built:
             raise RuntimeError(f"{self.title}: must be built before it can be frozen. Received: trainable={value!r}")
         for parameter in self.parameters:
-            parameter.trainable = bool(value)
+            parameter.trainable = value
+
+    @property
+    def learning_rate_multiplier(self) -> float:
+        """What multiplies the learning rate for the parameters; assigning sets all of them.
+
+        Raises:
+            RuntimeError: If there are no parameters yet.
+            ValueError: If they have different ones.
+        """
+        multipliers = {parameter.learning_rate_multiplier for parameter in self.parameters}
+        if len(multipliers) > 1:
+            raise ValueError(f"{self.title}: its parameters have different multipliers. Received: {multipliers}")
+        return multipliers.pop() if multipliers else 1.0
+
+    @learning_rate_multiplier.setter
+    def learning_rate_multiplier(self, value: float) -> None:
+        if not self.built:
+            raise RuntimeError(f"{self.title}: must be built before it gets a multiplier. Received: {value!r}")
+        for parameter in self.parameters:
+            parameter.learning_rate_multiplier = value
 
     def penalties(self) -> list[tuple[Parameter, Regularizer]]:
         """Return the parameters that have a regularizer, with it, those of the layers inside included."""
@@ -203,6 +225,9 @@ class Layer(Configurable):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_remembered": {}}
+
+    def __copy__(self) -> "Layer":
+        raise TypeError(f"{self.title}: a shallow copy would share its parameters; use copy.deepcopy")
 
     def _unbuild(self) -> None:
         """Be as before `build`, after one that failed."""
@@ -256,18 +281,16 @@ registry: Registry[Layer] = Registry("layer", Layer)
 
 
 def names(layers: Sequence[Layer]) -> list[str]:
-    """Return a name for each layer: its own, or else that of its class, numbered: dense, dense_1, leaky_relu.
-
-    Raises:
-        ValueError: If two have the same name of their own.
-    """
-    given = [layer.name for layer in layers if layer.name is not None]
-    if len(set(given)) < len(given):
-        twice = next(name for name in given if given.count(name) > 1)
-        raise ValueError(f"minidl: layers side by side must have different names. Received: {twice!r} again")
+    """Return a name for each layer: its own, or else that of its class, numbered: dense, dense_1, leaky_relu."""
     chosen: list[str] = []
     for layer in layers:
-        base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(layer).__name__.replace("LU", "lu")).lower()
-        numbered = (f"{base}_{i}" if i else base for i in range(len(layers)))
-        chosen.append(layer.name or next(name for name in numbered if name not in (*chosen, *given)))
+        others = {*chosen, *(other.name for other in layers if other is not layer)}
+        chosen.append(layer.name or fresh_name(layer, others))
     return chosen
+
+
+def fresh_name(layer: Layer, taken: Collection[str | None]) -> str:
+    """Return the name of the layer's class, with a number if it is taken."""
+    plain = type(layer).__name__.replace("LU", "lu")  # relu, not re_lu
+    base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
+    return next(name for name in (f"{base}_{i}" if i else base for i in itertools.count()) if name not in taken)

@@ -20,7 +20,7 @@ class AdaGrad(Optimizer):
     Args:
         learning_rate: η, at least 0.
         initial_accumulator: G before the first step, at least 0.
-        epsilon: ε, at least 0.
+        epsilon: ε, at least 0. If both are 0, an entry whose gradients were all 0 becomes 0 / 0 = NaN.
         epsilon_root: ε_root, at least 0.
 
     Source: Duchi, Hazan, Singer, Adaptive subgradient methods for online learning and stochastic
@@ -70,7 +70,7 @@ class RMSprop(Optimizer):
     Args:
         learning_rate: η, at least 0.
         rho: ρ, in [0, 1).
-        epsilon: ε, at least 0.
+        epsilon: ε, at least 0. If both are 0, an entry whose gradients were all 0 becomes 0 / 0 = NaN.
         epsilon_root: ε_root, at least 0.
 
     Source: Tieleman, Hinton, Lecture 6.5 of Neural networks for machine learning, 2012.
@@ -109,7 +109,7 @@ class AdaDelta(Optimizer):
     Args:
         learning_rate: η, at least 0; 1 is the paper's rule, which has none.
         rho: ρ, in [0, 1).
-        epsilon: ε, greater than 0 where D starts at 0, or no step is ever made; at least 0.
+        epsilon: ε, at least 0; with 0 no step is ever made, since D starts at 0.
 
     Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012, Algorithm 1.
     Differs from: Keras's learning rate is 0.001 and its ε 1e-7; PyTorch's ρ is 0.9.
@@ -151,7 +151,7 @@ class Adam(Optimizer):
         learning_rate: η, at least 0.
         beta_1: β₁, in [0, 1).
         beta_2: β₂, in [0, 1).
-        epsilon: ε, at least 0.
+        epsilon: ε, at least 0. If both are 0, an entry whose gradients were all 0 becomes 0 / 0 = NaN.
         epsilon_root: ε_root, at least 0.
 
     Source: Kingma, Ba, Adam: a method for stochastic optimization, 2015, Algorithm 1.

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import schedules
-from minidl.config import Configurable, Registry
+from minidl.config import Configurable, Registry, describe_object
+from minidl.optimizers import hooks
 from minidl.optimizers.hooks import Hook
 from minidl.optimizers.probe import probe
 from minidl.optimizers.spans import Entry, Span, compute_dtype, lay_out
+from minidl.optimizers.state import apply_entries, check_entries, check_state, copied, described, entries_dict
 from minidl.parameters import Parameter
 from minidl.schedules import Hyperparameter
-from minidl.validation import describe, integer, nearest, number
+from minidl.validation import describe, nearest, number
 
 __all__ = ["Optimizer", "registry"]
 
@@ -61,12 +63,14 @@ class Optimizer(Configurable):
 
     Attributes:
         iterations: Steps done so far; the index of schedules, from 0.
-        epoch: Epochs done so far, set by the Trainer; the index of schedules with `every="epoch"`.
+        epoch: Epochs done so far, counted by the Trainer (in a loop of your own, by you); the index of schedules with
+            `every="epoch"`.
         hooks: What is done around the rule, in order: first each hook's `before`, on a copy of the
             gradient, then the rule, then each hook's `after`. See `minidl.optimizers.hooks`.
         applied: The values that the last step used, by name.
 
-    Parameters of float16 are computed, and their slots kept, in float32.
+    Parameters of float16 are computed, and their slots kept, in float32. A copy (deepcopy, pickle) made together with
+    the parameters belongs to their copies; one made alone goes on with parameters of the same names and shapes.
 
     >>> w = Parameter(np.array([1.0, -2.0]), name="w")
     >>> w.grad = [0.5, 0.5]
@@ -114,6 +118,9 @@ class Optimizer(Configurable):
             )
 
     def __init__(self, **hyperparameters: Hyperparameter | bool) -> None:
+        for name in hyperparameters:
+            if name in ("t", "iterations", "epoch", "hooks", "applied") or hasattr(type(self), name):
+                raise TypeError(f"{self._name}: a hyperparameter must have a name of its own. Received: {name!r}")
         self._names = tuple(hyperparameters)
         for name, value in hyperparameters.items():
             setattr(self, name, value)
@@ -124,6 +131,7 @@ class Optimizer(Configurable):
         self._entries: dict[Parameter, Entry] = {}
         self._pending: dict[str, Any] = {}
         self._locked = False
+        self._is_copy = False
         self._signature: list[Any] = []
         self._layout: list[Span] = []
         self._seen: list[NDArray[Any]] = []
@@ -155,6 +163,7 @@ class Optimizer(Configurable):
             TypeError: If the rule breaks its contract (see the class).
         """
         spans = self._spans(parameters)
+        self._refuse_hooks(self.hooks)
         self._refuse_nonfinite(spans)
         values = {name: self.current(name) for name in self._names}
         for span in spans:
@@ -163,6 +172,8 @@ class Optimizer(Configurable):
         for hook in self.hooks:
             hook.before(spans)
         for span in spans:
+            if span.shrink != 1:
+                np.multiply(span.data, span.shrink, out=span.data)
             self._sweep(span, values)
         for hook in self.hooks:
             hook.after(spans)
@@ -182,13 +193,18 @@ class Optimizer(Configurable):
         if len(set(parameters)) < len(parameters):
             twice = sorted({p.name for p in parameters if parameters.count(p) > 1})
             raise ValueError(f"{self._name}: a parameter must be given once. Received twice: {', '.join(twice)}")
+        if self._is_copy:
+            self._adopt([parameter for parameter in parameters if parameter not in self._entries])
+            self._is_copy = False
         new = [parameter for parameter in parameters if parameter not in self._entries]
+        if not new:
+            return
         probe(self, [(parameter.shape, compute_dtype(parameter)) for parameter in new])
         entries = {parameter: Entry(self._start(parameter)) for parameter in new}
         if self._pending:
             everything = {**self._entries, **entries}
-            self._check_fit(self._pending, everything)
-            self._apply_state(self._pending, everything)
+            check_entries(self._name, self._pending, everything)
+            apply_entries(self._pending, everything)
             self._pending = {}
         self._entries.update(entries)
 
@@ -223,48 +239,71 @@ class Optimizer(Configurable):
     def _sweep(self, span: Span, values: dict[str, Any]) -> None:
         keywords = {**values, "learning_rate": span.learning_rate} if "learning_rate" in values else values
         kept = self._prepare(keywords, span.t + 1, span.entries[0].kept)
-        keywords = self._wanted("update", {**keywords, "t": span.t + 1, **kept})
+        keywords = {**keywords, "t": span.t + 1, **kept}
         for targets, inputs in span.pieces:
-            results = self.update(*inputs, **keywords)
-            if not isinstance(results, tuple):
-                results = (results,)
-            # A result that is a view may look into memory that the next line writes.
-            for target, result in zip(targets, [r if r.base is None else r.copy() for r in results], strict=True):
+            for target, result in zip(targets, self._apply(inputs, keywords), strict=True):
                 np.copyto(target, result, casting="no")
         for entry in span.entries:
             entry.t += 1
             entry.kept = kept
         span.t += 1
 
+    def _apply(self, inputs: Sequence[NDArray[Any]], values: dict[str, Any]) -> list[NDArray[Any]]:
+        """Return what `update` makes of `inputs`, in arrays that share no memory with them."""
+        results = self.update(*inputs, **self._wanted("update", values))
+        if not isinstance(results, tuple):
+            results = (results,)
+        arrays = [np.asarray(result) for result in results]
+        return [array if array.base is None else array.copy() for array in arrays]
+
     def _prepare(self, values: dict[str, Any], t: int, kept: dict[str, float]) -> dict[str, float]:
-        return {k: float(v) for k, v in self.prepare(**self._wanted("prepare", {**values, **kept, "t": t})).items()}
+        """Return the numbers that the rule's own `prepare` gives for a step."""
+        prepared = self.prepare(**self._wanted("prepare", {**values, **kept, "t": t}))
+        for name in prepared:
+            if name in values or name == "t":
+                raise TypeError(f"{self._name}: prepare must give its results names of their own. Received: {name!r}")
+        return {name: float(value) for name, value in prepared.items()}
 
     def _wanted(self, function: str, values: dict[str, Any]) -> dict[str, Any]:
         wanted = self._keywords[function]
         return values if wanted is None else {name: values[name] for name in wanted if name in values}
 
+    def _refuse_hooks(self, given: Any) -> None:
+        if not isinstance(given, (list, tuple)) or not all(isinstance(hook, Hook) for hook in given):
+            raise TypeError(f"{self._name}: hooks must be a list of instances of Hook. Received: {describe(given)}")
+
     def _refuse_nonfinite(self, spans: Sequence[Span]) -> None:
         with np.errstate(all="ignore"):
             for span in spans:
                 # One product tells in most cases; it may overflow where every entry is finite.
-                if np.isfinite(np.vdot(span.source_grad, span.source_grad)):
-                    continue
-                for parameter in span.parameters:
-                    bad = ~np.isfinite(parameter.grad)
-                    if bad.any():
-                        first = tuple(int(i) for i in np.argwhere(bad)[0])
-                        raise FloatingPointError(
-                            f"{self._name}: gradients must be finite. Received: {bad.sum()} of {bad.size} entries of "
-                            f"{parameter.name!r} not finite, the first {parameter.grad[first]} at {list(first)}, in "
-                            f"step {self.iterations + 1}; nothing was changed. A smaller learning rate, or the hook "
-                            f"ClipByGlobalNorm, often helps"
-                        )
+                if not np.isfinite(np.vdot(span.source_grad, span.source_grad)):
+                    for parameter in span.parameters:
+                        self._refuse_nonfinite_in(parameter)
+
+    def _refuse_nonfinite_in(self, parameter: Parameter) -> None:
+        bad = ~np.isfinite(parameter.grad)
+        if bad.any():
+            gone = not np.isfinite(parameter.data).all()
+            cause = (
+                "the parameter itself isn't finite any more: an earlier update made it so"
+                if gone
+                else "a smaller learning rate, or the hook ClipByGlobalNorm, often helps"
+            )
+            first = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise FloatingPointError(
+                f"{self._name}: gradients must be finite. Received: {bad.sum()} of {bad.size} entries of "
+                f"{parameter.name!r} not finite, the first {parameter.grad[first]} at {list(first)}, in step "
+                f"{self.iterations + 1}; nothing was changed; {cause}"
+            )
 
     # Where things lie ----------------------------------------------------------------------------------
 
     def _spans(self, parameters: Iterable[Parameter]) -> list[Span]:
         """Return the spans of equals into which `parameters` fall; they are found anew only after a change."""
-        parameters = tuple(parameters)
+        single = isinstance(parameters, Parameter)
+        parameters = () if single else tuple(parameters)
+        if single or not all(isinstance(parameter, Parameter) for parameter in parameters):
+            raise TypeError(f"{self._name}: a step needs a list of parameters. Received: {describe(parameters)}")
         signature: list[Any] = [bool(self.hooks)]
         signature += [(id(p), id(p.data), p.trainable, p.learning_rate_multiplier) for p in parameters]
         if signature != self._signature:
@@ -309,7 +348,9 @@ class Optimizer(Configurable):
     def __setattr__(self, name: str, value: Any) -> None:
         known = self.__dict__.get("_names", ())
         if name in known:
-            value = self._checked(name, value)
+            value = self.checked(name, value)
+        elif name == "hooks":
+            self._refuse_hooks(value)
         elif self.__dict__.get("_locked") and name not in self.__dict__ and not hasattr(type(self), name):
             hint = nearest(name, {n for n in self.__dict__ if not n.startswith("_")})
             raise AttributeError(f"{self._name}: no such attribute. Received: {name}={describe(value)}. {hint}")
@@ -318,7 +359,8 @@ class Optimizer(Configurable):
     def _constructed(self) -> None:
         self._locked = True
 
-    def _checked(self, name: str, value: Any) -> Any:
+    def checked(self, name: str, value: Any) -> Any:
+        """Return `value` as the hyperparameter `name` holds it; raise ValueError or TypeError if it mustn't."""
         if isinstance(value, dict):
             value = schedules.registry.get(value)
         interval = self.ranges.get(name)
@@ -326,7 +368,7 @@ class Optimizer(Configurable):
             return bool(value)
         if interval == "bool":
             raise TypeError(f"{self._name}: {name} must be True or False. Received: {name}={describe(value)}")
-        if callable(value):
+        if callable(value) and not isinstance(value, type):
             return value
         return number(self._name, name, value, interval or "(-inf, inf)")
 
@@ -349,23 +391,20 @@ class Optimizer(Configurable):
             TypeError: If a hyperparameter is a bare callable, which no file can hold.
         """
         for name, value in self.hyperparameters.items():
-            if callable(value) and _saved(value) is None:
+            if callable(value) and described(value) is None:
                 raise TypeError(
                     f"{self._name}: only a minidl.schedules.Schedule can be described by a config. "
                     f"Received: {name}={describe(value)}"
                 )
         config = super().get_config()
         if self.hooks:
-            config["hooks"] = [{"class": type(hook).__name__, **hook.get_config()} for hook in self.hooks]
+            config["hooks"] = [describe_object(hook) for hook in self.hooks]
         return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make an optimizer, without state, from what `get_config` returned."""
-        from minidl.optimizers import hooks
-
-        arguments = {name: value for name, value in config.items() if name != "hooks"}
-        optimizer = cls(**arguments)
+        optimizer = cls(**{name: value for name, value in config.items() if name != "hooks"})
         optimizer.hooks = [hooks.registry.get(hook) for hook in config.get("hooks", [])]
         return optimizer
 
@@ -373,110 +412,59 @@ class Optimizer(Configurable):
         """Return a copy of everything that steps have made, keyed by the parameters' names.
 
         It holds "class", "iterations", "epoch", "hyperparameters" (numbers, and configs of schedules; None for
-        a bare callable) and "parameters": for each name its "t", its "slots" and what `prepare` "kept".
+        a bare callable), the configs of "hooks", and "parameters": for each name its "t", its "slots" and what
+        `prepare` "kept".
 
         Raises:
             ValueError: If two parameters have one name.
         """
-        names = [parameter.name for parameter in self._entries]
-        if len(set(names)) < len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise ValueError(f"{self._name}: parameters must have different names. Received twice: {', '.join(twice)}")
         return {
             "class": self._name,
             "iterations": self.iterations,
             "epoch": self.epoch,
-            "hyperparameters": {name: _saved(getattr(self, name)) for name in self._names},
-            "parameters": _copied(self._pending)
-            or {
-                parameter.name: {
-                    "t": entry.t,
-                    "kept": dict(entry.kept),
-                    "slots": {name: slot.copy() for name, slot in entry.slots.items()},
-                }
-                for parameter, entry in self._entries.items()
-            },
+            "hyperparameters": {name: described(value) for name, value in self.hyperparameters.items()},
+            "hooks": [describe_object(hook) for hook in self.hooks],
+            "parameters": copied(self._pending) or entries_dict(self._name, self._entries),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a copy of `state`, all or nothing: the next step continues exactly where it was taken.
 
         An optimizer that has no parameters yet keeps the state until `build` or the first `step`, and
-        checks it against the parameters then. Hyperparameters are set to the saved ones; a bare callable must be
-        given to this optimizer by its constructor, since no state holds it.
+        checks it against the parameters then. Hyperparameters and hooks are set to the saved ones; what no state
+        holds, a bare callable, and schedules and hooks of a user's own class, must be given to this optimizer before.
 
         Raises:
             ValueError: If class, names, slots or shapes don't fit; nothing is changed then.
         """
-        loaded = self._checked_state(state)
+        hyperparameters = check_state(self, state)
+        same = [describe_object(hook) for hook in self.hooks] == state["hooks"]
+        loaded_hooks = self.hooks if same else [hooks.registry.get(hook) for hook in state["hooks"]]
         if self._entries:
-            self._check_fit(state["parameters"], self._entries)
-            self._apply_state(state["parameters"], self._entries)
+            check_entries(self._name, state["parameters"], self._entries)
+            apply_entries(state["parameters"], self._entries)
         else:
-            self._pending = _copied(state["parameters"])
-        for name, value in loaded.items():
+            self._pending = copied(state["parameters"])
+        for name, value in hyperparameters.items():
             setattr(self, name, value)
-        self.iterations, self.epoch = state["iterations"], state["epoch"]
+        self.iterations, self.epoch, self.hooks = state["iterations"], state["epoch"], loaded_hooks
         self._forget_layout()
-
-    def _checked_state(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Return the hyperparameters that `state` sets; raise ValueError if it isn't a state of this class."""
-        parts = {"class", "iterations", "epoch", "hyperparameters", "parameters"}
-        if not isinstance(state, dict) or set(state) != parts or state["class"] != self._name:
-            raise ValueError(
-                f"{self._name}: the state must be one of {self._name}, with {sorted(parts)}. "
-                f"Received: {describe(state.get('class') if isinstance(state, dict) else state)}, "
-                f"{sorted(state) if isinstance(state, dict) else 'no dict'}"
-            )
-        integer(self._name, "iterations", state["iterations"])
-        integer(self._name, "epoch", state["epoch"])
-        for name, saved in state["parameters"].items():
-            if set(saved) != {"t", "kept", "slots"}:
-                raise ValueError(f"{self._name}: {name} must have t, kept and slots. Received: {sorted(saved)}")
-            integer(self._name, f"t of {name!r}", saved["t"])
-        if set(state["hyperparameters"]) != set(self._names):
-            raise ValueError(
-                f"{self._name}: the state must hold the hyperparameters {sorted(self._names)}. "
-                f"Received: {sorted(state['hyperparameters'])}"
-            )
-        loaded = {}
-        for name, value in state["hyperparameters"].items():
-            current = getattr(self, name)
-            if value is None and not callable(current):
-                raise ValueError(
-                    f"{self._name}: {name} was a callable, which a state can't hold; give the same one to this "
-                    f"optimizer before loading. Received: {name}={current!r}"
-                )
-            loaded[name] = current if value is None else self._checked(name, value)
-        return loaded
-
-    def _check_fit(self, saved: dict[str, Any], entries: dict[Parameter, Entry]) -> None:
-        names = {parameter.name for parameter in entries}
-        if len(names) < len(entries) or names != set(saved):
-            raise ValueError(
-                f"{self._name}: the state must hold exactly the parameters' names. "
-                f"Received: missing {sorted(names - set(saved))}, unknown {sorted(set(saved) - names)}"
-            )
-        for parameter, entry in entries.items():
-            have = {name: (slot.shape, str(slot.dtype)) for name, slot in entry.slots.items()}
-            got = {
-                name: (np.shape(slot), str(np.asarray(slot).dtype))
-                for name, slot in saved[parameter.name]["slots"].items()
-            }
-            if have != got:
-                raise ValueError(f"{self._name}: the slots of {parameter.name!r} must be {have}. Received: {got}")
-
-    @staticmethod
-    def _apply_state(saved: dict[str, Any], entries: dict[Parameter, Entry]) -> None:
-        for parameter, entry in entries.items():
-            source = saved[parameter.name]
-            entry.t, entry.kept = int(source["t"]), dict(source["kept"])
-            for name, slot in entry.slots.items():
-                slot[...] = source["slots"][name]
 
     # The layout is made of views: a copy finds its own anew.
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_signature": [], "_layout": [], "_seen": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        object.__setattr__(self, "_is_copy", True)
+
+    def _adopt(self, new: Sequence[Parameter]) -> None:
+        """Let a copy that was made without its parameters know those of the same names and shapes."""
+        mine = {parameter.name: parameter for parameter in self._entries}
+        if len(mine) == len(self._entries):
+            for parameter in new:
+                if parameter.name in mine and mine[parameter.name].shape == parameter.shape:
+                    self._entries[parameter] = self._entries.pop(mine[parameter.name])
 
 
 registry: Registry[Optimizer] = Registry("optimizer", Optimizer)
@@ -491,19 +479,3 @@ def _keywords(function: Any, skip_positional: bool) -> frozenset[str] | None:
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
     return frozenset(p.name for p in parameters if not (skip_positional and p.kind in _POSITIONAL))
-
-
-def _saved(value: Any) -> Any:
-    """Return a hyperparameter as a state holds it: a number, a schedule's config, None for a bare callable."""
-    if not callable(value):
-        return value
-    try:
-        return {"class": type(value).__name__, **value.get_config()}
-    except (AttributeError, TypeError):
-        return None
-
-
-def _copied(state: Any) -> Any:
-    if isinstance(state, dict):
-        return {key: _copied(value) for key, value in state.items()}
-    return state.copy() if isinstance(state, np.ndarray) else state

@@ -3,7 +3,7 @@
 A hook is put on an optimizer by `optimizer.hooks.append(ClipByGlobalNorm(1.0))`. Each step calls `before` of
 every hook, in their order, then the rule, then `after` of every hook, in their order. A hook gets the step's
 spans: `span.grad` is a copy of the gradient, never the caller's own, and `span.data` is what the rule reads
-and writes.
+and writes. A `before` that raises leaves the parameters as they were, if it left `span.data` alone.
 
     class MaxNorm(Hook):
         def after(self, spans):
@@ -28,7 +28,7 @@ class Hook(Configurable):
     """The base of all hooks; a subclass overrides `before`, `after` or both."""
 
     def before(self, spans: Sequence[Span]) -> None:
-        """Change gradients (or values) before the rule."""
+        """Change gradients before the rule."""
 
     def after(self, spans: Sequence[Span]) -> None:
         """Change values after the rule."""
@@ -120,7 +120,7 @@ class WeightDecay(Hook):
 
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
-            np.multiply(span.data, 1 - span.learning_rate * self.decay, out=span.data)
+            span.shrink *= 1 - span.learning_rate * self.decay
 
 
 def _norm(arrays: Sequence[np.ndarray[Any, Any]]) -> tuple[float, float]:

@@ -35,7 +35,11 @@ def probe(optimizer: Optimizer, kinds: Sequence[tuple[tuple[int, ...], np.dtype[
     trial = _Trial(optimizer)
     with np.errstate(all="ignore"):
         if not optimizer.elementwise:
-            smallest = {(len(shape), dtype): shape for shape, dtype in sorted(kinds, key=lambda k: -math.prod(k[0]))}
+            smallest = {
+                (len(shape), dtype): shape
+                for shape, dtype in sorted(kinds, key=lambda k: -math.prod(k[0]))
+                if 0 not in shape
+            }
             for (_, dtype), shape in smallest.items():
                 w, one, two = rng.standard_normal((3, *shape)).astype(dtype)
                 trial.run(np.asarray(w), np.asarray(one), np.asarray(two))
@@ -81,7 +85,7 @@ class _Trial:
         for array in inputs:
             array.flags.writeable = False
         try:
-            results = self.optimizer.update(*inputs, **self.optimizer._wanted("update", values))
+            results = self.optimizer._apply(inputs, values)
         except ValueError as error:
             if "read-only" not in str(error):
                 raise
@@ -89,21 +93,18 @@ class _Trial:
                 f"{self.name}: update must not write to its arguments, but return new arrays: "
                 f"`m = beta * m + ...`, not `m *= beta`. Received: {error}"
             ) from error
-        if not isinstance(results, tuple):
-            results = (results,)
         expected = [inputs[0], *inputs[2:]]
         names = ("w", *self.optimizer.slots)
         if len(results) != len(expected):
             raise TypeError(f"{self.name}: update must return {', '.join(names)}. Received: {len(results)} results")
         for name, before, after in zip(names, expected, results, strict=True):
-            if np.shape(after) != before.shape or np.asarray(after).dtype != before.dtype:
-                after = np.asarray(after)
+            if after.shape != before.shape or after.dtype != before.dtype:
                 raise TypeError(
                     f"{self.name}: update must return {name} as it came, {before.dtype} of shape {before.shape}. "
                     f"Received: {after.dtype} of shape {after.shape}. A NumPy scalar such as np.sqrt(2.0) widens "
                     f"float32 arrays; float(np.sqrt(2.0)) or math.sqrt(2.0) doesn't"
                 )
-        return [np.array(result) for result in results]
+        return results
 
     def compare_pieces(self, w: NDArray[Any], *gradients: NDArray[Any]) -> None:
         whole = self.run(w, *gradients)

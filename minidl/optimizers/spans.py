@@ -32,6 +32,7 @@ class Span:
             vector (a parameter that isn't contiguous keeps its shape); otherwise the one parameter's array.
         grad: The gradient alike. With hooks it is a copy, which they may change.
         learning_rate: The rate of this step, the parameters' multiplier included.
+        shrink: What the values are multiplied by right before the rule; a hook's `before` may change it.
     """
 
     def __init__(self, parameters: list[Parameter], entries: list[Entry], elementwise: bool, scratch: bool) -> None:
@@ -39,6 +40,7 @@ class Span:
         self.entries = entries
         self.multiplier = parameters[0].learning_rate_multiplier
         self.learning_rate = 0.0
+        self.shrink = 1.0
         self.t = entries[0].t
         self.source_data, self.source_grad = _memory(parameters, elementwise)
         dtype = compute_dtype(parameters[0])
@@ -74,6 +76,7 @@ class Span:
 
     def load(self) -> None:
         """Bring what the rule sees up to date with the parameters."""
+        self.shrink = 1.0
         if self.data is not self.source_data:
             np.copyto(self.data, self.source_data)
         if self.grad is not self.source_grad:
@@ -101,7 +104,7 @@ def lay_out(
     for parameter in parameters:
         if groups and elementwise and _equals(groups[-1][-1], parameter, entries):
             groups[-1].append(parameter)
-        else:
+        elif elementwise or parameter.size:  # what has no entries is nothing to a rule for whole tensors
             groups.append([parameter])
     return [Span(group, [entries[parameter] for parameter in group], elementwise, scratch) for group in groups]
 
