@@ -86,6 +86,12 @@ def test_a_run_that_diverges_is_a_result(tmp_path: Path, capsys: pytest.CaptureF
     assert "adam" in rows(out)
     runs = json.loads((tmp_path / "results.json").read_text())["runs"]
     assert [run["diverged"] for run in runs] == [1, None]
+    assert runs[0]["test_loss"] is None
+
+
+def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    main([*QUICK, "--optimizers", "gd"])
+    assert rows(capsys.readouterr().out)["sgd"][1] == "0.1"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +114,10 @@ def test_a_run_that_diverges_is_a_result(tmp_path: Path, capsys: pytest.CaptureF
         ("compare --hidden 5,x", "--hidden must be integers of at least 1, separated by commas. Received: '5,x'"),
         ("compare --seeds 0", "--seeds must be a positive integer. Received: '0'"),
         ("compare --seeds 1,-2", "--seeds must be integers of at least 0, separated by commas. Received: '1,-2'"),
+        ("compare --seeds 1,1", "--seeds must be different. Received: '1,1'"),
+        ("compare --optimizers sgd,gd", "--optimizers must be different. Received: sgd twice"),
+        ("compare --learning-rate 0.1,0.2", "--learning-rate must be given once for all. Received: 0.1,0.2"),
+        ("compare --out /dev/null", "--out must be a folder. Received: '/dev/null', a file"),
         ("compare --speed 3", "unrecognized arguments: --speed 3"),
         ("compare --out /dev/null/x", "Not a directory"),
         ("", "the following arguments are required: command"),

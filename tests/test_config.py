@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import Sequential, initializers, layers, losses, metrics, regularizers
+from minidl import Sequential, initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from minidl.config import Checked, Configurable, Registry
 from minidl.validation import Interval, choice, describe, integer, nearest, number
 
@@ -338,3 +338,17 @@ def test_describe_is_short():
     assert describe("x" * 118) == repr("x" * 118)
     assert len(describe(list(range(10_000)))) == 120
     assert describe(list(range(10_000))).endswith("...")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: optimizers.SGD(momentum=0.9), "See the classes Momentum and Nesterov"),
+        (lambda: optimizers.Adam(weight_decay=0.1), "Put the hook WeightDecay"),
+        (lambda: optimizers.Adam(clipnorm=1.0), "Put the hook ClipByGlobalNorm"),
+        (lambda: schedules.CosineDecay(0.1, 50), "By keyword only: decay_steps, final, every"),
+    ],
+)
+def test_habits_from_elsewhere_are_shown_the_way(make, says):
+    with pytest.raises(TypeError, match=says):
+        make()

@@ -283,7 +283,7 @@ def test_a_schedule_that_leaves_the_range_is_refused_when_it_is_used(value):
     before = everything(optimizer, parameters)
     with pytest.raises((TypeError, ValueError), match=r"Adam: beta_2 must be .*Received: beta_2="):
         optimizer.step(parameters)
-    with pytest.raises((TypeError, ValueError), match="beta_2"):
+    with pytest.raises((TypeError, ValueError), match=r"beta_2"):
         optimizer.current("beta_2")
     assert everything(optimizer, parameters) == before
 
@@ -421,7 +421,7 @@ def test_a_step_of_nothing_counts_and_any_iterable_serves():
 
 def test_a_multiplier_without_a_learning_rate_is_refused():
     rule = make_rule(lambda w, g: w - g)
-    with pytest.raises(ValueError, match="Rule: has no learning_rate"):
+    with pytest.raises(ValueError, match=r"Rule: has no learning_rate"):
         rule().step([Parameter(np.ones(2), learning_rate_multiplier=0.5)])
 
 
@@ -516,7 +516,7 @@ def test_a_bare_callable_is_not_saved_and_must_be_there_before_loading():
     state = optimizer.state_dict()
     assert state["hyperparameters"] == {"learning_rate": None}
     other = SGD(0.5)
-    with pytest.raises(ValueError, match="SGD: learning_rate was a callable"):
+    with pytest.raises(ValueError, match=r"SGD: learning_rate was a callable"):
         other.load_state_dict(state)
     assert (other.learning_rate, other.iterations) == (0.5, 0)
     other = SGD(rate)
@@ -588,7 +588,7 @@ def test_a_state_loaded_unbuilt_is_checked_when_the_parameters_come():
         other = Adam()
         other.load_state_dict(optimizer.state_dict())
         before = bits([p.data for p in wrong])
-        with pytest.raises(ValueError, match="Adam: the"):
+        with pytest.raises(ValueError, match=r"Adam: the"):
             steps(other, wrong, [0])
         assert bits([p.data for p in wrong]) == before
         assert (other.iterations, other.state) == (3, {})
@@ -902,7 +902,7 @@ def test_the_probe_refuses_a_rule_that_is_not_elementwise(what, dtype):
 
 @pytest.mark.parametrize("rate", [0.1, 0.0, 1e-12, Warmup(0.1, warmup_steps=5)], ids=repr)
 def test_the_probe_is_not_blinded_by_the_rate_of_the_first_step(rate):
-    with pytest.raises(TypeError, match="isn't elementwise"):
+    with pytest.raises(TypeError, match=r"isn't elementwise"):
         make_rule(normalised)(learning_rate=rate).build(parameters_of())
 
 
@@ -912,7 +912,7 @@ def test_the_probe_refuses_a_rule_that_writes_to_its_inputs(what, elementwise):
     parameters = parameters_of()
     before = bits([(p.data, p.grad) for p in parameters])
     optimizer = make_rule(in_place(what), ("m",), elementwise=elementwise)()
-    with pytest.raises(TypeError, match="Rule: update must not write to its arguments, but return new arrays"):
+    with pytest.raises(TypeError, match=r"Rule: update must not write to its arguments, but return new arrays"):
         optimizer.step(parameters)
     assert bits([(p.data, p.grad) for p in parameters]) == before
     assert (optimizer.iterations, optimizer.state) == (0, {})
@@ -956,13 +956,13 @@ def test_the_probe_refuses_what_update_returns_or_asks_for(update, message):
 
 
 def test_a_class_is_refused_whose_update_is_no_static_function_or_takes_other_slots():
-    with pytest.raises(TypeError, match="Rule: update must be a @staticmethod"):
+    with pytest.raises(TypeError, match=r"Rule: update must be a @staticmethod"):
         type(Optimizer)("Rule", (Optimizer,), {"update": lambda self, w, g: w - g})
-    with pytest.raises(TypeError, match="Rule: prepare must be a @staticmethod"):
+    with pytest.raises(TypeError, match=r"Rule: prepare must be a @staticmethod"):
         make_rule(lambda w, g: w - g, prepare=lambda self, t: {})
     with pytest.raises(TypeError, match=r"Rule: update must take w, g and the slots \('m',\)"):
         make_rule(lambda w, g: w - g, ("m",))
-    with pytest.raises(TypeError, match="Rule: update must take w, g and the slots"):
+    with pytest.raises(TypeError, match=r"Rule: update must take w, g and the slots"):
         make_rule(lambda w, g, m: (w - g, m), "m")
 
 
@@ -1018,3 +1018,115 @@ def test_a_rule_may_return_views_of_its_inputs(what, elementwise, flat):
             parameter.grad[...] = np.nan
         for parameter, arrays in zip(parameters, expected, strict=True):
             assert bits([parameter.data, *optimizer.state[parameter].values()]) == bits(list(arrays))
+
+
+# Copies, names and hooks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))])
+@each_layout
+def test_a_copy_made_alone_goes_on_with_parameters_of_the_same_names(copied, flat):
+    parameters, optimizer = parameters_of(flat=flat), Adam(0.1)
+    steps(optimizer, parameters, range(3))
+    twins, twin = copy.deepcopy(parameters), copied(optimizer)
+    steps(optimizer, parameters, range(3, 6))
+    steps(twin, twins, range(3, 6))
+    assert everything(twin, twins) == everything(optimizer, parameters)
+    assert len(twin.state) == len(parameters)
+
+
+def test_a_copy_made_alone_does_not_adopt_what_has_another_shape():
+    optimizer = Adam(0.1)
+    steps(optimizer, parameters_of([(3,)]), [0])
+    twin, others = copy.deepcopy(optimizer), parameters_of([(4,)])
+    steps(twin, others, [0])
+    assert [twin.steps(p) for p in others] == [1]
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "t"])
+def test_prepare_cannot_take_a_name_that_is_taken(name):
+    rule = make_rule(
+        lambda w, g, *, learning_rate: w - learning_rate * g,
+        prepare=staticmethod(lambda t, *, learning_rate: {name: learning_rate / 2}),
+    )
+    with pytest.raises(TypeError, match=f"prepare must give its results names of their own. Received: '{name}'"):
+        steps(rule(learning_rate=0.1), parameters_of(), [0])
+
+
+@pytest.mark.parametrize("name", ["t", "epoch", "iterations", "hooks", "applied", "state", "slots", "step", "current"])
+def test_a_hyperparameter_cannot_have_the_engines_names(name):
+    with pytest.raises(TypeError, match=f"a hyperparameter must have a name of its own. Received: '{name}'"):
+        make_rule(lambda w, g: w - g)(**{name: 0.5})
+
+
+@pytest.mark.parametrize("wrong", [["l2"], [3], [WeightDecay], WeightDecay(0.1), "l2"])
+def test_what_is_no_hook_is_refused_before_anything_changed(wrong):
+    parameters, optimizer = parameters_of(), SGD(0.1)
+    before = bits([p.data for p in parameters])
+    with pytest.raises(TypeError, match=r"SGD: hooks must be a list of instances of Hook"):
+        optimizer.hooks = wrong
+    if isinstance(wrong, list):
+        optimizer.hooks += wrong[:0]
+        optimizer.hooks.append(wrong[0])
+        with pytest.raises(TypeError, match=r"SGD: hooks must be a list of instances of Hook"):
+            steps(optimizer, parameters, [0])
+    assert bits([p.data for p in parameters]) == before
+
+
+def test_a_hook_that_raises_leaves_weights_undecayed():
+    class Fails(Hook):
+        def before(self, spans):
+            raise RuntimeError("enough")
+
+    parameters, optimizer = parameters_of(), Adam(0.1)
+    optimizer.hooks = [WeightDecay(0.5), Fails()]
+    before = bits([p.data for p in parameters])
+    with pytest.raises(RuntimeError, match=r"enough"):
+        steps(optimizer, parameters, [0])
+    assert bits([p.data for p in parameters]) == before
+    optimizer.hooks = []
+    steps(optimizer, parameters, [0])  # and what failed left nothing behind
+    twins, twin = parameters_of(), Adam(0.1)
+    steps(twin, twins, [0])
+    assert bits([p.data for p in parameters]) == bits([p.data for p in twins])
+
+
+def test_hooks_are_part_of_the_state():
+    parameters, optimizer = parameters_of(), Adam(0.1)
+    optimizer.hooks = [ClipByGlobalNorm(0.5), WeightDecay(0.1)]
+    steps(optimizer, parameters, range(2))
+    loaded, twins = Adam(), copy.deepcopy(parameters)
+    loaded.load_state_dict(optimizer.state_dict())
+    assert repr(loaded) == repr(optimizer)
+    steps(optimizer, parameters, range(2, 4))
+    steps(loaded, twins, range(2, 4))
+    assert bits([p.data for p in twins]) == bits([p.data for p in parameters])
+
+
+@pytest.mark.parametrize("wrong", [Parameter(np.ones(2)), [np.ones(2)], [None], "ab"])
+def test_a_step_of_what_are_no_parameters_is_refused(wrong):
+    with pytest.raises(TypeError, match=r"SGD: a step needs a list of parameters"):
+        SGD().step(wrong)
+
+
+def test_a_parameter_that_an_update_spoilt_is_named_as_the_cause():
+    rule = make_rule(lambda w, g: w - np.divide(g, np.abs(g)))
+    parameter, optimizer = Parameter(np.ones(2), "w"), rule()
+    parameter.grad = [1.0, 0.0]
+    with np.errstate(invalid="ignore"):
+        optimizer.step([parameter])
+    parameter.grad = [math.nan, 1.0]
+    with pytest.raises(FloatingPointError, match=r"'w'.*the parameter itself isn't finite any more: an earlier update"):
+        optimizer.step([parameter])
+
+
+def test_the_probe_runs_once_a_parameter_not_once_a_layout(monkeypatch):
+    from minidl.optimizers import base
+
+    probed = []
+    monkeypatch.setattr(base, "probe", lambda optimizer, kinds: probed.append(len(kinds)))
+    parameters, optimizer = parameters_of(), SGD(0.1)
+    for trainable in (True, False, True):
+        parameters[0].trainable = trainable
+        steps(optimizer, parameters, [0])
+    assert probed == [len(parameters)]

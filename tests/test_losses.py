@@ -433,3 +433,39 @@ def test_a_users_own_loss():
         Quartic()([1], [[1.0]])
     with pytest.raises(NotImplementedError):
         losses.Loss()([1.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("method", "made"),
+    [
+        ("per_sample", lambda y_true, y_pred: (y_pred - y_true) ** 2),
+        ("per_sample", lambda y_true, y_pred: ((y_pred - y_true) ** 2).mean()),
+        ("per_sample_gradient", lambda y_true, y_pred: (y_pred - y_true)[:, 0]),
+        ("per_sample_gradient", lambda y_true, y_pred: 0),
+    ],
+)
+def test_a_loss_of_ones_own_must_keep_to_the_shapes(method, made):
+    right = {
+        "per_sample": lambda y_true, y_pred: ((y_pred - y_true) ** 2)[:, 0],
+        "per_sample_gradient": lambda y_true, y_pred: 2 * (y_pred - y_true),
+    }
+    methods = {name: lambda self, *a, f=f: f(*a) for name, f in {**right, method: made}.items()}
+    own = type("Own", (losses.Loss,), methods)()
+    shape = {"per_sample": r"\(4,\)", "per_sample_gradient": r"\(4, 1\)"}[method]
+    with pytest.raises(ValueError, match=rf"Own: {method} must return shape {shape}"):
+        own.value_and_gradient(np.zeros((4, 1)), np.ones((4, 1)), [1, 2, 3, 4])
+
+
+def test_predictions_that_do_not_sum_to_1_are_refused():
+    with pytest.raises(ValueError, match=r"SparseCategoricalCrossentropy: each sample's predictions must sum to 1"):
+        losses.SparseCategoricalCrossentropy()([0, 1], [[0.9, 0.9], [0.2, 0.3]])
+
+
+def test_only_labels_that_are_whole_are_told_to_become_integers():
+    with pytest.raises(ValueError, match=r"targets must be integers\. Received"):
+        losses.SparseCategoricalCrossentropy()([0.5, 1.0], [[0.5, 0.5]] * 2)
+
+
+def test_a_mean_error_has_no_logits():
+    with pytest.raises(TypeError, match="MeanSquaredError: can't be computed from logits"):
+        losses.MeanSquaredError().on_logits()

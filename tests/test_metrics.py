@@ -210,3 +210,14 @@ def test_a_users_own_metrics():
     for call in (metrics.Metric(name="m").result, metrics.Metric(name="m").reset):
         with pytest.raises(NotImplementedError):
             call()
+
+
+def test_a_metric_of_ones_own_must_give_one_value_a_sample():
+    class Own(metrics.MeanMetric):
+        def values(self, y_true, y_pred):
+            return np.abs(y_pred - y_true)
+
+    with pytest.raises(
+        ValueError, match=r"Own: values must return shape \(3,\), one for each sample. Received: shape \(3, 1\)"
+    ):
+        Own(name="own").update(np.zeros((3, 1)), np.ones((3, 1)))

@@ -257,19 +257,19 @@ def test_a_model_is_built_once():
 
 
 def test_without_layers_or_shape_it_says_so():
-    with pytest.raises(RuntimeError, match="Sequential: has no layers"):
+    with pytest.raises(RuntimeError, match=r"Sequential: has no layers"):
         Sequential([Input((4,))]).forward(X)
-    with pytest.raises(RuntimeError, match="no shape before it is built"):
+    with pytest.raises(RuntimeError, match=r"no shape before it is built"):
         Sequential().output_shape  # noqa: B018
-    with pytest.raises(RuntimeError, match="must be built before its summary"):
+    with pytest.raises(RuntimeError, match=r"must be built before its summary"):
         Sequential([Dense(3)]).summary()
-    with pytest.raises(RuntimeError, match="must be built before it can be frozen"):
+    with pytest.raises(RuntimeError, match=r"must be built before it can be frozen"):
         Sequential([Dense(3)]).trainable = False
 
 
 def test_a_build_that_fails_can_be_repeated():
     model = Sequential([Dense(3), Softmax(axis=2)], seed=0)
-    with pytest.raises(ValueError, match="axis must be one of the 1 axes"):
+    with pytest.raises(ValueError, match=r"axis must be one of the 1 axes"):
         model.forward(X)
     assert not model.built
     assert not any(layer.built for layer in model.layers)
@@ -308,13 +308,13 @@ def test_a_layer_can_be_in_one_place_only():
 
 def test_a_refused_model_leaves_its_layers_free():
     first, second = Dense(3), Dense(2)
-    with pytest.raises(ValueError, match="again") as refusal:  # its traceback holds the model, as in a notebook
+    with pytest.raises(ValueError, match=r"again") as refusal:  # its traceback holds the model, as in a notebook
         Sequential([first, second, first])
     assert len(Sequential([second, first]).layers) == 2
     assert (second.name, first.name) == ("dense", "dense_1")
     assert refusal.tb is not None
     third = Dense(3)
-    with pytest.raises(ValueError, match="again"):
+    with pytest.raises(ValueError, match=r"again"):
         Sequential([Input((4,)), third, third])
     assert not third.built
     assert Sequential([Input((9,)), third]).parameters[0].shape == (9, 3)
@@ -335,7 +335,7 @@ def test_a_refused_layer_changes_nothing():
         assert layer.name == name
     assert not refused["axis must be"].built
     for wrong in ("relu", None, Dense, ReLU):
-        with pytest.raises(TypeError, match="a layer must be an instance of Layer"):
+        with pytest.raises(TypeError, match=r"a layer must be an instance of Layer"):
             model.add(wrong)
     assert same_arrays(model.state_dict(), same.state_dict())
     for twin in (model, same):  # and what comes next draws as if nothing had been tried
@@ -394,7 +394,7 @@ def test_a_model_grows_again_once_the_one_around_it_is_gone():
 
 def test_a_model_cannot_be_inside_itself():
     model = Sequential([Dense(3)])
-    with pytest.raises(ValueError, match="one place of one model only"):
+    with pytest.raises(ValueError, match=r"one place of one model only"):
         model.add(model)
     inner = Sequential()
     model.add(inner)
@@ -795,3 +795,53 @@ def test_inner_models_do_not_lose_input_gradients_that_others_need():
         parameter.grad = np.full(parameter.shape, np.nan)
     model.backward_part(dy, input_gradient=False)
     assert same_arrays([p.grad for p in model.parameters], expected)
+
+
+def test_a_shallow_copy_is_refused():
+    with pytest.raises(TypeError, match=r"Sequential: a shallow copy would share its parameters; use copy.deepcopy"):
+        copy.copy(small())
+
+
+def test_the_layers_are_changed_by_add_alone():
+    model = small()
+    with pytest.raises(AttributeError):
+        model.layers.pop()
+    with pytest.raises(AttributeError):
+        model.layers = []
+
+
+def test_a_copy_of_a_layer_gets_a_free_name_unless_it_was_named_by_hand():
+    model = small()
+    model.add(
+        copy.deepcopy(model.layers[-1]) if model.layers[-1].output_shape == model.layers[-1].input_shape else ReLU()
+    )
+    other = Sequential([Input((4,)), Dense(4), Dense(4, name="mine")])
+    other.add(copy.deepcopy(other.layers[0]))
+    assert [layer.name for layer in other.layers] == ["dense", "mine", "dense_1"]
+    with pytest.raises(ValueError, match=r"different names. Received: 'mine' again"):
+        other.add(copy.deepcopy(other.layers[1]))
+
+
+def test_a_multiplier_can_be_set_for_a_whole_layer():
+    model = small()
+    model.layers[0].learning_rate_multiplier = 0.25
+    assert [p.learning_rate_multiplier for p in model.parameters][:2] == [0.25, 0.25]
+    assert model.layers[0].learning_rate_multiplier == 0.25
+    with pytest.raises(ValueError, match=r"different multipliers"):
+        _ = model.learning_rate_multiplier
+    with pytest.raises(RuntimeError, match=r"must be built before it gets a multiplier"):
+        Dense(3).learning_rate_multiplier = 2.0
+
+
+def test_softmax_over_one_output_is_refused():
+    with pytest.raises(ValueError, match=r"softmax over one entry is always 1; for one output use sigmoid"):
+        Sequential([Input((4,)), Dense(1, "softmax")])
+
+
+def test_what_a_layer_remembers_is_not_copied_with_it():
+    model = Sequential([Input((4,)), Dense(3, "relu")], seed=0)
+    small_size = len(pickle.dumps(model))
+    model.forward(np.ones((10_000, 4)))
+    assert len(pickle.dumps(model)) == small_size
+    with pytest.raises(RuntimeError, match=r"backward needs a forward before it"):
+        copy.deepcopy(model).backward(np.ones((10_000, 3)))

@@ -23,8 +23,8 @@ FIRST = {
 
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_costs_are_those_printed(name):
-    costs, _ = notebook.run(name, 1001)
-    assert len(costs) == 1001
+    costs, _ = notebook.run(name, 2000)
+    assert len(costs) == 2000
     assert [f"{cost:.6f}" for cost in costs[::1000]] == FIRST[name] == notebook.PRINTED[name].split()[:2]
 
 

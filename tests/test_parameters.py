@@ -70,7 +70,7 @@ def test_refuses_what_is_not_floating_point(data):
 def test_refuses_read_only_arrays():
     array = np.ones(3)
     array.flags.writeable = False
-    with pytest.raises(ValueError, match="Parameter 'kernel': data must be writable"):
+    with pytest.raises(ValueError, match=r"Parameter 'kernel': data must be writable"):
         Parameter(array, name="kernel")
 
 
@@ -118,16 +118,16 @@ def test_assigning_what_is_no_real_number_is_refused(what, shape, value):
     ("value", "error"), [(-0.1, ValueError), (np.nan, ValueError), (np.inf, ValueError), ("1", TypeError)]
 )
 def test_the_multiplier_has_a_range(value, error):
-    with pytest.raises(error, match="Parameter 'w': learning_rate_multiplier must be"):
+    with pytest.raises(error, match=r"Parameter 'w': learning_rate_multiplier must be"):
         Parameter(np.ones(2), "w", learning_rate_multiplier=value)
     parameter = Parameter(np.ones(2), "w", learning_rate_multiplier=0.5)
-    with pytest.raises(error, match="learning_rate_multiplier must be"):
+    with pytest.raises(error, match=r"learning_rate_multiplier must be"):
         parameter.learning_rate_multiplier = value
     assert parameter.learning_rate_multiplier == 0.5
 
 
 def test_an_unknown_argument_names_the_nearest():
-    with pytest.raises(TypeError, match="Did you mean 'trainable'"):
+    with pytest.raises(TypeError, match=r"Did you mean 'trainable'"):
         Parameter(np.ones(2), trainble=False)
 
 
@@ -214,3 +214,19 @@ def test_copies_are_independent_and_connected_among_themselves(way, flat):
         storage.data[...] = 8
         assert all(np.all(twin.data == 8) for twin in twins)
         check(parameters, values, gradients)
+
+
+def test_an_unknown_attribute_is_refused_with_a_hint():
+    parameter = Parameter(np.ones(2), "w")
+    with pytest.raises(
+        AttributeError, match=r"'w': no such attribute. Received: trainble=False. Did you mean 'trainable'"
+    ):
+        parameter.trainble = False
+    with pytest.raises(TypeError, match=r"'w': trainable must be True or False. Received: 'no'"):
+        parameter.trainable = "no"
+    assert parameter.trainable is True
+
+
+def test_bytes_in_foreign_order_are_refused():
+    with pytest.raises(TypeError, match=r"data must be floating point. Received: >f8"):
+        Parameter(np.ones(2, ">f8"))

@@ -56,9 +56,7 @@ def test_mistakes_are_named() -> None:
         ValueError, match=r"column must be one of the history. Received: column='los'.*Did you mean 'loss'"
     ):
         plotting.plot_curves({"a": history(1)}, "los", ax=Figure().subplots())
-    with pytest.raises(
-        ValueError, match=r"histories must be a History, or a dict of at least one name. Received: \{\}"
-    ):
+    with pytest.raises(ValueError, match=r"must be a History, or a dict of at least one name. Received: \{\}"):
         plotting.plot_curves({})
     for wrong in ({"a": []}, {"a": {"loss": [1]}}, {"a": [history(1), 3]}):
         with pytest.raises(ValueError, match=r"each name must have a History, or a list of them. Received: 'a'"):

@@ -6,13 +6,14 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minidl import Sequential, Trainer, layers, losses, metrics, optimizers, regularizers, schedules
+from minidl import History, Sequential, Trainer, layers, losses, metrics, optimizers, regularizers, schedules
 from minidl.callbacks import Callback, Lambda
 
 close = partial(np.testing.assert_allclose, rtol=0, atol=1e-12)
@@ -762,3 +763,74 @@ def test_a_copy_is_connected_independent_and_goes_on_the_same(duplicate, compile
     train(twin)
     np.testing.assert_equal(state(twin), state(trainer))
     assert not np.array_equal(before[0], weights(twin.model))
+
+
+# Epochs, own steps and blame -------------------------------------------------------------------------------
+
+
+def test_epochs_go_on_in_a_new_trainer_with_the_optimizers_state():
+    rate = schedules.InverseTimeDecay(0.1, decay_rate=1.0)
+    whole, first = regressor(optimizer=optimizers.Adam(rate)), regressor(optimizer=optimizers.Adam(rate))
+    whole.fit(X, Y, batch_size=5, epochs=4, verbose=0)
+    first.fit(X, Y, batch_size=5, epochs=2, verbose=0)
+    model, optimizer = mlp(seed=1), optimizers.Adam()
+    model.load_state_dict(first.model.state_dict())
+    optimizer.load_state_dict(first.optimizer.state_dict())
+    second = Trainer(model, optimizer, "mse", ["mae"], seed=first.seed)
+    history = second.fit(X, Y, batch_size=5, epochs=2, verbose=0)
+    assert (history.epoch, second.epoch, optimizer.epoch) == ([2, 3], 4, 4)
+    same(weights(model), weights(whole.model))
+    assert first.history.history["loss"] + history.history["loss"] == whole.history.history["loss"]
+    again = Trainer(model, optimizer, "mse")  # as compiling anew does
+    assert again.epoch == 4
+
+
+def test_a_step_in_a_callback_leaves_the_epochs_means_alone():
+    trainer, alone = regressor(optimizer=optimizers.SGD(0.0)), regressor(optimizer=optimizers.SGD(0.0))
+    look = Lambda(on_train_batch_end=lambda *arguments: trainer.step(XV, YV))
+    history = trainer.fit(X, Y, batch_size=5, callbacks=[look], verbose=0)
+    assert history == alone.fit(X, Y, batch_size=5, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_data_that_are_not_finite_are_blamed(name):
+    data = {"x": X.copy(), "y": Y.copy()}
+    data[name][3] = np.nan
+    with pytest.raises(FloatingPointError, match=f"The data are to blame: {name} of this step isn't finite"):
+        regressor().fit(**data, verbose=0)
+
+
+def test_class_weights_do_not_reach_the_validation_part():
+    options = {"validation_split": 0.5, "shuffle": False, "verbose": 0}
+    plain = Trainer(mlp(layers.Dense(3, "softmax")), optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    weighted = Trainer(mlp(layers.Dense(3, "softmax")), optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    first = plain.fit(X, LABELS, **options).history
+    second = weighted.fit(X, LABELS, class_weight={0: 9, 1: 1, 2: 1}, **options).history
+    assert first["val_loss"] == second["val_loss"]
+    assert first["loss"] != second["loss"]
+
+
+def test_a_split_of_a_memory_map_is_not_read_into_memory(tmp_path):
+    path = tmp_path / "x.bin"
+    np.memmap(path, np.float32, "w+", shape=(200_000, 50)).flush()
+    x = np.memmap(path, np.float32, "r", shape=(200_000, 50))
+    model = Sequential([layers.Input((50,)), layers.Dense(1)], seed=0)
+    trainer = Trainer(model, "sgd", "mse")
+    tracemalloc.start()
+    trainer.fit(x, np.zeros((200_000, 1), np.float32), batch_size=50_000, validation_split=0.1, verbose=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < x.nbytes / 2
+
+
+def test_metrics_may_be_none_as_in_keras():
+    model = mlp()
+    model.compile("sgd", "mse", metrics=None)
+    assert isinstance(model.fit(X, Y, verbose=0), History)
+
+
+def test_validation_data_that_do_not_fit_are_refused_before_the_first_step():
+    trainer = regressor()
+    with pytest.raises(ValueError, match="targets must have the shape of the predictions"):
+        trainer.fit(X, Y, validation_data=(XV, YV[:, 0]), verbose=0)
+    assert trainer.optimizer.iterations == 0
