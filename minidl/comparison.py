@@ -61,12 +61,12 @@ def _digits() -> Task:
         batch_size=20,
         rates={
             "sgd": 0.3,
-            "momentum": 0.03,
-            "nesterov": 0.01,
+            "momentum": 0.01,
+            "nesterov": 0.03,
             "adagrad": 0.03,
-            "rmsprop": 0.001,
-            "adadelta": 1.0,
-            "adam": 0.003,
+            "rmsprop": 0.0003,
+            "adadelta": 3.0,
+            "adam": 0.001,
         },
     )
 
@@ -85,8 +85,8 @@ def _moons() -> Task:
         batch_size=20,
         rates={
             "sgd": 0.1,
-            "momentum": 0.01,
-            "nesterov": 0.01,
+            "momentum": 0.03,
+            "nesterov": 0.03,
             "adagrad": 0.1,
             "rmsprop": 0.003,
             "adadelta": 1.0,
