@@ -77,6 +77,11 @@ class Configurable(metaclass=Checked):
         return cls(**config)
 
     @classmethod
+    def takes_any_argument(cls) -> bool:
+        """Tell whether the constructor takes arguments of any name."""
+        return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.__init__).parameters.values())
+
+    @classmethod
     def _arguments(cls) -> dict[str, inspect.Parameter]:
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
         return {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}

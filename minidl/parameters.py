@@ -178,8 +178,11 @@ def flatten(parameters: Iterable[Parameter]) -> None:
 
     Raises:
         TypeError: If they are of different dtypes.
+        ValueError: If one is given twice.
     """
     parameters = tuple(parameters)
+    if len(set(parameters)) < len(parameters):
+        raise ValueError(f"flatten: a parameter must be given once. Received: {[p.name for p in parameters]}")
     dtypes = {parameter.dtype for parameter in parameters}
     if len(dtypes) > 1:
         received = ", ".join(f"{p.name}: {p.dtype}" for p in parameters)

@@ -33,12 +33,15 @@ class Schedule(Configurable):
     every = "step"
 
     def __call__(self, index: int) -> float:
-        """Return the value at `index`, the number of steps or epochs done.
+        """Return the value at `index`, the number of steps or epochs done; infinity beyond the range of numbers.
 
         Raises:
             ValueError: If `index` is negative.
         """
-        return self.value(integer(type(self).__name__, "index", index))
+        try:
+            return self.value(integer(type(self).__name__, "index", index))
+        except OverflowError:
+            return math.inf
 
     def value(self, index: int) -> float:
         """Return the value at an `index` that has been checked."""

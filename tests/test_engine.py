@@ -1130,3 +1130,16 @@ def test_the_probe_runs_once_a_parameter_not_once_a_layout(monkeypatch):
         parameters[0].trainable = trainable
         steps(optimizer, parameters, [0])
     assert probed == [len(parameters)]
+
+
+def test_a_rule_without_a_constructor_round_trips_too():
+    rule = make_rule(lambda w, g, *, learning_rate: w - learning_rate * g)
+    optimizer = rule(learning_rate=StepDecay(0.5, step_size=2))
+    assert repr(rule.from_config(optimizer.get_config())) == repr(optimizer)
+
+
+@pytest.mark.parametrize("name", ["iterations", "epoch"])
+@pytest.mark.parametrize("wrong", [-1, 1.5, "2"])
+def test_counts_are_counts(name, wrong):
+    with pytest.raises((TypeError, ValueError), match=f"SGD: {name} must be a non-negative integer"):
+        setattr(SGD(), name, wrong)

@@ -230,3 +230,9 @@ def test_an_unknown_attribute_is_refused_with_a_hint():
 def test_bytes_in_foreign_order_are_refused():
     with pytest.raises(TypeError, match=r"data must be floating point. Received: >f8"):
         Parameter(np.ones(2, ">f8"))
+
+
+def test_a_parameter_cannot_be_flattened_twice_over():
+    parameter = Parameter(np.ones(2), "w")
+    with pytest.raises(ValueError, match="flatten: a parameter must be given once"):
+        flatten([parameter, parameter])

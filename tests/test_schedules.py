@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from minidl import schedules
+from minidl.optimizers import SGD
 from minidl.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -196,3 +197,12 @@ def test_a_schedule_of_ones_own_needs_one_method():
         own(-1)
     with pytest.raises(NotImplementedError):
         Schedule()(0)
+
+
+def test_growth_beyond_all_numbers_is_infinite_and_refused_by_an_optimizer():
+    rate = ExponentialDecay(0.1, decay_rate=2.0)
+    assert rate(5000) == math.inf
+    optimizer = SGD(rate)
+    optimizer.iterations = 5000
+    with pytest.raises(ValueError, match=r"learning_rate must be in \[0, inf\). Received: learning_rate=inf"):
+        optimizer.current("learning_rate")

@@ -21,7 +21,7 @@ from minidl.optimizers.spans import Entry, Span, compute_dtype, lay_out
 from minidl.optimizers.state import apply_entries, check_entries, check_state, copied, described, entries_dict
 from minidl.parameters import Parameter
 from minidl.schedules import Hyperparameter
-from minidl.validation import describe, nearest, number
+from minidl.validation import describe, integer, nearest, number
 
 __all__ = ["Optimizer", "registry"]
 
@@ -351,6 +351,8 @@ class Optimizer(Configurable):
             value = self.checked(name, value)
         elif name == "hooks":
             self._refuse_hooks(value)
+        elif name in ("iterations", "epoch"):
+            value = integer(self._name, name, value)
         elif self.__dict__.get("_locked") and name not in self.__dict__ and not hasattr(type(self), name):
             hint = nearest(name, {n for n in self.__dict__ if not n.startswith("_")})
             raise AttributeError(f"{self._name}: no such attribute. Received: {name}={describe(value)}. {hint}")
@@ -397,6 +399,8 @@ class Optimizer(Configurable):
                     f"Received: {name}={describe(value)}"
                 )
         config = super().get_config()
+        if self.takes_any_argument():  # a rule without a constructor of its own
+            config.update({name: described(value) for name, value in self.hyperparameters.items()})
         if self.hooks:
             config["hooks"] = [describe_object(hook) for hook in self.hooks]
         return config
