@@ -10,7 +10,7 @@ __all__ = ["Progress"]
 Logs = dict[str, float]
 
 # How long a line or a drawing stands alone at least, in seconds: on a terminal, and in a file.
-PAUSES = {True: (0.1, 0.5), False: (10.0, 10.0)}
+PAUSES = {True: (0.1, 0.1), False: (10.0, 10.0)}
 FORMAT = "{desc}{percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 
 
@@ -18,7 +18,7 @@ class Progress:
     """Shows a fit: `verbose` 0 shows nothing, 1 a bar and a line an epoch, 2 the lines alone.
 
     The bar and its lines go to standard error, and are throttled: it asks for the numbers only when it draws, and a
-    line follows another after half a second at the earliest (ten where the output is no terminal). The last epoch's
+    line follows another after a tenth of a second at the earliest (ten seconds where the output is no terminal). The last epoch's
     line is always shown. With 2 there is a line for every epoch, on standard output.
     """
 
