@@ -18,8 +18,8 @@ class Progress:
     """Shows a fit: `verbose` 0 shows nothing, 1 a bar and a line an epoch, 2 the lines alone.
 
     The bar and its lines go to standard error, and are throttled: it asks for the numbers only when it draws, and a
-    line follows another after a tenth of a second at the earliest (ten seconds where the output is no terminal). The last epoch's
-    line is always shown. With 2 there is a line for every epoch, on standard output.
+    line follows another after a tenth of a second at the earliest (ten seconds where the output is no terminal). The
+    last epoch's line is always shown. With 2 there is a line for every epoch, on standard output.
     """
 
     def __init__(self, verbose: int, epochs: int, batches: int, current: Callable[[], Logs]) -> None:
