@@ -13,8 +13,8 @@ import sys
 from tqdm import tqdm
 
 from minidl import comparison, optimizers
-from minidl.data import split_indices
 from minidl.randomness import generator
+from minidl.splitting import split_indices
 
 NAMES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam")
 GRID = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)

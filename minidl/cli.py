@@ -76,14 +76,14 @@ def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--dataset", default="digits", metavar="NAME", help=f"{' or '.join(comparison.TASKS)} (default: digits)")
+    add("--dataset", default="digits", metavar="NAME", help=f"{', '.join(comparison.TASKS)} (default: digits)")
     add("--optimizers", default=",".join(SEVEN), metavar="NAMES", help="which, such as sgd,adam (default: all seven)")
     add("--learning-rate", action="append", default=[], metavar="RATE", help="for all, or for some: adam=0.001,sgd=0.1 "
         "(default: for each one that suits it, chosen on a validation part of the training data)")  # fmt: skip
     add("--decay", default="0", metavar="RATE", help="divide the rate by 1 + RATE · epoch (default: 0)")
     add("--epochs", metavar="N", help="default: what suits the data set")
     add("--batch-size", metavar="N", help="default: 20")
-    add("--hidden", metavar="UNITS", help="of the hidden layers (default: 500,100 for digits, 16,16 for moons)")
+    add("--hidden", metavar="UNITS", help="of the hidden layers (default: 500,100 for digits, 16,16 otherwise)")
     add("--seeds", default="3", metavar="SEEDS", help="how many, or which, such as 7,8,9 (default: 3, that is 0,1,2)")
     add("--out", type=Path, metavar="DIR", help="also write curves.png and results.json there")
     parser.set_defaults(prepare=_prepare_compare)

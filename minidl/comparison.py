@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,11 @@ def _digits() -> Task:
     )
 
 
-def _moons() -> Task:
-    x_train, y_train = datasets.make_moons(1000, noise=0.2, seed=0)
-    x_test, y_test = datasets.make_moons(1000, noise=0.2, seed=1)
+def _plane(name: str, make: Callable[..., tuple[Array, Array]], rates: dict[str, float]) -> Task:
+    """Return a task of points in the plane, 1,000 to train and 1,000 to test."""
+    (x_train, y_train), (x_test, y_test) = (make(1000, seed=seed) for seed in (0, 1))
     return Task(
-        name="moons",
+        name=name,
         x_train=x_train.astype(np.float32),
         y_train=y_train,
         x_test=x_test.astype(np.float32),
@@ -83,19 +84,55 @@ def _moons() -> Task:
         hidden=(16, 16),
         epochs=30,
         batch_size=20,
-        rates={
-            "sgd": 0.1,
-            "momentum": 0.03,
-            "nesterov": 0.03,
-            "adagrad": 0.1,
-            "rmsprop": 0.003,
-            "adadelta": 1.0,
-            "adam": 0.003,
-        },
+        rates=rates,
     )
 
 
-TASKS: dict[str, Callable[[], Task]] = {"digits": _digits, "moons": _moons}
+def _moons() -> Task:
+    rates = {
+        "sgd": 0.1,
+        "momentum": 0.03,
+        "nesterov": 0.03,
+        "adagrad": 0.1,
+        "rmsprop": 0.003,
+        "adadelta": 1.0,
+        "adam": 0.003,
+    }
+    return _plane("moons", partial(datasets.make_moons, noise=0.2), rates)
+
+
+def _circles() -> Task:
+    rates = {
+        "sgd": 0.1,
+        "momentum": 0.03,
+        "nesterov": 0.03,
+        "adagrad": 0.1,
+        "rmsprop": 0.003,
+        "adadelta": 1.0,
+        "adam": 0.003,
+    }
+    return _plane("circles", partial(datasets.make_circles, noise=0.1, factor=0.5), rates)
+
+
+def _spirals() -> Task:
+    rates = {
+        "sgd": 0.1,
+        "momentum": 0.03,
+        "nesterov": 0.03,
+        "adagrad": 0.1,
+        "rmsprop": 0.003,
+        "adadelta": 1.0,
+        "adam": 0.003,
+    }
+    return _plane("spirals", partial(datasets.make_spirals, noise=0.03), rates)
+
+
+TASKS: dict[str, Callable[[], Task]] = {
+    "digits": _digits,
+    "moons": _moons,
+    "circles": _circles,
+    "spirals": _spirals,
+}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.losses import check_weight
 from minidl.randomness import generator
+from minidl.splitting import class_labels
 from minidl.validation import describe, integer, number
 
-__all__ = ["Batch", "Batches", "Order", "Stream", "batches", "class_labels", "grouped", "split_indices"]
+__all__ = ["Batch", "Batches", "Order", "Stream", "batches", "grouped"]
 
 Array = NDArray[Any]
 Batch: TypeAlias = tuple[Array, Array, Array | None]
@@ -179,50 +180,6 @@ def grouped(given: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
     """Give batches `size` at a time, the last group shorter if need be."""
     while group := list(itertools.islice(given, size)):
         yield group
-
-
-def split_indices(
-    n: int, fraction: float, rng: np.random.Generator, labels: Array | None = None
-) -> tuple[Array, Array]:
-    """Return the indices, each in increasing order, of a random split: the rest, and a `fraction` of n samples.
-
-    With `labels` the split is stratified: each class gives its share, rounded so that the total is that of a
-    plain split.
-
-    Raises:
-        ValueError: If a part would be empty.
-    """
-    fraction = number("split", "fraction", fraction, "(0, 1)")
-    size = round(n * fraction)
-    if not 0 < size < n:
-        raise ValueError(f"split: both parts must have samples. Received: {size} of {n} samples, fraction={fraction}")
-    if labels is None:
-        chosen = rng.permutation(n)[:size]
-    else:
-        classes, counts = np.unique(labels, return_counts=True)
-        shares = counts * size / n
-        sizes = np.floor(shares).astype(int)
-        # Those who lost most by rounding down get the places that are left.
-        sizes[np.argsort(sizes - shares, kind="stable")[: size - sizes.sum()]] += 1
-        parts = [rng.permutation(np.flatnonzero(labels == c))[:count] for c, count in zip(classes, sizes, strict=True)]
-        chosen = np.concatenate(parts)
-    mask = np.zeros(n, bool)
-    mask[chosen] = True
-    return np.flatnonzero(~mask), np.flatnonzero(mask)
-
-
-def class_labels(y: Array) -> Array:
-    """Return the class of each sample, from integers or one-hot rows.
-
-    Raises:
-        ValueError: If `y` holds no classes.
-    """
-    if y.ndim == 2 and y.shape[1] > 1:
-        if ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
-            return y.argmax(axis=1)
-    elif y.size == len(y) and np.array_equal(y, y.astype(int)):
-        return y.reshape(-1).astype(int)
-    raise ValueError(f"fit: classes must be integers or one-hot rows. Received: y={describe(y)}")
 
 
 def _with_class_weight(y: Array, weight: Array | None, class_weight: Mapping[int, float] | None) -> Array | None:

@@ -17,13 +17,12 @@ from minidl.data import (
     Order,
     Stream,
     batches,
-    class_labels,
     grouped,
-    split_indices,
 )
 from minidl.history import History
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
+from minidl.splitting import class_labels, split_indices
 from minidl.validation import choice, describe, integer, number
 
 __all__ = ["Trainer", "predict"]

@@ -1,5 +1,6 @@
 """Data sets: the numbers of scikit-learn, one for one, and no trace in the global random state."""
 
+import math
 from importlib import resources
 
 import numpy as np
@@ -128,5 +129,103 @@ def test_a_refused_call_draws_nothing():
     assert rng.random_sample() == np.random.RandomState(0).random_sample()
 
 
-def test_the_public_names():
-    assert datasets.__all__ == ["load_digits", "make_moons"]
+# The other generators --------------------------------------------------------------------------------------
+
+SEEDS = [0, 1, 7, 2**32 - 1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("n", [2, 3, 10, 101])
+@pytest.mark.parametrize(
+    "options", [{}, {"noise": 0.1}, {"shuffle": False, "factor": 0.3}, {"noise": 0.2, "factor": 0.0}]
+)
+def test_circles_are_scikit_learns(n, options, seed):
+    sklearn = pytest.importorskip("sklearn.datasets")
+    x, y = datasets.make_circles(n, **options, seed=seed)
+    expected_x, expected_y = sklearn.make_circles(n, **options, random_state=seed)
+    np.testing.assert_array_equal(x, expected_x)
+    np.testing.assert_array_equal(y, expected_y)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("n", [5, 10, 101])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"centers": 5, "n_features": 4, "cluster_std": 0.5, "center_box": (0.0, 1.0)},
+        {"centers": [[0.0, 1.0], [5.0, 5.0]], "shuffle": False},
+    ],
+)
+def test_blobs_are_scikit_learns(n, options, seed):
+    sklearn = pytest.importorskip("sklearn.datasets")
+    x, y = datasets.make_blobs(n, **options, seed=seed)
+    expected_x, expected_y = sklearn.make_blobs(n, **{"centers": 3, **options}, random_state=seed)
+    np.testing.assert_array_equal(x, expected_x)
+    np.testing.assert_array_equal(y, expected_y)
+
+
+def test_spirals_wind_by_their_formula():
+    x, y = datasets.make_spirals(10, classes=3, turns=1.5, shuffle=False)
+    assert y.tolist() == [0] * 4 + [1] * 3 + [2] * 3
+    for (a, b), label, place in zip(x, y, [1, 2, 3, 4, 1, 2, 3, 1, 2, 3], strict=True):
+        r = place / (4 if label == 0 else 3)
+        angle = 2 * math.pi * (1.5 * r + label / 3)
+        assert (a, b) == pytest.approx((r * math.cos(angle), r * math.sin(angle)), abs=1e-12)
+    shuffled, labels = datasets.make_spirals(10, classes=3, turns=1.5, seed=1)
+    assert sorted(map(tuple, np.c_[shuffled, labels])) == sorted(map(tuple, np.c_[x, y]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: datasets.make_circles(factor=1.0), r"make_circles: factor must be in \[0, 1\). Received: factor=1.0"),
+        (lambda: datasets.make_spirals(2, classes=3), "make_spirals: n_samples must be an integer of at least 3"),
+        (lambda: datasets.make_blobs(2), "make_blobs: n_samples must be an integer of at least 3"),
+        (lambda: datasets.make_blobs(centers=[1.0, 2.0]), r"make_blobs: centers must have shape .*shape \(2,\)"),
+        (lambda: datasets.make_blobs(seed=-1), r"make_blobs: seed must be in \[0, 2\*\*32\)"),
+    ],
+)
+def test_the_other_generators_refuse(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# Splitting -------------------------------------------------------------------------------------------------
+
+
+def test_a_split_keeps_samples_together_and_is_a_function_of_the_seed():
+    x, y = np.arange(20.0).reshape(10, 2), np.arange(10)
+    x_train, x_test, y_train, y_test = datasets.train_test_split(x, y, test_size=0.3, seed=5)
+    np.testing.assert_array_equal(x_train, x[y_train])
+    np.testing.assert_array_equal(x_test, x[y_test])
+    assert sorted([*y_train, *y_test]) == list(range(10))
+    assert len(y_test) == 3
+    again = datasets.train_test_split(y, test_size=0.3, seed=5)
+    np.testing.assert_array_equal(again[1], y_test)
+    others = {tuple(datasets.train_test_split(y, test_size=0.3, seed=s)[1]) for s in range(9)}
+    assert len(others) > 5
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_a_stratified_split_gives_each_class_its_share_of_both_parts(one_hot):
+    y = np.repeat([0, 1, 2], [60, 30, 10])
+    classes = np.eye(3)[y] if one_hot else y
+    train, test = datasets.train_test_split(y, test_size=0.2, seed=0, stratify=classes)
+    assert [np.bincount(part).tolist() for part in (train, test)] == [[48, 24, 8], [12, 6, 2]]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "message"),
+    [
+        ((), {}, "arrays must have as many samples, at least one"),
+        ((np.ones(3), np.ones(4)), {}, r"arrays must have as many samples, at least one. Received: \[3, 4\]"),
+        ((np.ones(3),), {"test_size": 1.0}, r"test_size must be in \(0, 1\)"),
+        ((np.ones(3),), {"test_size": 0.01}, "both parts must have samples"),
+        ((np.ones(3),), {"stratify": [0, 1]}, "stratify must have a class for each sample. Received: 2 for 3"),
+        ((np.ones(3),), {"stratify": [0.5, 1, 2]}, "classes must be integers or one-hot rows"),
+    ],
+)
+def test_a_split_that_does_not_fit_is_refused(arrays, options, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.train_test_split(*arrays, **options)

@@ -1,5 +1,6 @@
 """Every example runs, is short, and reaches the figure that it must."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,14 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-ARGUMENTS = {"notebook.py": ["1001"]}
+ARGUMENTS = {"notebook.py": ["1001"], "fashion_mnist.py": ["6000", "2"]}
+NEEDS_DATA = {"fashion_mnist.py"}
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_the_example_reaches_its_figure(path: Path) -> None:
+    if path.name in NEEDS_DATA and "MINIDL_DATA_DIR" not in os.environ:
+        pytest.skip("MINIDL_DATA_DIR holds no Fashion-MNIST")
     assert len(path.read_text(encoding="utf-8").splitlines()) < 60
     command = [sys.executable, "-W", "error", str(path), *ARGUMENTS.get(path.name, [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -16,7 +16,18 @@ import minidl
 
 PACKAGE = Path(minidl.__file__).parent
 MODULES = sorted(m.name for m in pkgutil.walk_packages([str(PACKAGE)], "minidl.") if not m.name.endswith("__main__"))
-HEAVY = ("matplotlib", "tqdm", "pytest", "hypothesis", "sklearn", "torch", "threadpoolctl", "scipy")
+HEAVY = (
+    "pooch",
+    "requests",
+    "matplotlib",
+    "tqdm",
+    "pytest",
+    "hypothesis",
+    "sklearn",
+    "torch",
+    "threadpoolctl",
+    "scipy",
+)
 
 # Who may import whom, by the first word after "minidl."; validation and config are everybody's.
 COMMON = {"validation", "config"}
@@ -31,15 +42,17 @@ KNOWS = {
     "regularizers": COMMON,
     "history": COMMON,
     "progress": set(),
-    "datasets": COMMON,
+    "splitting": COMMON,
+    "datasets": COMMON | {"randomness", "splitting"},
     "losses": COMMON | {"functions"},
     "metrics": COMMON | {"losses"},
     "layers": COMMON | {"functions", "initializers", "parameters", "regularizers"},
     "optimizers": COMMON | {"parameters", "schedules"},
-    "data": COMMON | {"losses", "randomness"},
+    "data": COMMON | {"losses", "randomness", "splitting"},
     "callbacks": COMMON | {"trainer"},
     "models": COMMON | {"history", "layers", "parameters", "randomness", "regularizers", "trainer"},
-    "trainer": COMMON | {"callbacks", "data", "history", "losses", "metrics", "optimizers", "progress", "randomness"},
+    "trainer": COMMON
+    | {"callbacks", "data", "history", "losses", "metrics", "optimizers", "progress", "randomness", "splitting"},
 }
 # Imports that only name types, or that wait until a function needs them, point upwards in these places alone.
 LATE = {("callbacks", "trainer"), ("models", "trainer")}

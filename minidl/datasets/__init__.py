@@ -1,6 +1,17 @@
-"""Data to begin with."""
+"""Data to begin with, and to compare on."""
 
 from minidl.datasets.digits import load_digits
-from minidl.datasets.generators import make_moons
+from minidl.datasets.fashion_mnist import FASHION_MNIST_CLASSES, load_fashion_mnist
+from minidl.datasets.generators import make_blobs, make_circles, make_moons, make_spirals
+from minidl.datasets.splits import train_test_split
 
-__all__ = ["load_digits", "make_moons"]
+__all__ = [
+    "FASHION_MNIST_CLASSES",
+    "load_digits",
+    "load_fashion_mnist",
+    "make_blobs",
+    "make_circles",
+    "make_moons",
+    "make_spirals",
+    "train_test_split",
+]

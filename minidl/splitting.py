@@ -1,0 +1,56 @@
+"""Splits: which samples train, and which are kept apart."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.validation import describe, number
+
+__all__ = ["class_labels", "split_indices"]
+
+Array = NDArray[Any]
+
+
+def split_indices(
+    n: int, fraction: float, rng: np.random.Generator, labels: Array | None = None
+) -> tuple[Array, Array]:
+    """Return the indices, each in increasing order, of a random split: the rest, and a `fraction` of n samples.
+
+    With `labels` the split is stratified: each class gives its share, rounded so that the total is that of a
+    plain split.
+
+    Raises:
+        ValueError: If a part would be empty.
+    """
+    fraction = number("split", "fraction", fraction, "(0, 1)")
+    size = round(n * fraction)
+    if not 0 < size < n:
+        raise ValueError(f"split: both parts must have samples. Received: {size} of {n} samples, fraction={fraction}")
+    if labels is None:
+        chosen = rng.permutation(n)[:size]
+    else:
+        classes, counts = np.unique(labels, return_counts=True)
+        shares = counts * size / n
+        sizes = np.floor(shares).astype(int)
+        # Those who lost most by rounding down get the places that are left.
+        sizes[np.argsort(sizes - shares, kind="stable")[: size - sizes.sum()]] += 1
+        parts = [rng.permutation(np.flatnonzero(labels == c))[:count] for c, count in zip(classes, sizes, strict=True)]
+        chosen = np.concatenate(parts)
+    mask = np.zeros(n, bool)
+    mask[chosen] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def class_labels(y: Array) -> Array:
+    """Return the class of each sample, from integers or one-hot rows.
+
+    Raises:
+        ValueError: If `y` holds no classes.
+    """
+    if y.ndim == 2 and y.shape[1] > 1:
+        if ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+            return y.argmax(axis=1)
+    elif y.size == len(y) and np.array_equal(y, y.astype(int)):
+        return y.reshape(-1).astype(int)
+    raise ValueError(f"fit: classes must be integers or one-hot rows. Received: y={describe(y)}")
