@@ -104,25 +104,25 @@ def _moons() -> Task:
 def _circles() -> Task:
     rates = {
         "sgd": 0.1,
-        "momentum": 0.03,
-        "nesterov": 0.03,
-        "adagrad": 0.1,
+        "momentum": 0.1,
+        "nesterov": 0.01,
+        "adagrad": 0.3,
         "rmsprop": 0.003,
         "adadelta": 1.0,
-        "adam": 0.003,
+        "adam": 0.03,
     }
     return _plane("circles", partial(datasets.make_circles, noise=0.1, factor=0.5), rates)
 
 
 def _spirals() -> Task:
     rates = {
-        "sgd": 0.1,
-        "momentum": 0.03,
-        "nesterov": 0.03,
-        "adagrad": 0.1,
-        "rmsprop": 0.003,
-        "adadelta": 1.0,
-        "adam": 0.003,
+        "sgd": 0.3,
+        "momentum": 0.1,
+        "nesterov": 0.1,
+        "adagrad": 0.3,
+        "rmsprop": 0.01,
+        "adadelta": 3.0,
+        "adam": 0.01,
     }
     return _plane("spirals", partial(datasets.make_spirals, noise=0.03), rates)
 

@@ -38,6 +38,14 @@ def test_the_default_table_makes_sense() -> None:
         assert run.diverged is None
 
 
+@pytest.mark.parametrize("name", ["moons", "circles", "spirals"])
+def test_each_task_in_the_plane_is_learned_at_its_rates(name: str) -> None:
+    task = comparison.TASKS[name]()
+    assert set(task.rates) == set(SEVEN)
+    makers = {rule: (lambda rule=rule: type(optimizers.registry.get(rule))(task.rates[rule])) for rule in SEVEN}
+    assert min(run.test_accuracy for run in comparison.compare(task, makers, [0])) > 0.93
+
+
 def test_all_start_alike_and_see_the_same_batches() -> None:
     task = comparison.TASKS["moons"]()
     first, second = comparison.network(task, 5), comparison.network(task, 5)
