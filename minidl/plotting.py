@@ -1,19 +1,21 @@
-"""Pictures of what training recorded. matplotlib is loaded on first use; no display is needed."""
+"""Pictures of what training recorded and models learned. matplotlib is loaded on first use; no display is needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from minidl.history import History
-from minidl.validation import describe, nearest
+from minidl.splitting import class_labels
+from minidl.validation import describe, integer, nearest, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_curves"]
+__all__ = ["plot_curves", "plot_decision_boundary"]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, on white; markers tell the lines apart too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -58,10 +60,7 @@ def plot_curves(
     groups = {name: _group(name, given, columns) for name, given in named.items()}
     from matplotlib.ticker import MaxNLocator
 
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(layout="constrained")
+    ax = _axes(ax)
     line = len(ax.get_lines())
     for name, group in groups.items():
         length = min(len(history) for history in group)
@@ -94,6 +93,101 @@ def plot_curves(
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     return ax
+
+
+def plot_decision_boundary(
+    model: Any,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    resolution: int = 200,
+    margin: float = 0.1,
+) -> tuple[Axes, dict[str, NDArray[Any]]]:
+    """Draw where a classifier of points in the plane decides for which class, and the points.
+
+    Each region has the colour of its class, the fainter the less sure the classifier is there; a line is drawn where it
+    changes its mind.
+
+    Args:
+        model: A model, or any function from points of shape (n, 2) to probabilities of shape (n, classes), or (n, 1) or
+            (n,) for the class 1 of two.
+        x: The points, shape (n, 2).
+        y: Their classes: integers, shape (n,) or (n, 1), or one-hot rows.
+        ax: Where to draw; by default a new figure.
+        resolution: How many points of the grid each axis has, at least 2.
+        margin: By which part of their extent the picture exceeds the points, at least 0.
+
+    Returns:
+        The Axes, and the data that were computed: "x", "y" (the grid's coordinates), "class" and "probability" (of that
+        class) on the grid, shape (resolution, resolution), the second coordinate first.
+
+    Raises:
+        ValueError: If the points aren't in the plane, or the predictions aren't probabilities of classes.
+    """
+    points, labels = np.asarray(x, np.float64), class_labels(np.asarray(y))
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(labels) or not len(points):
+        raise ValueError(
+            f"plot_decision_boundary: x must have shape (n, 2), with as many classes. "
+            f"Received: x of shape {points.shape}, {len(labels)} classes"
+        )
+    resolution = integer("plot_decision_boundary", "resolution", resolution, 2)
+    margin = number("plot_decision_boundary", "margin", margin, "[0, inf)")
+    low, high = points.min(axis=0), points.max(axis=0)
+    extra = margin * np.maximum(high - low, 1e-9)
+    first, second = (np.linspace(a, b, resolution) for a, b in zip(low - extra, high + extra, strict=True))
+    grid = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
+    predicted = np.asarray(model.predict(grid, batch_size=4096) if hasattr(model, "predict") else model(grid))
+    predicted = predicted.reshape(len(grid), -1).astype(np.float64)
+    if not (predicted.min() >= 0 and predicted.max() <= 1.001):
+        raise ValueError(
+            f"plot_decision_boundary: predictions must be probabilities. "
+            f"Received: from {predicted.min():g} to {predicted.max():g}"
+        )
+    if predicted.shape[1] == 1:
+        predicted = np.concatenate([1 - predicted, predicted], axis=1)
+    chosen = predicted.argmax(axis=1).reshape(resolution, resolution)
+    probability = predicted.max(axis=1).reshape(resolution, resolution)
+
+    ax = _axes(ax)
+    classes = predicted.shape[1]
+    colours = np.array([_rgb(COLOURS[c % len(COLOURS)]) for c in range(classes)])
+    sure = (probability - 1 / classes) / (1 - 1 / classes)
+    shade = 1 - (1 - colours[chosen]) * (0.1 + 0.4 * sure[..., None])
+    ax.imshow(shade, origin="lower", extent=(first[0], first[-1], second[0], second[-1]), aspect="auto")
+    for label in range(classes):
+        if (chosen == label).any() and (chosen != label).any():
+            ax.contour(first, second, (chosen == label).astype(float), levels=[0.5], colors="#333333", linewidths=0.8)
+    for label in np.unique(labels):
+        part = points[labels == label]
+        marker, colour = MARKERS[label % len(MARKERS)], COLOURS[label % len(COLOURS)]
+        ax.scatter(
+            part[:, 0],
+            part[:, 1],
+            s=14,
+            c=colour,
+            marker=marker,
+            edgecolors="white",
+            linewidths=0.4,
+            label=f"class {label}",
+        )
+    ax.set_xlabel("$x_1$")
+    ax.set_ylabel("$x_2$")
+    ax.legend(frameon=True, framealpha=0.8, loc="upper right")
+    return ax, {"x": first, "y": second, "class": chosen, "probability": probability}
+
+
+def _axes(ax: Axes | None) -> Axes:
+    """Return the Axes to draw on: those given, or those of a new figure."""
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(layout="constrained")
+    return ax
+
+
+def _rgb(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
 
 
 def _group(name: str, given: object, columns: Sequence[str]) -> list[History]:

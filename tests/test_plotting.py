@@ -5,7 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from minidl import History, plotting
+from minidl import History, Sequential, datasets, layers, optimizers, plotting
 
 
 def history(*losses: float) -> History:
@@ -73,3 +73,57 @@ def test_two_columns_of_one_history_are_told_apart() -> None:
     assert lines[0].get_color() != lines[1].get_color()
     plotting.plot_curves({"another": made}, "loss", ax=ax)
     assert len({line.get_color() for line in ax.get_lines()}) == 3
+
+
+# Decision boundaries ---------------------------------------------------------------------------------------
+
+SQUARE = np.array([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
+
+
+def right_half(points: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-4 * points[:, :1]))
+
+
+@pytest.mark.parametrize("form", ["column", "vector", "two columns"])
+def test_a_boundary_lies_where_the_classifier_changes_its_mind(form: str) -> None:
+    p = {
+        "column": right_half,
+        "vector": lambda x: right_half(x)[:, 0],
+        "two columns": lambda x: np.concatenate([1 - right_half(x), right_half(x)], axis=1),
+    }[form]
+    figure = Figure()
+    ax = figure.subplots()
+    returned, data = plotting.plot_decision_boundary(p, SQUARE, [0, 1, 0, 1], ax=ax, resolution=50, margin=0.25)
+    assert returned is ax
+    assert (data["x"][0], data["x"][-1]) == (-1.5, 1.5)
+    np.testing.assert_array_equal(data["class"], np.broadcast_to(data["x"] > 0, (50, 50)))
+    expected = 1 / (1 + np.exp(-4 * np.abs(data["x"])))
+    np.testing.assert_allclose(data["probability"], np.broadcast_to(expected, (50, 50)), rtol=1e-12)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["class 0", "class 1"]
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    assert len(np.unique(np.asarray(canvas.buffer_rgba()).reshape(-1, 4), axis=0)) > 50
+
+
+def test_a_trained_model_is_drawn_with_its_points() -> None:
+    x, y = datasets.make_blobs(60, centers=[[0, 0], [6, 0], [0, 6]], cluster_std=0.5, seed=0)
+    model = Sequential([layers.Dense(3, "softmax")], seed=0)
+    model.compile(optimizers.Adam(0.1), "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=30, verbose=0)
+    ax, data = plotting.plot_decision_boundary(model, x, np.eye(3)[y], ax=Figure().subplots(), resolution=40)
+    assert set(np.unique(data["class"])) == {0, 1, 2}
+    assert sum(len(c.get_offsets()) for c in ax.collections if hasattr(c, "get_sizes") and len(c.get_sizes())) == 60
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "y", "says"),
+    [
+        (right_half, np.ones((4, 3)), [0, 1, 0, 1], r"x must have shape \(n, 2\).*Received: x of shape \(4, 3\)"),
+        (right_half, SQUARE, [0, 1], r"with as many classes. Received: x of shape \(4, 2\), 2 classes"),
+        (right_half, SQUARE, [0.5, 1, 0, 1], "classes must be integers or one-hot rows"),
+        (lambda x: x, SQUARE, [0, 1, 0, 1], "predictions must be probabilities. Received: from -1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(model, x, y, says) -> None:
+    with pytest.raises(ValueError, match=says):
+        plotting.plot_decision_boundary(model, x, y, ax=Figure().subplots())
