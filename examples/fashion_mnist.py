@@ -1,4 +1,4 @@
-"""The paper's net on Fashion-MNIST: 784-500-100-10, Adam at 0.0007, batches of 20.
+"""The paper's net on Fashion-MNIST: 784-500-100-10, Adam at 0.0007 / (1 + epoch / 2), batches of 20.
 
     python examples/fashion_mnist.py [IMAGES] [EPOCHS]
 
@@ -9,7 +9,7 @@ downloaded (`pip install 'minidl[data]'`), or found in the directory that MINIDL
 import sys
 import time
 
-from minidl import Sequential, datasets, layers, optimizers
+from minidl import Sequential, datasets, layers, optimizers, schedules
 
 
 def main(images: int, epochs: int) -> float:
@@ -28,7 +28,8 @@ def main(images: int, epochs: int) -> float:
         seed=0,
     )
     model.summary()
-    model.compile(optimizers.Adam(7e-4), "sparse_categorical_crossentropy", ["accuracy"])
+    rate = schedules.InverseTimeDecay(7e-4, decay_rate=0.5)
+    model.compile(optimizers.Adam(rate), "sparse_categorical_crossentropy", ["accuracy"])
     start = time.perf_counter()
     model.fit(x_train, y_train[:images], batch_size=20, epochs=epochs, validation_data=(x_test, y_test), verbose=2)
     print(f"{time.perf_counter() - start:.0f} seconds")
