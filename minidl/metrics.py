@@ -11,9 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl import losses
 from minidl.config import Configurable, Registry
-from minidl.validation import number
+from minidl.splitting import class_labels
+from minidl.validation import choice, integer, number
 
 __all__ = [
+    "AUC",
+    "F1",
+    "R2",
     "Accuracy",
     "BinaryAccuracy",
     "CategoricalAccuracy",
@@ -21,7 +25,11 @@ __all__ = [
     "MeanMetric",
     "MeanSquaredError",
     "Metric",
+    "Precision",
+    "Recall",
     "SparseCategoricalAccuracy",
+    "TopKAccuracy",
+    "confusion_matrix",
     "registry",
 ]
 
@@ -209,3 +217,270 @@ class MeanAbsoluteError(MeanMetric):
     def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
         return losses.MeanAbsoluteError().per_sample(y_true, y_pred)
+
+
+@registry.register("top_k_accuracy")
+class TopKAccuracy(MeanMetric):
+    """How often the class of the target is among the k most probable.
+
+    It is if fewer than k classes are more probable; so ties count for the target, as in Keras. Targets are integers or
+    one-hot.
+
+    Args:
+        k: At least 1; Keras's default is 5.
+        name: See `Metric`.
+
+    >>> metric = TopKAccuracy(k=2)
+    >>> metric.update([2, 0], [[0.5, 0.3, 0.2], [0.4, 0.5, 0.1]])
+    >>> metric.result()
+    0.5
+    """
+
+    def __init__(self, k: int = 5, *, name: str = "top_k_accuracy") -> None:
+        super().__init__(name=name)
+        self.k = integer("TopKAccuracy", "k", k, 1)
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        if y_true.ndim == y_pred.ndim:
+            self._fit(y_true, y_pred, y_pred.shape)
+            y_true = y_true.argmax(axis=-1)
+        self._fit(y_true, y_pred, y_pred.shape[:-1])
+        own = np.take_along_axis(y_pred, y_true[..., None].astype(np.intp), axis=-1)
+        return losses.sample_means((y_pred > own).sum(axis=-1) < self.k)
+
+
+def confusion_matrix(
+    y_true: ArrayLike, y_pred: ArrayLike, *, classes: int | None = None, sample_weight: ArrayLike | None = None
+) -> Array:
+    """Return how many samples of each class (row) are taken for which class (column), or the sum of their weights.
+
+    Args:
+        y_true: Classes: integers, shape (n,) or (n, 1), or one-hot rows.
+        y_pred: Classes alike; or probabilities: (n, classes), or (n, 1) for the class 1 of two, cut at 0.5.
+        classes: How many there are; by default as many as `y_true` and `y_pred` show.
+        sample_weight: A weight for each sample.
+
+    Raises:
+        ValueError: If classes and predictions don't fit each other, or a class is beyond `classes`.
+
+    >>> confusion_matrix([0, 1, 1], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]).tolist()
+    [[1, 0], [1, 1]]
+    """
+    true, pred = class_labels(np.asarray(y_true)), np.asarray(y_pred)
+    shown = 0
+    if pred.dtype.kind == "f" and pred.ndim == 2:
+        shown = max(2, pred.shape[1])
+        pred = pred.argmax(axis=1) if pred.shape[1] > 1 else (pred[:, 0] > 0.5).astype(int)
+    else:
+        pred = class_labels(pred)
+    if len(true) != len(pred):
+        raise ValueError(
+            f"confusion_matrix: there must be a prediction for each target. Received: {len(true)} targets, "
+            f"{len(pred)} predictions"
+        )
+    highest = int(max(true.max(initial=-1), pred.max(initial=-1)))
+    size = max(shown, highest + 1) if classes is None else integer("confusion_matrix", "classes", classes, 1)
+    if highest >= size or min(true.min(initial=0), pred.min(initial=0)) < 0:
+        raise ValueError(f"confusion_matrix: classes must be in 0 .. {size - 1}. Received: up to {highest}")
+    weight = losses.check_weight("confusion_matrix", sample_weight, len(true))
+    counts = np.bincount(true * size + pred, weight, size * size).reshape(size, size)
+    return counts if weight is not None else counts.astype(np.int64)
+
+
+class _FromCounts(Metric):
+    """The base of metrics that are computed from the confusion matrix of all batches.
+
+    Args:
+        average: For more than two classes: "macro" (default) is the mean over the classes that are there, as targets or
+            as predictions; "micro" counts all classes together, which is the accuracy. With one output it is the value
+            of class 1, cut at 0.5, whatever `average` says.
+        name: See `Metric`.
+
+    What has nothing to be counted, such as the precision of a class that is never predicted, counts as 0.
+    """
+
+    def __init__(self, average: str = "macro", *, name: str) -> None:
+        super().__init__(name=name)
+        self.average = choice(type(self).__name__, "average", average, ("macro", "micro"))
+        self.reset()
+
+    def reset(self) -> None:
+        self._matrix = np.zeros((0, 0))
+        self._binary = False
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        y_pred = np.asarray(y_pred)
+        self._binary = y_pred.ndim == 1 or y_pred.shape[1:] == (1,)
+        if y_pred.ndim == 1:
+            y_pred = y_pred[:, None]
+        matrix = confusion_matrix(y_true, y_pred, sample_weight=sample_weight)
+        size = max(len(matrix), len(self._matrix))
+        total = np.zeros((size, size))
+        for part in (matrix, self._matrix):
+            total[: len(part), : len(part)] += part
+        self._matrix = total
+
+    def result(self) -> float:
+        hits, true, pred = np.diag(self._matrix), self._matrix.sum(axis=1), self._matrix.sum(axis=0)
+        if self._binary:
+            hits, true, pred = hits[1:], true[1:], pred[1:]
+        elif self.average == "micro":
+            hits, true, pred = (np.array([part.sum()]) for part in (hits, true, pred))
+        there = (true > 0) | (pred > 0) | self._binary
+        value = self.value(hits, true, pred)[there]
+        return float(value.mean()) if len(value) else 0.0
+
+    def value(self, hits: Array, true: Array, pred: Array) -> Array:
+        """Return each class's value from its hits, its targets and its predictions."""
+        raise NotImplementedError
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+@registry.register("precision")
+class Precision(_FromCounts):
+    """Which part of the samples that are taken for a class is of that class.
+
+    >>> metric = Precision()
+    >>> metric.update([[1], [0], [1]], [[0.9], [0.8], [0.1]])
+    >>> metric.result()
+    0.5
+    """
+
+    def __init__(self, average: str = "macro", *, name: str = "precision") -> None:
+        super().__init__(average, name=name)
+
+    def value(self, hits: Array, true: Array, pred: Array) -> Array:
+        return _ratio(hits, pred)
+
+
+@registry.register("recall")
+class Recall(_FromCounts):
+    """Which part of the samples of a class is taken for it.
+
+    >>> metric = Recall()
+    >>> metric.update([[1], [0], [1], [1]], [[0.9], [0.8], [0.1], [0.6]])
+    >>> round(metric.result(), 6)
+    0.666667
+    """
+
+    def __init__(self, average: str = "macro", *, name: str = "recall") -> None:
+        super().__init__(average, name=name)
+
+    def value(self, hits: Array, true: Array, pred: Array) -> Array:
+        return _ratio(hits, true)
+
+
+@registry.register("f1")
+class F1(_FromCounts):
+    """The harmonic mean of precision and recall: 2 · hits / (targets + predictions); "macro" averages it over classes.
+
+    >>> metric = F1()
+    >>> metric.update([[1], [0], [1]], [[0.9], [0.8], [0.1]])
+    >>> metric.result()
+    0.5
+    """
+
+    def __init__(self, average: str = "macro", *, name: str = "f1") -> None:
+        super().__init__(average, name=name)
+
+    def value(self, hits: Array, true: Array, pred: Array) -> Array:
+        return _ratio(2 * hits, true + pred)
+
+
+@registry.register("auc", "roc_auc")
+class AUC(Metric):
+    """The area under the ROC curve of one output: how probably a sample of class 1 gets more than one of class 0.
+
+    Equal predictions count half. The predictions of all batches are kept until `reset`, and the area is exact.
+    It is NaN as long as one of the classes is missing.
+    Differs from: Keras's AUC is approximated from 200 thresholds.
+
+    >>> metric = AUC()
+    >>> metric.update([[0], [0], [1], [1]], [[0.1], [0.4], [0.35], [0.8]])
+    >>> metric.result()
+    0.75
+    """
+
+    def __init__(self, *, name: str = "auc") -> None:
+        super().__init__(name=name)
+        self.reset()
+
+    def reset(self) -> None:
+        self._batches: list[tuple[Array, Array, Array]] = []
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        true, pred = np.asarray(y_true), np.asarray(y_pred, np.float64)
+        if true.shape != pred.shape or pred.size != len(pred):
+            raise ValueError(
+                f"AUC: targets and predictions must have one shape, (n,) or (n, 1). "
+                f"Received: y_true of shape {true.shape}, y_pred of shape {pred.shape}"
+            )
+        weight = losses.check_weight("AUC", sample_weight, len(pred))
+        self._batches.append((true.ravel() > 0.5, pred.ravel(), np.ones(len(pred)) if weight is None else weight))
+
+    def result(self) -> float:
+        if not self._batches:
+            return float("nan")
+        true, pred, weight = (np.concatenate(parts) for parts in zip(*self._batches, strict=True))
+        _, place = np.unique(pred, return_inverse=True)
+        ones = np.bincount(place, weight * true)
+        zeros = np.bincount(place, weight * ~true, len(ones))
+        pairs = ones.sum() * zeros.sum()
+        below = np.cumsum(zeros) - zeros
+        return float((ones * (below + zeros / 2)).sum() / pairs) if pairs else float("nan")
+
+
+@registry.register("r2")
+class R2(Metric):
+    """R² = 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)², the part of the variance that is explained; the mean over outputs.
+
+    1 is perfect, 0 as good as the mean ȳ, below 0 worse. An output whose targets are all equal counts 1 if predicted
+    exactly, else 0. Source: scikit-learn's `r2_score`.
+
+    >>> metric = R2()
+    >>> metric.update([[1.0], [2.0], [3.0]], [[1.0], [2.0], [2.0]])
+    >>> metric.result()
+    0.5
+    """
+
+    def __init__(self, *, name: str = "r2") -> None:
+        super().__init__(name=name)
+        self.reset()
+
+    def reset(self) -> None:
+        self._weight = 0.0
+        self._mean: Array = np.zeros(1)
+        self._spread: Array = np.zeros(1)
+        self._error: Array = np.zeros(1)
+
+    def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        true, pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+        if true.shape != pred.shape:
+            raise ValueError(
+                f"R2: targets must have the shape of the predictions. "
+                f"Received: y_true of shape {true.shape}, y_pred of shape {pred.shape}"
+            )
+        given = losses.check_weight("R2", sample_weight, len(pred))
+        weight = np.ones(len(pred)) if given is None else given
+        total = weight.sum()
+        if not total:
+            return
+        true, pred = true.reshape(len(true), -1), pred.reshape(len(pred), -1)
+        # Sums of squares about the batch's own mean, merged: sums of raw squares would cancel.
+        mean = weight @ true / total
+        shift = mean - self._mean
+        share = total / (self._weight + total)
+        self._spread = self._spread + weight @ (true - mean) ** 2 + shift**2 * self._weight * share
+        self._error = self._error + weight @ (true - pred) ** 2
+        self._mean = self._mean + shift * share
+        self._weight += total
+
+    def result(self) -> float:
+        if not self._weight:
+            return float("nan")
+        exact = np.where(self._error == 0, 1.0, 0.0)
+        value = 1 - np.divide(self._error, self._spread, out=1 - exact, where=self._spread > 0)
+        return float(value.mean())

@@ -50,7 +50,8 @@ def result(metric, *batches):
 
 
 def test_every_exported_metric_has_a_case():
-    assert exported(metrics, metrics.Metric, "MeanMetric") == {case.split()[0] for case in CASES}
+    elsewhere = {"AUC", "F1", "Precision", "R2", "Recall", "TopKAccuracy"}  # tests/test_more_metrics.py
+    assert exported(metrics, metrics.Metric, "MeanMetric") - elsewhere == {case.split()[0] for case in CASES}
 
 
 @each_case

@@ -45,7 +45,7 @@ KNOWS = {
     "splitting": COMMON,
     "datasets": COMMON | {"randomness", "splitting"},
     "losses": COMMON | {"functions"},
-    "metrics": COMMON | {"losses"},
+    "metrics": COMMON | {"losses", "splitting"},
     "layers": COMMON | {"functions", "initializers", "parameters", "regularizers"},
     "optimizers": COMMON | {"parameters", "schedules"},
     "data": COMMON | {"losses", "randomness", "splitting"},
