@@ -5,7 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from minidl import History, Sequential, datasets, layers, optimizers, plotting
+from minidl import History, Sequential, datasets, layers, optimizers, plotting, schedules
 
 
 def history(*losses: float) -> History:
@@ -127,3 +127,61 @@ def test_a_trained_model_is_drawn_with_its_points() -> None:
 def test_what_cannot_be_drawn_is_refused(model, x, y, says) -> None:
     with pytest.raises(ValueError, match=says):
         plotting.plot_decision_boundary(model, x, y, ax=Figure().subplots())
+
+
+# Matrices, schedules, averages -----------------------------------------------------------------------------
+
+
+def test_a_confusion_matrix_shows_counts_on_the_parts_of_their_rows() -> None:
+    matrix = np.array([[3, 1], [0, 0]])
+    ax, parts = plotting.plot_confusion_matrix(matrix, names=["cat", "dog"], ax=Figure().subplots())
+    np.testing.assert_array_equal(parts, [[0.75, 0.25], [0, 0]])
+    assert [text.get_text() for text in ax.texts] == ["3", "1", "0", "0"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["cat", "dog"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
+    np.testing.assert_array_equal(ax.images[0].get_array(), parts)
+
+
+@pytest.mark.parametrize("wrong", [np.ones(3), np.ones((2, 3)), [[-1.0]], np.zeros((0, 0))])
+def test_what_is_no_confusion_matrix_is_refused(wrong) -> None:
+    with pytest.raises(ValueError, match="matrix must be square and not negative"):
+        plotting.plot_confusion_matrix(wrong)
+    with pytest.raises(ValueError, match=r"there must be 2 names. Received: 1"):
+        plotting.plot_confusion_matrix(np.eye(2), names=["a"])
+
+
+def test_schedules_are_drawn_with_the_values_they_have() -> None:
+    named = {"cosine": schedules.CosineDecay(0.1, decay_steps=8), "own": lambda step: 0.1 / (1 + step)}
+    ax, values = plotting.plot_schedules(named, 10, ax=Figure().subplots())
+    for line, (name, schedule) in zip(ax.get_lines(), named.items(), strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), [schedule(i) for i in range(10)])
+        np.testing.assert_array_equal(values[name], line.get_ydata())
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "learning rate")
+    by_epoch = {"decay": schedules.InverseTimeDecay(0.1, decay_rate=1.0)}
+    assert plotting.plot_schedules(by_epoch, 3, ax=Figure().subplots())[0].get_xlabel() == "epoch"
+    with pytest.raises(ValueError, match="length must be a positive integer"):
+        plotting.plot_schedules(named, 0)
+    with pytest.raises(ValueError, match="there must be a dict of at least one name"):
+        plotting.plot_schedules({}, 3)
+
+
+@pytest.mark.parametrize(("corrected", "lines"), [(None, 5), (True, 3), (False, 3)])
+def test_averages_are_the_weighted_sums_that_their_formula_unrolls_to(corrected, lines) -> None:
+    series = np.random.default_rng(0).standard_normal(30)
+    ax, averages = plotting.plot_moving_averages(series, (0.5, 0.9), corrected=corrected, ax=Figure().subplots())
+    assert len(ax.get_lines()) == lines
+    for name, values in averages.items():
+        beta = float(name.split()[2].rstrip(","))
+        for t in (1, 2, 30):
+            weights = (1 - beta) * beta ** np.arange(t - 1, -1, -1)
+            expected = weights @ series[:t] / (weights.sum() if "corrected" in name else 1)
+            assert values[t - 1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_corrected_average_of_equal_numbers_is_that_number() -> None:
+    _, averages = plotting.plot_moving_averages(np.full(5, 3.0), (0.9,), corrected=True, ax=Figure().subplots())
+    np.testing.assert_allclose(averages["β = 0.9, corrected"], 3.0, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\). Received: beta=1.0"):
+        plotting.plot_moving_averages([1.0], (1.0,))
+    with pytest.raises(ValueError, match="series must be numbers in one axis"):
+        plotting.plot_moving_averages([])
