@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
 from collections.abc import Callable
@@ -35,10 +36,9 @@ class Callback(metaclass=Checked):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        known = [name for name in vars(Callback) if name.startswith("on_")]
         for name in vars(cls):
-            if name.startswith("on_") and name not in known:
-                raise TypeError(f"{cls.__name__}: no such hook. Received: {name}. {nearest(name, known)}")
+            if name.startswith("on_") and name not in _hooks():
+                raise TypeError(f"{cls.__name__}: no such hook. Received: {name}. {nearest(name, _hooks())}")
 
     @property
     def model(self) -> Any:
@@ -71,6 +71,11 @@ class Callback(metaclass=Checked):
         """Continue from what `state_dict` returned."""
 
 
+def _hooks() -> list[str]:
+    """Return the names of the hooks that a callback has."""
+    return [name for name in vars(Callback) if name.startswith("on_")]
+
+
 class Lambda(Callback):
     """Calls functions at the hooks: `Lambda(on_epoch_end=lambda epoch, logs: print(logs["loss"]))`.
 
@@ -82,10 +87,9 @@ class Lambda(Callback):
     """
 
     def __init__(self, **hooks: Callable[..., object]) -> None:
-        known = [name for name in vars(Callback) if name.startswith("on_")]
         for name, function in hooks.items():
-            if name not in known:
-                raise ValueError(f"Lambda: no such hook. Received: {name}. {nearest(name, known)}")
+            if name not in _hooks():
+                raise ValueError(f"Lambda: no such hook. Received: {name}. {nearest(name, _hooks())}")
             setattr(self, name, function)
 
 
@@ -219,22 +223,19 @@ class EarlyStopping(_Monitor):
 
     def on_train_end(self) -> None:
         """Give the best weights back."""
-        if self.best_weights is not None and self._watched is self.trainer:
+        if self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the best so far and of the count."""
-        weights = self.best_weights
-        copied = None if weights is None else {name: array.copy() for name, array in weights.items()}
-        return {**super().state_dict(), "best_epoch": self.best_epoch, "best_weights": copied}
+        best = {"best_epoch": self.best_epoch, "best_weights": copy.deepcopy(self.best_weights)}
+        return {**super().state_dict(), **best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         super().load_state_dict(state)
-        weights = state["best_weights"]
-        self.best_epoch = state["best_epoch"]
+        self.best_epoch, self.best_weights = state["best_epoch"], copy.deepcopy(state["best_weights"])
         self._resumed = True
-        self.best_weights = None if weights is None else {name: array.copy() for name, array in weights.items()}
 
 
 class ReduceOnPlateau(_Monitor):

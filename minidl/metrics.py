@@ -266,13 +266,13 @@ def confusion_matrix(
     >>> confusion_matrix([0, 1, 1], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]).tolist()
     [[1, 0], [1, 1]]
     """
-    true, pred = class_labels(np.asarray(y_true)), np.asarray(y_pred)
+    true, pred = class_labels(np.asarray(y_true), "confusion_matrix"), np.asarray(y_pred)
     shown = 0
     if pred.dtype.kind == "f" and pred.ndim == 2:
         shown = max(2, pred.shape[1])
         pred = pred.argmax(axis=1) if pred.shape[1] > 1 else (pred[:, 0] > 0.5).astype(int)
     else:
-        pred = class_labels(pred)
+        pred = class_labels(pred, "confusion_matrix")
     if len(true) != len(pred):
         raise ValueError(
             f"confusion_matrix: there must be a prediction for each target. Received: {len(true)} targets, "

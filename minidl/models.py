@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
 from minidl.layers.ownership import claim, owner, refuse_taken
@@ -200,7 +201,7 @@ class Sequential(Layer):
     @property
     def link(self) -> Layer | None:
         """The last layer's."""
-        return self.layers[-1].link if self.layers else None
+        return self._layers[-1].link if self._layers else None
 
     def forward(self, x: ArrayLike, training: bool = False) -> Array:
         """Return the output for a batch; `training` is for layers that differ while training.
@@ -215,7 +216,7 @@ class Sequential(Layer):
         return self._layers[-1].forward_logits(self._run(self._layers[:-1], x, training), training)
 
     def _run(self, layers: Sequence[Layer], x: ArrayLike, training: bool) -> Array:
-        if not self.layers:
+        if not self._layers:
             raise RuntimeError(f"{self.title}: has no layers")
         x = np.asarray(x)
         if x.dtype.kind not in "fiub":
@@ -235,7 +236,7 @@ class Sequential(Layer):
     def backward_part(
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
-        last, first = len(self.layers) - 1, 0 if input_gradient else self._first_with_parameters
+        last, first = len(self._layers) - 1, 0 if input_gradient else self._first_with_parameters
         for i in range(last, first - 1, -1):
             dy = self._layers[i].backward_part(
                 dy,
@@ -249,8 +250,7 @@ class Sequential(Layer):
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of all parameters and buffers, by their paths."""
-        arrays = {name: parameter.data for name, parameter in self._named_parameters.items()}
-        return {name: array.copy() for name, array in {**arrays, **self.named_buffers()}.items()}
+        return {name: array.copy() for name, array in self._arrays().items()}
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Copy `state` into the parameters and buffers: all of them, or none.
@@ -258,7 +258,7 @@ class Sequential(Layer):
         Raises:
             ValueError: If names or shapes differ.
         """
-        own = {name: parameter.data for name, parameter in self._named_parameters.items()} | self.named_buffers()
+        own = self._arrays()
         if set(own) != set(state):
             raise ValueError(
                 f"{self.title}: the state must hold exactly the model's names. "
@@ -280,6 +280,10 @@ class Sequential(Layer):
         for name, array in own.items():
             array[...] = new[name]
 
+    def _arrays(self) -> dict[str, Array]:
+        """Return the parameters' values and the buffers themselves, by their paths."""
+        return {name: parameter.data for name, parameter in self._named_parameters.items()} | self.named_buffers()
+
     def get_weights(self) -> list[Array]:
         """Return copies of all parameters and buffers, in order, as Keras does."""
         return list(self.state_dict().values())
@@ -299,7 +303,7 @@ class Sequential(Layer):
         if self.input_shape is not None and not self._built_by_another:
             entries.insert(0, Input(self.input_shape))
         return {
-            "layers": [{"class": type(layer).__name__, **layer.get_config()} for layer in entries],
+            "layers": [describe_object(layer) for layer in entries],
             "seed": self.seed,
             "dtype": str(self.dtype),
             "name": self.name,

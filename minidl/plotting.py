@@ -113,7 +113,7 @@ def plot_decision_boundary(
     Raises:
         ValueError: If the points aren't in the plane, or the predictions aren't probabilities of classes.
     """
-    points, labels = np.asarray(x, np.float64), class_labels(np.asarray(y))
+    points, labels = np.asarray(x, np.float64), class_labels(np.asarray(y), "plot_decision_boundary")
     if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(labels) or not len(points):
         raise ValueError(
             f"plot_decision_boundary: x must have shape (n, 2), with as many classes. "

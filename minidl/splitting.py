@@ -13,20 +13,20 @@ Array = NDArray[Any]
 
 
 def split_indices(
-    n: int, fraction: float, rng: np.random.Generator, labels: Array | None = None
+    n: int, fraction: float, rng: np.random.Generator, labels: Array | None = None, owner: str = "split"
 ) -> tuple[Array, Array]:
     """Return the indices, each in increasing order, of a random split: the rest, and a `fraction` of n samples.
 
     With `labels` the split is stratified: each class gives its share, rounded so that the total is that of a
-    plain split.
+    plain split. `owner` names what is wrong.
 
     Raises:
         ValueError: If a part would be empty.
     """
-    fraction = number("split", "fraction", fraction, "(0, 1)")
+    fraction = number(owner, "fraction", fraction, "(0, 1)")
     size = round(n * fraction)
     if not 0 < size < n:
-        raise ValueError(f"split: both parts must have samples. Received: {size} of {n} samples, fraction={fraction}")
+        raise ValueError(f"{owner}: both parts must have samples. Received: {size} of {n} samples, fraction={fraction}")
     if labels is None:
         chosen = rng.permutation(n)[:size]
     else:
@@ -42,8 +42,8 @@ def split_indices(
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def class_labels(y: Array) -> Array:
-    """Return the class of each sample, from integers or one-hot rows.
+def class_labels(y: Array, owner: str = "fit") -> Array:
+    """Return the class of each sample, from integers or one-hot rows; `owner` names what is wrong.
 
     Raises:
         ValueError: If `y` holds no classes.
@@ -53,4 +53,4 @@ def class_labels(y: Array) -> Array:
             return y.argmax(axis=1)
     elif y.size == len(y) and np.array_equal(y, y.astype(int)):
         return y.reshape(-1).astype(int)
-    raise ValueError(f"fit: classes must be integers or one-hot rows. Received: y={describe(y)}")
+    raise ValueError(f"{owner}: classes must be integers or one-hot rows. Received: y={describe(y)}")

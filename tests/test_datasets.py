@@ -221,9 +221,9 @@ def test_a_stratified_split_gives_each_class_its_share_of_both_parts(one_hot):
         ((), {}, "arrays must have as many samples, at least one"),
         ((np.ones(3), np.ones(4)), {}, r"arrays must have as many samples, at least one. Received: \[3, 4\]"),
         ((np.ones(3),), {"test_size": 1.0}, r"test_size must be in \(0, 1\)"),
-        ((np.ones(3),), {"test_size": 0.01}, "both parts must have samples"),
+        ((np.ones(3),), {"test_size": 0.01}, "train_test_split: both parts must have samples"),
         ((np.ones(3),), {"stratify": [0, 1]}, "stratify must have a class for each sample. Received: 2 for 3"),
-        ((np.ones(3),), {"stratify": [0.5, 1, 2]}, "classes must be integers or one-hot rows"),
+        ((np.ones(3),), {"stratify": [0.5, 1, 2]}, "train_test_split: classes must be integers or one-hot rows"),
     ],
 )
 def test_a_split_that_does_not_fit_is_refused(arrays, options, message):

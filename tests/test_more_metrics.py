@@ -125,7 +125,7 @@ def test_the_confusion_matrix_is_scikit_learns(data):
             lambda: metrics.confusion_matrix([0, 3], [0, 1], classes=2),
             r"must be in 0 \.\. 1. Received: up to 3",
         ),
-        (lambda: metrics.confusion_matrix([0.5], [1]), "classes must be integers or one-hot rows"),
+        (lambda: metrics.confusion_matrix([0.5], [1]), "confusion_matrix: classes must be integers or one-hot rows"),
         (lambda: metrics.Precision("weighted"), "Precision: average must be one of 'macro', 'micro'"),
         (lambda: metrics.TopKAccuracy(0), "TopKAccuracy: k must be a positive integer. Received: k=0"),
         (lambda: metrics.AUC().update([0, 1], [[0.1, 0.9]] * 2), r"AUC: targets and predictions must have one shape"),

@@ -120,7 +120,7 @@ def test_a_trained_model_is_drawn_with_its_points() -> None:
     [
         (right_half, np.ones((4, 3)), [0, 1, 0, 1], r"x must have shape \(n, 2\).*Received: x of shape \(4, 3\)"),
         (right_half, SQUARE, [0, 1], r"with as many classes. Received: x of shape \(4, 2\), 2 classes"),
-        (right_half, SQUARE, [0.5, 1, 0, 1], "classes must be integers or one-hot rows"),
+        (right_half, SQUARE, [0.5, 1, 0, 1], "plot_decision_boundary: classes must be integers or one-hot rows"),
         (lambda x: x, SQUARE, [0, 1, 0, 1], "predictions must be probabilities. Received: from -1"),
     ],
 )

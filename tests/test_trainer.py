@@ -410,7 +410,7 @@ def test_a_stratified_split_gives_each_class_its_share(one_hot):
     [
         ({"validation_split": 1.0}, r"validation_split must be in \[0, 1\)"),
         ({"validation_split": -0.1}, r"validation_split must be in \[0, 1\)"),
-        ({"validation_split": 0.01}, "both parts must have samples"),
+        ({"validation_split": 0.01}, "fit: both parts must have samples"),
         ({"validation_split": 0.5, "validation_data": (X, Y)}, "both"),
         ({"stratify": True}, "stratify needs a validation_split"),
         ({"stratify": True, "validation_split": 0.5}, "classes must be integers or one-hot"),

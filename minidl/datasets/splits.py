@@ -38,12 +38,12 @@ def train_test_split(
     sizes = [len(array) if array.ndim else 0 for array in given]
     if not given or len(set(sizes)) > 1:
         raise ValueError(f"train_test_split: arrays must have as many samples, at least one. Received: {sizes} samples")
-    labels = None if stratify is None else class_labels(np.asarray(stratify))
+    labels = None if stratify is None else class_labels(np.asarray(stratify), "train_test_split")
     if labels is not None and len(labels) != sizes[0]:
         raise ValueError(
             f"train_test_split: stratify must have a class for each sample. Received: {len(labels)} for {sizes[0]}"
         )
     fraction = number("train_test_split", "test_size", test_size, "(0, 1)")
     rng = generator(seed_or_fresh("train_test_split", seed), "split")
-    train, test = split_indices(sizes[0], fraction, rng, labels)
+    train, test = split_indices(sizes[0], fraction, rng, labels, "train_test_split")
     return [array[part] for array in given for part in (train, test)]
