@@ -21,7 +21,7 @@ from minidl.trainer import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:
-    from minidl import plotting, testing
+    from minidl import plotting, surfaces, testing, tuning
 
 __version__ = "0.1.0"
 
@@ -40,14 +40,16 @@ __all__ = [
     "plotting",
     "regularizers",
     "schedules",
+    "surfaces",
     "testing",
+    "tuning",
 ]
 
-_LAZY = ("plotting", "testing")
+_LAZY = ("plotting", "surfaces", "testing", "tuning")
 
 
 def __getattr__(name: str) -> object:
-    """Import `minidl.plotting` and `minidl.testing` on first use: nobody pays for them who doesn't need them."""
+    """Import what stands on top on first use: nobody pays for it who doesn't need it."""
     if name in _LAZY:
         return importlib.import_module(f"minidl.{name}")
     raise AttributeError(f"module 'minidl' has no attribute {name!r}. {nearest(name, __all__)}")

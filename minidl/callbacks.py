@@ -5,17 +5,21 @@ from __future__ import annotations
 import copy
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from minidl.config import Checked
 from minidl.validation import choice, integer, nearest, number
 
 if TYPE_CHECKING:
+    from minidl.parameters import Parameter
     from minidl.trainer import Trainer
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "ReduceOnPlateau"]
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "Norms", "ReduceOnPlateau"]
 
 Logs = dict[str, float]
 
@@ -349,3 +353,66 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+class Norms(Callback):
+    """Records the Euclidean norms of each layer's weights and gradients, after steps.
+
+    A layer's norm is the square root of the sum of squares over all its parameters. The weights are those after the
+    step; the gradients are those that the optimizer was given for it, penalties included, before its hooks.
+
+    Args:
+        every: After how many steps in a row one is recorded; at least 1.
+
+    Attributes:
+        steps: The optimizer's `iterations` after each recorded step.
+        weights: A list for each layer, by its name.
+        gradients: Likewise; NaN where a layer has no trainable parameter.
+
+    `minidl.plotting.plot_norms` draws them.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = integer("Norms", "every", every, 1)
+        self.steps: list[int] = []
+        self.weights: dict[str, list[float]] = {}
+        self.gradients: dict[str, list[float]] = {}
+
+    def on_train_begin(self) -> None:
+        """Refuse to mix one model's layers with another's."""
+        if self.steps and set(self._layers()) != set(self.weights):
+            raise ValueError(
+                f"Norms: each model needs one of its own. Received: layers {list(self._layers())}, "
+                f"after {list(self.weights)}"
+            )
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Record, if it's time."""
+        if self.trainer.optimizer.iterations % self.every:
+            return
+        self.steps.append(self.trainer.optimizer.iterations)
+        for name, parameters in self._layers().items():
+            trained = [parameter.grad for parameter in parameters if parameter.trainable]
+            self.weights.setdefault(name, []).append(_norm([parameter.data for parameter in parameters]))
+            self.gradients.setdefault(name, []).append(_norm(trained) if trained else math.nan)
+
+    def _layers(self) -> dict[str, list[Parameter]]:
+        """Return the parameters of each layer: their names are paths, the last word is the parameter's own."""
+        layers: dict[str, list[Parameter]] = {}
+        for parameter in self.model.parameters:
+            layers.setdefault(parameter.name.rpartition("/")[0] or parameter.name, []).append(parameter)
+        return layers
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of what was recorded."""
+        return copy.deepcopy({"steps": self.steps, "weights": self.weights, "gradients": self.gradients})
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        own = copy.deepcopy(state)
+        self.steps, self.weights, self.gradients = own["steps"], own["weights"], own["gradients"]
+
+
+def _norm(arrays: Sequence[NDArray[Any]]) -> float:
+    """Return the Euclidean norm of all entries of all arrays, in double precision."""
+    return math.hypot(*(float(np.linalg.norm(array.astype(np.float64).ravel())) for array in arrays))

@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl import datasets, layers
+from minidl.callbacks import Callback
 from minidl.history import History
 from minidl.models import Sequential
 from minidl.optimizers import Optimizer
 from minidl.trainer import Trainer
 
-__all__ = ["TASKS", "Run", "Task", "by_optimizer", "compare", "network", "table", "train"]
+__all__ = ["SEVEN", "TASKS", "Run", "Task", "by_optimizer", "compare", "network", "table", "train"]
 
 Array = NDArray[Any]
+
+
+Data = tuple[tuple[Array, Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -29,110 +33,102 @@ class Task:
     """Data to classify, and the settings that suit them.
 
     Attributes:
+        load: Returns the data: (x_train, y_train), (x_test, y_test). It is called when they are first needed.
+        hidden: The units of the hidden layers.
         rates: A learning rate for each optimizer, chosen on a validation part of the training data, never on
             the test data, by `python -m benchmarks.learning_rates`.
     """
 
     name: str
-    x_train: Array
-    y_train: Array
-    x_test: Array
-    y_test: Array
+    load: Callable[[], Data]
     hidden: tuple[int, ...]
     epochs: int
     batch_size: int
-    rates: dict[str, float] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def train(self) -> tuple[Array, Array]:
+        """The data to train on: x as float32, and the classes."""
+        return self._data[0]
+
+    @cached_property
+    def test(self) -> tuple[Array, Array]:
+        """The data to test on."""
+        return self._data[1]
+
+    @cached_property
     def classes(self) -> int:
         """The number of classes."""
-        return int(self.y_train.max()) + 1
+        return int(self.train[1].max()) + 1
+
+    @cached_property
+    def _data(self) -> Data:
+        (x_train, y_train), (x_test, y_test) = self.load()
+        return (x_train.astype(np.float32), y_train), (x_test.astype(np.float32), y_test)
 
 
-def _digits() -> Task:
-    (x_train, y_train), (x_test, y_test) = datasets.load_digits()
-    return Task(
-        name="digits",
-        x_train=(x_train.reshape(-1, 64) / 16).astype(np.float32),
-        y_train=y_train,
-        x_test=(x_test.reshape(-1, 64) / 16).astype(np.float32),
-        y_test=y_test,
-        hidden=(500, 100),
-        epochs=10,
-        batch_size=20,
-        rates={
-            "sgd": 0.3,
-            "momentum": 0.01,
-            "nesterov": 0.03,
-            "adagrad": 0.03,
-            "rmsprop": 0.0003,
-            "adadelta": 3.0,
-            "adam": 0.001,
-        },
-    )
+def _images(load: Callable[[], Data], white: int) -> Data:
+    """Return images as rows of pixels, from 0 to 1."""
+    (x_train, y_train), (x_test, y_test) = load()
+    return (_rows(x_train) / white, y_train), (_rows(x_test) / white, y_test)
 
 
-def _plane(name: str, make: Callable[..., tuple[Array, Array]], rates: dict[str, float]) -> Task:
-    """Return a task of points in the plane, 1,000 to train and 1,000 to test."""
-    (x_train, y_train), (x_test, y_test) = (make(1000, seed=seed) for seed in (0, 1))
-    return Task(
-        name=name,
-        x_train=x_train.astype(np.float32),
-        y_train=y_train,
-        x_test=x_test.astype(np.float32),
-        y_test=y_test,
-        hidden=(16, 16),
-        epochs=30,
-        batch_size=20,
-        rates=rates,
-    )
+def _rows(images: Array) -> Array:
+    return images.reshape(len(images), -1).astype(np.float32)
 
 
-def _moons() -> Task:
-    rates = {
-        "sgd": 0.1,
-        "momentum": 0.03,
-        "nesterov": 0.03,
-        "adagrad": 0.1,
-        "rmsprop": 0.003,
-        "adadelta": 1.0,
-        "adam": 0.003,
-    }
-    return _plane("moons", partial(datasets.make_moons, noise=0.2), rates)
+def _points(make: Callable[..., tuple[Array, Array]], **options: float) -> Data:
+    """Return 1,000 points to train and 1,000 to test."""
+    return make(1000, seed=0, **options), make(1000, seed=1, **options)
 
 
-def _circles() -> Task:
-    rates = {
-        "sgd": 0.1,
-        "momentum": 0.1,
-        "nesterov": 0.01,
-        "adagrad": 0.3,
-        "rmsprop": 0.003,
-        "adadelta": 1.0,
-        "adam": 0.03,
-    }
-    return _plane("circles", partial(datasets.make_circles, noise=0.1, factor=0.5), rates)
+def _task(
+    name: str, load: Callable[[], Data], hidden: tuple[int, ...], epochs: int, rates: tuple[float, ...]
+) -> tuple[str, Task]:
+    return name, Task(name, load, hidden, epochs, batch_size=20, rates=dict(zip(SEVEN, rates, strict=True)))
 
 
-def _spirals() -> Task:
-    rates = {
-        "sgd": 0.3,
-        "momentum": 0.1,
-        "nesterov": 0.1,
-        "adagrad": 0.3,
-        "rmsprop": 0.01,
-        "adadelta": 3.0,
-        "adam": 0.01,
-    }
-    return _plane("spirals", partial(datasets.make_spirals, noise=0.03), rates)
+SEVEN = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam")
 
-
-TASKS: dict[str, Callable[[], Task]] = {
-    "digits": _digits,
-    "moons": _moons,
-    "circles": _circles,
-    "spirals": _spirals,
-}
+TASKS: dict[str, Task] = dict(
+    [
+        _task(
+            "digits",
+            partial(_images, datasets.load_digits, white=16),
+            hidden=(500, 100),
+            epochs=10,
+            rates=(0.3, 0.01, 0.03, 0.03, 0.0003, 3.0, 0.001),
+        ),
+        _task(  # the paper's
+            "fashion-mnist",
+            partial(_images, datasets.load_fashion_mnist, white=255),
+            hidden=(500, 100),
+            epochs=5,
+            rates=(0.03, 0.01, 0.01, 0.01, 0.0003, 1.0, 0.0003),
+        ),
+        _task(
+            "moons",
+            partial(_points, datasets.make_moons, noise=0.2),
+            hidden=(16, 16),
+            epochs=30,
+            rates=(0.1, 0.03, 0.03, 0.1, 0.003, 1.0, 0.003),
+        ),
+        _task(
+            "circles",
+            partial(_points, datasets.make_circles, noise=0.1, factor=0.5),
+            hidden=(16, 16),
+            epochs=30,
+            rates=(0.1, 0.1, 0.01, 0.3, 0.003, 1.0, 0.03),
+        ),
+        _task(
+            "spirals",
+            partial(_points, datasets.make_spirals, noise=0.03),
+            hidden=(16, 16),
+            epochs=30,
+            rates=(0.3, 0.1, 0.1, 0.3, 0.01, 3.0, 0.01),
+        ),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -154,39 +150,39 @@ class Run:
     test_accuracy: float
     diverged: int | None
     history: History
+    model: Sequential
 
 
 def network(task: Task, seed: int) -> Sequential:
     """Return the net of the comparison: ReLU layers, then a softmax; its start is a function of the seed alone."""
     inside = [layers.Dense(units, activation="relu") for units in task.hidden]
-    inputs = layers.Input(task.x_train.shape[1:])
+    inputs = layers.Input(task.train[0].shape[1:])
     return Sequential([inputs, *inside, layers.Dense(task.classes), layers.Softmax()], seed=seed)
 
 
-def train(task: Task, name: str, optimizer: Optimizer, seed: int) -> Run:
+def train(task: Task, name: str, optimizer: Optimizer, seed: int, callbacks: Sequence[Callback] = ()) -> Run:
     """Train a new net with `optimizer`, which must be new too, and say how it went."""
     model = network(task, seed)
     trainer = Trainer(model, optimizer, "sparse_categorical_crossentropy", ["accuracy"])
     rate = float(optimizer.current("learning_rate"))
-    test = (task.x_test, task.y_test)
     diverged = None
     train_end = test_end = {"loss": math.nan, "accuracy": math.nan}
     with np.errstate(over="ignore", invalid="ignore"):
         start = time.perf_counter()
         try:
             trainer.fit(
-                task.x_train,
-                task.y_train,
+                *task.train,
                 batch_size=task.batch_size,
                 epochs=task.epochs,
-                validation_data=test,
+                validation_data=task.test,
+                callbacks=callbacks,
                 verbose=0,
             )
         except FloatingPointError:
             diverged = trainer.epoch + 1
         seconds = time.perf_counter() - start
         if not diverged:
-            train_end, test_end = trainer.evaluate(task.x_train, task.y_train), trainer.evaluate(*test)
+            train_end, test_end = trainer.evaluate(*task.train), trainer.evaluate(*task.test)
     return Run(
         optimizer=name,
         learning_rate=rate,
@@ -198,17 +194,23 @@ def train(task: Task, name: str, optimizer: Optimizer, seed: int) -> Run:
         test_accuracy=test_end["accuracy"],
         diverged=diverged,
         history=trainer.history,
+        model=model,
     )
 
 
-def compare(task: Task, optimizers: dict[str, Callable[[], Optimizer]], seeds: Iterable[int]) -> Iterator[Run]:
+def compare(
+    task: Task,
+    optimizers: Mapping[str, Callable[[], Optimizer]],
+    seeds: Iterable[int],
+    callbacks: Sequence[Callback] = (),
+) -> Iterator[Run]:
     """Give one run after the other: each optimizer, made anew, with each seed.
 
     With one seed all optimizers start from the same weights and see the same batches in the same order.
     """
     for seed in seeds:
         for name, make in optimizers.items():
-            yield train(task, name, make(), seed)
+            yield train(task, name, make(), seed, callbacks)
 
 
 def by_optimizer(runs: Sequence[Run]) -> dict[str, list[Run]]:

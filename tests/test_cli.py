@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from minidl import comparison, optimizers
-from minidl.cli import SEVEN, main
+from minidl.cli import main
+from minidl.comparison import SEVEN
 
 QUICK = ["compare", "--dataset", "moons", "--epochs", "2", "--hidden", "8", "--seeds", "2"]
 
@@ -28,7 +29,7 @@ def test_compare_prints_a_row_for_each_of_the_seven(capsys: pytest.CaptureFixtur
 
 
 def test_the_default_table_makes_sense() -> None:
-    task = comparison.TASKS["digits"]()
+    task = comparison.TASKS["digits"]
     makers = {name: (lambda name=name: type(optimizers.registry.get(name))(task.rates[name])) for name in SEVEN}
     runs = list(comparison.compare(task, makers, [0]))
     assert [run.optimizer for run in runs] == list(SEVEN)
@@ -40,14 +41,14 @@ def test_the_default_table_makes_sense() -> None:
 
 @pytest.mark.parametrize("name", ["moons", "circles", "spirals"])
 def test_each_task_in_the_plane_is_learned_at_its_rates(name: str) -> None:
-    task = comparison.TASKS[name]()
+    task = comparison.TASKS[name]
     assert set(task.rates) == set(SEVEN)
     makers = {rule: (lambda rule=rule: type(optimizers.registry.get(rule))(task.rates[rule])) for rule in SEVEN}
     assert min(run.test_accuracy for run in comparison.compare(task, makers, [0])) > 0.93
 
 
 def test_all_start_alike_and_see_the_same_batches() -> None:
-    task = comparison.TASKS["moons"]()
+    task = comparison.TASKS["moons"]
     first, second = comparison.network(task, 5), comparison.network(task, 5)
     for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from minidl import cli
+from minidl import cli, comparison
+from minidl.cli import compare, data, trajectories
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,13 +46,14 @@ def test_the_readmes_table_is_one_that_the_command_prints() -> None:
     lines = block.group(1).splitlines()
     head = "optimizer  learning rate  train accuracy %  test accuracy %  test loss  seconds a run"
     assert re.split(r"  +", lines[0]) == re.split(r"  +", head)
-    task = cli.comparison.TASKS["digits"]()
+    task = comparison.TASKS["digits"]
     assert {line.split()[0]: float(line.split()[1]) for line in lines[2:]} == task.rates
 
 
-def test_the_examples_in_the_help_are_accepted() -> None:
-    parser_says = [shlex.split(line)[1:] for line in cli.EXAMPLES.splitlines() if line.startswith("  minidl")]
-    assert len(parser_says) == 5
-    for arguments in parser_says:
-        without_out = arguments[: arguments.index("--out")] if "--out" in arguments else arguments
-        cli.prepare(without_out)
+@pytest.mark.parametrize("command", [compare, trajectories, data], ids=lambda module: module.__name__)
+def test_the_examples_in_the_help_are_accepted(command, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [shlex.split(line)[1:] for line in command.EXAMPLES.splitlines() if line.startswith("  minidl")]
+    assert len(lines) >= 4
+    for arguments in lines:
+        cli.prepare(arguments)

@@ -49,7 +49,9 @@ KNOWS = {
     "layers": COMMON | {"functions", "initializers", "parameters", "regularizers"},
     "optimizers": COMMON | {"parameters", "schedules"},
     "data": COMMON | {"losses", "randomness", "splitting"},
-    "callbacks": COMMON | {"trainer"},
+    "callbacks": COMMON | {"parameters", "trainer"},
+    "surfaces": COMMON | {"optimizers", "parameters"},
+    "tuning": COMMON | {"data", "functions", "trainer"},
     "models": COMMON | {"history", "layers", "parameters", "randomness", "regularizers", "trainer"},
     "trainer": COMMON
     | {"callbacks", "data", "history", "losses", "metrics", "optimizers", "progress", "randomness", "splitting"},
@@ -82,7 +84,7 @@ def test_importing_minidl_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["plotting", "testing"])
+@pytest.mark.parametrize("module", ["plotting", "surfaces", "testing", "tuning"])
 def test_lazy_modules_are_there_on_first_use(module: str) -> None:
     code = f"import minidl; print(minidl.{module}.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import math
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from minidl.validation import describe, number
 
-__all__ = ["FASHION_MNIST_CLASSES", "load_fashion_mnist"]
+__all__ = ["FASHION_MNIST_CLASSES", "fetch_fashion_mnist", "load_fashion_mnist", "verify_fashion_mnist"]
 
 FASHION_MNIST_CLASSES = (
     "T-shirt/top",
@@ -76,20 +76,40 @@ def load_fashion_mnist(
     Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms, 2017; MIT licence.
     """
-    timeout = number("load_fashion_mnist", "timeout", timeout, "(0, inf)")
+    place = fetch_fashion_mnist(folder=folder, url=url, timeout=timeout, progress=progress)
+    x_train, y_train, x_test, y_test = (_parse(gzip.decompress((place / name).read_bytes())) for name in SHA256)
+    return (x_train, y_train.astype(np.int64)), (x_test, y_test.astype(np.int64))
+
+
+def fetch_fashion_mnist(
+    *, folder: str | Path | None = None, url: str = URL, timeout: float = 30.0, progress: bool = True
+) -> Path:
+    """See that the four files are there and right, download what is missing, and return their folder.
+
+    The arguments and errors are those of `load_fashion_mnist`.
+    """
+    timeout = number("fetch_fashion_mnist", "timeout", timeout, "(0, inf)")
     place = _place(folder)
-    arrays = []
     for name, expected in SHA256.items():
         path = place / name
         if not path.exists():
             _download(f"{url.rstrip('/')}/{name}", path, expected, timeout, progress)
-        content = path.read_bytes()
-        problem = _problem(content, expected)
+        problem = _problem(path.read_bytes(), expected)
         if problem:
-            raise ValueError(f"load_fashion_mnist: {path} {problem}. Remove it, and the next call downloads it anew")
-        arrays.append(_parse(gzip.decompress(content)))
-    x_train, y_train, x_test, y_test = arrays
-    return (x_train, y_train.astype(np.int64)), (x_test, y_test.astype(np.int64))
+            raise ValueError(f"fetch_fashion_mnist: {path} {problem}. Remove it, and the next call downloads it anew")
+    return place
+
+
+def verify_fashion_mnist(folder: str | Path | None = None) -> dict[Path, str]:
+    """Return the four files, each with what is wrong with it: "" if nothing is. Nothing is downloaded.
+
+    They are looked for where `load_fashion_mnist` does.
+    """
+    files = {_place(folder) / name: expected for name, expected in SHA256.items()}
+    return {
+        path: _problem(path.read_bytes(), expected) if path.exists() else "isn't there"
+        for path, expected in files.items()
+    }
 
 
 def _place(folder: str | Path | None) -> Path:
@@ -108,26 +128,25 @@ def _download(url: str, path: Path, expected: str, timeout: float, progress: boo
         import requests
     except ImportError:
         raise ImportError(
-            f"load_fashion_mnist: {path} isn't there, and downloading needs the extra `data`: "
+            f"fetch_fashion_mnist: {path} isn't there, and downloading needs the extra `data`: "
             f"pip install 'minidl[data]'. Or put the file there yourself, from {url}"
         ) from None
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         try:
-            pooch.HTTPDownloader(progressbar=progress, timeout=timeout)(url, temporary, None)
+            pooch.HTTPDownloader(progressbar=progress, timeout=timeout)(url, str(temporary), None)
         except (requests.RequestException, OSError) as error:
             raise ConnectionError(
-                f"load_fashion_mnist: {path.name} could not be downloaded. Received: {_short(error)}. "
+                f"fetch_fashion_mnist: {path.name} could not be downloaded. Received: {_short(error)}. "
                 f"With the four files in a folder, load_fashion_mnist(folder=...) needs no network"
             ) from None
-        problem = _problem(Path(temporary).read_bytes(), expected)
+        problem = _problem(temporary.read_bytes(), expected)
         if problem:
-            raise ValueError(f"load_fashion_mnist: {url} {problem}. Nothing was kept; try another url")
-        Path(temporary).replace(path)
+            raise ValueError(f"fetch_fashion_mnist: {url} {problem}. Nothing was kept; try another url")
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _short(error: Exception) -> str:

@@ -1,0 +1,111 @@
+"""`minidl trajectories`: the paths of optimizers down surfaces, as pictures."""
+
+import argparse
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from minidl import surfaces
+from minidl.cli import options as read
+from minidl.comparison import SEVEN
+from minidl.optimizers import Optimizer
+from minidl.surfaces import SURFACES, Surface
+
+__all__ = ["EXAMPLES", "add"]
+
+EXAMPLES = """examples:
+  minidl trajectories
+  minidl trajectories --surface beale --animate
+  minidl trajectories --surface valley,rosenbrock --optimizers sgd,momentum,adam --steps 500
+  minidl trajectories --surface saddle --learning-rate 0.01 --start=-1.5,0.001 --out paths
+"""
+
+Walk = tuple[Surface, dict[str, Callable[[], Optimizer]]]
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = read.command(
+        commands,
+        "trajectories",
+        help="draw the paths of optimizers down test surfaces",
+        description="Let each optimizer walk down test surfaces, print where it arrives and draw the paths: "
+        "trajectories.png, and on request an animation of each surface.",
+        examples=EXAMPLES,
+    )
+    option = parser.add_argument
+    option("--surface", default=",".join(SURFACES), metavar="NAMES", help=f"of {', '.join(SURFACES)} (default: all)")
+    option("--optimizers", default=",".join(SEVEN), metavar="NAMES", help="such as sgd,adam (default: all seven)")
+    option("--learning-rate", action="append", default=[], metavar="RATE", help="for all, or for some: "
+           "adam=0.1,sgd=0.01 (default: for each one that shows how it walks)")  # fmt: skip
+    option("--steps", default="200", metavar="N", help="default: 200")
+    option("--start", metavar="X,Y", help="where all begin (default: what suits the surface)")
+    option("--animate", action="store_true", help="also write an animation of each surface, such as beale.gif")
+    option("--out", type=Path, default=Path("trajectories"), metavar="DIR", help="where to write (default: "
+           "trajectories)")  # fmt: skip
+    parser.set_defaults(prepare=_prepare)
+
+
+def _prepare(options: argparse.Namespace) -> Callable[[], None]:
+    """Check all options; return what is then to be done."""
+    names = [part.strip() for part in options.surface.split(",") if part.strip()]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"--surface must name different ones, at least one. Received: {options.surface!r}")
+    steps = read.integer("--steps", options.steps)
+    start = None if options.start is None else _point(options.start)
+    rates = read.rates(options.learning_rate)
+    walks = {}
+    for name in names:
+        surface = SURFACES[read.known("--surface", name, SURFACES)]
+        walks[name] = surface, read.makers(options.optimizers, rates, surface.rates)
+    return partial(_draw, walks, steps, start, options.animate, read.folder(options.out))
+
+
+def _point(text: str) -> tuple[float, ...]:
+    try:
+        point = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        point = ()
+    if len(point) != 2 or not all(math.isfinite(number) for number in point):
+        raise ValueError(f"--start must be two numbers, such as -1.5,2. Received: {text!r}")
+    return point
+
+
+def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, animate: bool, out: Path) -> None:
+    """Walk, print where each arrives, and draw."""
+    from matplotlib.figure import Figure
+    from tqdm import tqdm
+
+    from minidl import plotting
+
+    columns = min(3, len(walks))
+    lines = math.ceil(len(walks) / columns)
+    figure = Figure(figsize=(5 * columns, 4.2 * lines), layout="constrained")
+    panels = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    written = [out / "trajectories.png"]
+    head = ("surface", "optimizer", "learning rate", "arrives at", "above the least")
+    print(f"{head[0]:12}{head[1]:12}{head[2]:>13}{head[3]:>20}{head[4]:>18}\n{'─' * 75}")
+    for name, (surface, makers) in tqdm(walks.items(), unit="surface", leave=False, disable=None):
+        made = {title: make() for title, make in makers.items()}
+        paths = surfaces.descend(surface, made, steps=steps, start=start)
+        labels = {title: f"{title} {optimizer.learning_rate:g}" for title, optimizer in made.items()}
+        least = min(float(surface(*minimum)) for minimum in surface.minima)
+        for title, path in paths.items():
+            arrived = f"({path[-1][0]:.3f}, {path[-1][1]:.3f})"
+            rest = f"{arrived:>20}{float(surface(*path[-1])) - least:18.2g}"
+            if len(path) <= steps:
+                labels[title] += ", diverged"
+                rest = f"{f'diverged in step {len(path)}':>38}"
+            tqdm.write(f"{name:12}{title:12}{made[title].learning_rate:13g}{rest}")
+        named = {labels[title]: path for title, path in paths.items()}
+        plotting.plot_trajectories(surface, named, ax=panels.pop(0))
+        if animate:
+            written.append(out / f"{name}.gif")
+            own = Figure(figsize=(6, 4.5), layout="constrained").subplots()
+            plotting.animate_trajectories(surface, named, written[-1], ax=own)
+    for panel in panels:
+        panel.set_axis_off()
+    figure.savefig(written[0], dpi=100)
+    print(f"\nwritten: {', '.join(map(str, written))}")

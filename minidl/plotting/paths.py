@@ -1,0 +1,172 @@
+"""Pictures of paths down a surface, still and moving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from minidl.plotting.frame import COLOURS, draw_line, new_axes, rgb
+from minidl.surfaces import Surface
+from minidl.validation import describe, integer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL.Image import Image
+
+__all__ = ["animate_trajectories", "plot_trajectories"]
+
+
+def plot_trajectories(surface: Surface, paths: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
+    """Draw paths over the contour lines of a surface, and return the Axes.
+
+    A circle is where they start, a star each minimum, the large marker where a path ends. Contour lines lie the closer,
+    in height, the lower they are.
+
+    Args:
+        surface: See `minidl.surfaces`.
+        paths: For each name in the legend its points, shape (n, 2): what `minidl.surfaces.descend` returned.
+        ax: Where to draw; by default a new figure.
+
+    Raises:
+        ValueError: If there is no path, or one isn't points in the plane.
+    """
+    points = _points("plot_trajectories", surface, paths)
+    ax = new_axes(ax)
+    _ground(ax, surface)
+    for line, (name, path) in enumerate(points.items()):
+        trail = draw_line(ax, line, path[:, 0], path[:, 1], name)
+        ax.plot(
+            *path[-1:].T,
+            marker=trail.get_marker(),
+            color=trail.get_color(),
+            markersize=9,
+            markeredgecolor="white",
+            zorder=4,
+            label=f"_{name}",
+        )
+    starts = np.unique([path[0] for path in points.values()], axis=0)
+    ax.plot(*starts.T, "o", color="white", markeredgecolor="black", markersize=8, zorder=5, label="_start")
+    ax.legend(framealpha=0.85, edgecolor="none", fontsize="small")
+    return ax
+
+
+def animate_trajectories(
+    surface: Surface,
+    paths: Mapping[str, ArrayLike],
+    file: str | Path,
+    *,
+    ax: Axes | None = None,
+    frames: int = 100,
+    fps: int = 20,
+) -> Axes:
+    """Draw the paths as they come about, into an animated GIF, and return the Axes, which show the last frame.
+
+    Args:
+        surface: See `minidl.surfaces`.
+        paths: For each name in the legend its points, shape (n, 2).
+        file: Where the GIF goes; it has its name once it is whole.
+        ax: Where to draw; by default a new figure.
+        frames: How many pictures at most; the longest path has at least one step from each to the next.
+        fps: Pictures a second.
+
+    Raises:
+        ValueError: If there is no path, one isn't points in the plane, or the file's name doesn't end in .gif.
+    """
+    from PIL.Image import Dither
+
+    points = _points("animate_trajectories", surface, paths)
+    frames, fps = integer("animate_trajectories", "frames", frames, 2), integer("animate_trajectories", "fps", fps, 1)
+    file = Path(file)
+    if file.suffix.lower() != ".gif":
+        raise ValueError(f"animate_trajectories: file must end in .gif. Received: {str(file)!r}")
+    ax = plot_trajectories(surface, points, ax=ax)
+    last = max(len(path) for path in points.values()) - 1
+    steps = np.unique(np.linspace(0, last, frames).round().astype(int))
+    images = list(_frames(ax, surface, points, [int(step) for step in steps]))
+    unfinished = file.with_name(f".{file.stem}.{os.getpid()}.gif")
+    palette = _palette()
+    try:
+        first, *others = (image.quantize(palette=palette, dither=Dither.NONE) for image in images)
+        first.save(unfinished, save_all=True, append_images=others, duration=1000 / fps, loop=0)
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return ax
+
+
+def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]], steps: list[int]) -> Iterator[Image]:
+    """Give the picture after each of the steps; what doesn't move is drawn once."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL.Image import fromarray
+
+    lines = {str(line.get_label()): line for line in ax.get_lines()}
+    moving = [*(artist for name in points for artist in (lines[name], lines[f"_{name}"])), lines["_start"], ax.title]
+    figure, shown_on = ax.figure.get_figure(root=True), ax.figure.canvas
+    canvas = FigureCanvasAgg(figure)
+    try:
+        for artist in moving:
+            artist.set_animated(True)
+        canvas.draw()
+        still = canvas.copy_from_bbox(figure.bbox)
+        for step in steps:
+            ax.set_title(f"{surface.name}, step {step}")
+            for name, path in points.items():
+                lines[name].set_data(*path[: step + 1].T)
+                lines[f"_{name}"].set_data(*path[: step + 1][-1:].T)
+            canvas.restore_region(still)
+            for artist in moving:
+                ax.draw_artist(artist)
+            yield fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    finally:
+        for artist in moving:
+            artist.set_animated(False)
+        ax.set_title(surface.name)
+        figure.set_canvas(shown_on)
+
+
+def _palette() -> Image:
+    """Return greys, and the lines' colours with their blends into white: all that is in these pictures."""
+    from PIL.Image import new
+
+    greys = np.repeat(np.linspace(0, 255, 144), 3).reshape(-1, 3)
+    blends = np.linspace(0, 1, 16, endpoint=False)[:, None, None]
+    coloured = (1 - blends) * rgb(COLOURS) * 255 + blends * 255
+    palette = new("P", (1, 1))
+    palette.putpalette(np.concatenate([greys, coloured.reshape(-1, 3)]).round().astype(np.uint8).tobytes())
+    return palette
+
+
+def _points(owner: str, surface: object, paths: object) -> dict[str, NDArray[np.float64]]:
+    """Return the paths as arrays, or raise."""
+    if not isinstance(surface, Surface):
+        raise TypeError(f"{owner}: surface must be a Surface. Received: {describe(surface)}")
+    if not isinstance(paths, Mapping) or not paths:
+        raise ValueError(f"{owner}: paths must be a dict of at least one name. Received: {describe(paths)}")
+    points = {str(name): np.asarray(path, np.float64) for name, path in paths.items()}
+    for name, path in points.items():
+        if path.ndim != 2 or path.shape[1] != 2 or not len(path) or not np.isfinite(path).all():
+            raise ValueError(
+                f"{owner}: a path must be finite points of shape (n, 2). Received: {name!r}: {describe(path)}"
+            )
+    return points
+
+
+def _ground(ax: Axes, surface: Surface) -> None:
+    """Draw the contour lines, in grey so that paths stand out, and the minima."""
+    from matplotlib.ticker import MaxNLocator
+
+    x, y = (np.linspace(*limits, 300) for limits in surface.view)
+    heights = np.asarray(surface(*np.meshgrid(x, y)), np.float64)
+    low, high = heights.min(), heights.max()
+    levels = low + (high - low) * np.linspace(0, 1, 25) ** 4
+    ax.contourf(x, y, heights, levels=levels, cmap="Greys", alpha=0.35, vmin=low, vmax=high)
+    ax.contour(x, y, heights, levels=levels[1:], colors="#999999", linewidths=0.5)
+    for minimum in surface.minima:
+        ax.plot(*minimum, "*", color="white", markeredgecolor="black", markersize=15, zorder=3)
+    ax.set(xlim=surface.view[0], ylim=surface.view[1], xlabel="x", ylabel="y", title=surface.name)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
