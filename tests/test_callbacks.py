@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidl import Sequential, Trainer, layers, losses, metrics, optimizers, schedules
-from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, ReduceOnPlateau
+from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, Norms, ReduceOnPlateau
 
 NAN = math.nan
 HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
@@ -482,3 +482,78 @@ def test_another_set_of_columns_is_refused(tmp_path):
 def test_the_folder_must_exist(tmp_path):
     with pytest.raises(FileNotFoundError):
         trainer().fit(X, Y, callbacks=[CSVLogger(tmp_path / "no" / "log.csv")], verbose=0)
+
+
+# Norms -----------------------------------------------------------------------------------------------------
+
+
+def two_layers():
+    return Sequential([layers.Input((3,)), layers.Dense(4, "tanh"), layers.Dense(1)], seed=0)
+
+
+def root_of_squares(arrays):
+    return math.sqrt(math.fsum(float(v) ** 2 for array in arrays for v in array.ravel()))
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_norms_are_those_of_each_step(every):
+    """The same steps, made by hand, have the same norms."""
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    model, again = two_layers(), two_layers()
+    norms = Norms(every=every)
+    optimizer = optimizers.Adam(0.05)
+    optimizer.hooks = [optimizers.ClipByGlobalNorm(1e-3)]
+    Trainer(model, optimizer, "mse").fit(
+        x, x[:, :1], batch_size=4, epochs=2, shuffle=False, callbacks=[norms], verbose=0
+    )
+    assert norms.steps == list(range(every, 11, every))
+    other = optimizers.Adam(0.05)
+    other.hooks = [optimizers.ClipByGlobalNorm(1e-3)]
+    trainer = Trainer(again, other, "mse")
+    seen = 0
+    for step in range(1, 11):
+        part = slice((step - 1) % 5 * 4, (step - 1) % 5 * 4 + 4)
+        trainer.step(x[part], x[part, :1])
+        if step % every == 0:
+            for layer in again.layers:
+                gradients = root_of_squares([p.grad for p in layer.parameters])
+                weights = root_of_squares([p.data for p in layer.parameters])
+                assert norms.gradients[layer.name][seen] == pytest.approx(gradients, rel=1e-12)
+                assert norms.weights[layer.name][seen] == pytest.approx(weights, rel=1e-12)
+            seen += 1
+    assert len(norms.steps) == seen
+
+
+def test_a_frozen_layer_has_weights_and_no_gradient():
+    model = two_layers()
+    first, second = model.layers
+    for parameter in first.parameters:
+        parameter.trainable = False
+    norms = Norms()
+    Trainer(model, "sgd", "mse").fit(np.ones((4, 3)), np.ones((4, 1)), callbacks=[norms], verbose=0)
+    assert math.isnan(norms.gradients[first.name][0])
+    assert norms.weights[first.name][0] > 0
+    assert norms.gradients[second.name][0] > 0
+
+
+def test_norms_go_on_over_fits_and_their_state_is_a_copy():
+    norms, model = Norms(), two_layers()
+    trainer = Trainer(model, "sgd", "mse")
+    trainer.fit(np.ones((4, 3)), np.ones((4, 1)), batch_size=2, callbacks=[norms], verbose=0)
+    state = norms.state_dict()
+    loaded = Norms()
+    loaded.load_state_dict(state)
+    trainer.fit(np.ones((4, 3)), np.ones((4, 1)), batch_size=2, callbacks=[norms], verbose=0)
+    assert norms.steps == [1, 2, 3, 4]
+    assert state["steps"] == loaded.steps == [1, 2]
+    assert loaded.weights == {name: values[:2] for name, values in norms.weights.items()}
+    state["weights"].clear()
+    assert loaded.weights
+    with pytest.raises(
+        ValueError, match=r"Norms: each model needs one of its own. Received: layers \['dense'\], after"
+    ):
+        Trainer(Sequential([layers.Input((3,)), layers.Dense(1)], seed=0), "sgd", "mse").fit(
+            np.ones((4, 3)), np.ones((4, 1)), callbacks=[norms], verbose=0
+        )
+    with pytest.raises(ValueError, match="Norms: every must be a positive integer"):
+        Norms(every=0)

@@ -1,16 +1,21 @@
 """The command: what it prints and writes, and how it takes mistakes."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from minidl import comparison, optimizers
-from minidl.cli import main
+from minidl import comparison, optimizers, surfaces
+from minidl.cli import data, main
 from minidl.comparison import SEVEN
+from minidl.datasets import fashion_mnist
 
 QUICK = ["compare", "--dataset", "moons", "--epochs", "2", "--hidden", "8", "--seeds", "2"]
 
@@ -76,6 +81,7 @@ def test_out_gets_curves_and_results(tmp_path: Path, capsys: pytest.CaptureFixtu
         "batch_size": 20,
         "decay": 0.5,
         "seeds": [0, 1],
+        "interrupted": False,
     }
     rates = results["runs"][0]["history"]["history"]["learning_rate"]
     assert rates == pytest.approx([0.1, 0.1 / 1.5], rel=1e-15)
@@ -129,6 +135,20 @@ def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str
         ("compare --out /dev/null", "--out must be a folder. Received: '/dev/null', a file"),
         ("compare --speed 3", "unrecognized arguments: --speed 3"),
         ("compare --out /dev/null/x", "Not a directory"),
+        ("trajectories --surface bale", "--surface must be a known one. Received: 'bale'. Did you mean 'beale'?"),
+        (
+            "trajectories --surface beale,beale",
+            "--surface must name different ones, at least one. Received: 'beale,beale'",
+        ),
+        ("trajectories --surface ,", "--surface must name different ones, at least one. Received: ','"),
+        ("trajectories --steps 0", "--steps must be a positive integer. Received: '0'"),
+        ("trajectories --start 1", "--start must be two numbers, such as -1.5,2. Received: '1'"),
+        ("trajectories --start 1,x", "--start must be two numbers, such as -1.5,2. Received: '1,x'"),
+        ("trajectories --start nan,1", "--start must be two numbers, such as -1.5,2. Received: 'nan,1'"),
+        ("trajectories --optimizers adm", "unknown optimizer. Received: 'adm'. Did you mean 'adam'?"),
+        ("trajectories --out /dev/null", "--out must be a folder. Received: '/dev/null', a file"),
+        ("data fetsch", "the action must be a known one. Received: 'fetsch'. Did you mean 'fetch'?"),
+        ("data fetch --timeout soon", "--timeout must be a number of at least 0. Received: 'soon'"),
         ("", "the following arguments are required: command"),
         ("train", "invalid choice: 'train'"),
     ],
@@ -150,3 +170,160 @@ def test_the_command_runs_as_module_and_as_script(command: list[str]) -> None:
     assert done.stdout.startswith("minidl 0.")
     done = subprocess.run([*command, "compare", "--help"], capture_output=True, text=True, check=True)
     assert "minidl compare --out comparison" in done.stdout
+
+
+# What a run leaves, however it ends ------------------------------------------------------------------------
+
+
+def test_points_in_the_plane_get_their_boundaries(tmp_path: Path) -> None:
+    main([*QUICK, "--optimizers", "sgd,momentum,adam", "--learning-rate", "sgd=1e30", "--out", str(tmp_path)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boundaries.png", "curves.png", "results.json"]
+    with Image.open(tmp_path / "boundaries.png") as picture:
+        left, middle, right = (np.asarray(part.convert("RGB")).reshape(-1, 3) for part in thirds(picture))
+        colourful = [len(np.unique(part, axis=0)) for part in (left, middle, right)]
+    assert colourful[0] < 300 < min(colourful[1:])  # the one that diverged has an empty panel
+    main(
+        [
+            "compare",
+            "--optimizers",
+            "sgd",
+            "--epochs",
+            "1",
+            "--seeds",
+            "1",
+            "--hidden",
+            "4",
+            "--out",
+            str(tmp_path / "d"),
+        ]
+    )
+    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["curves.png", "results.json"]
+
+
+def thirds(picture: Image.Image) -> list[Image.Image]:
+    width, height = picture.size
+    return [picture.crop((i * width // 3, 0, (i + 1) * width // 3, height)) for i in range(3)]
+
+
+@pytest.mark.parametrize("done", [0, 3])
+def test_an_interrupt_leaves_what_is_done(done: int, tmp_path: Path, capsys, monkeypatch) -> None:
+    train, asked = comparison.train, []
+
+    def interrupted(task, name, *rest):
+        asked.append(name)
+        if len(asked) > done:
+            raise KeyboardInterrupt
+        return train(task, name, *rest)
+
+    monkeypatch.setattr(comparison, "train", interrupted)
+    assert main([*QUICK, "--optimizers", "sgd,adam", "--out", str(tmp_path)]) == 130
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-2:] == [f"minidl compare: {done} of 4 runs are done", "minidl: interrupted"]
+    if done:
+        assert rows(captured.out)["sgd"].count("±") == 3
+        assert rows(captured.out)["adam"].count("±") == 0
+        results = json.loads((tmp_path / "results.json").read_text())
+        assert [(run["optimizer"], run["seed"]) for run in results["runs"]] == [("sgd", 0), ("adam", 0), ("sgd", 1)]
+        assert results["settings"]["interrupted"] is True
+        assert (tmp_path / "boundaries.png").exists()
+    else:
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_real_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "minidl", "compare", "--dataset", "moons", "--epochs", "1", "--hidden", "4"]
+    process = subprocess.Popen(
+        [*command, "--seeds", "100000", "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("moons: ")
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    runs = json.loads((tmp_path / "results.json").read_text())["runs"]
+    assert f"{len(runs)} of 700000 runs are done" in err
+    assert len(runs) > 7
+    assert list(rows(out))[-8:-1] == list(SEVEN)
+
+
+# Trajectories ----------------------------------------------------------------------------------------------
+
+
+def test_trajectories_tell_where_each_arrives_and_draw_it(tmp_path: Path, capsys) -> None:
+    arguments = ["--surface", "bowl,saddle", "--optimizers", "sgd,adam", "--steps", "20", "--start=1,-0.5", "--animate"]
+    assert main(["trajectories", *arguments, "--learning-rate", "sgd=0.25", "--out", str(tmp_path / "t")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines[2:6]] == [
+        ["bowl", "sgd", "0.25"],
+        ["bowl", "adam", "0.2"],
+        ["saddle", "sgd", "0.25"],
+        ["saddle", "adam", "0.1"],
+    ]
+    path = surfaces.descend(surfaces.BOWL, {"": optimizers.SGD(0.25)}, steps=20, start=(1, -0.5))[""]
+    assert lines[2].endswith(f"(0.000, -0.000){surfaces.BOWL(*path[-1]):18.2g}")
+    assert sorted(path.name for path in (tmp_path / "t").iterdir()) == ["bowl.gif", "saddle.gif", "trajectories.png"]
+    with Image.open(tmp_path / "t" / "bowl.gif") as gif:
+        assert gif.n_frames == 21
+
+
+def test_a_path_that_diverges_is_told(tmp_path: Path, capsys) -> None:
+    arguments = ["--surface", "rosenbrock", "--optimizers", "sgd", "--learning-rate", "10", "--out", str(tmp_path)]
+    assert main(["trajectories", *arguments]) == 0
+    assert "diverged in step " in capsys.readouterr().out
+
+
+# Data ------------------------------------------------------------------------------------------------------
+
+
+def test_data_lists_what_there_is(tmp_path: Path, capsys) -> None:
+    for arguments in (["data"], ["data", "list"]):
+        assert main([*arguments, "--folder", str(tmp_path)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split("  ")[0] for line in lines] == ["digits", "moons, circles, spirals, blobs", "fashion-mnist"]
+        assert lines[-1].endswith("not here; `minidl data fetch` downloads its 30 MB")
+
+
+def test_data_verifies_and_says_so_in_its_status(tmp_path: Path, capsys) -> None:
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"damaged")
+    assert main(["data", "verify", "--folder", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert f"{tmp_path / 'train-images-idx3-ubyte.gz'} isn't Fashion-MNIST: its SHA-256 checksum must be" in lines[0]
+    assert lines[1] == f"{tmp_path / 'train-labels-idx1-ubyte.gz'} isn't there"
+    main(["data", "--folder", str(tmp_path)])
+    assert "not whole, in" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not os.environ.get("MINIDL_DATA_DIR"), reason="MINIDL_DATA_DIR holds no Fashion-MNIST")
+def test_the_real_files_are_right(capsys) -> None:
+    assert main(["data", "verify"]) == main(["data", "fetch"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith(".gz is right") for line in lines[:4]] == [True] * 4
+    assert lines[4].startswith("fashion-mnist is in ")
+    main(["data"])
+    assert "here and verified, in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["data", "fetch", "--timeout", "1"], ["compare", "--dataset", "fashion-mnist"]])
+def test_data_that_cannot_be_had_are_one_line_and_status_1(arguments, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("MINIDL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(data, "URL", "http://127.0.0.1:1/")
+    monkeypatch.setattr(fashion_mnist.load_fashion_mnist, "__kwdefaults__", {
+        **fashion_mnist.load_fashion_mnist.__kwdefaults__, "url": "http://127.0.0.1:1/"})  # fmt: skip
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("minidl: ")
+    assert captured.err.endswith("needs no network\n")
+    assert captured.err.count("\n") == 1
+
+
+def test_a_reader_who_leaves_early_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m minidl trajectories --surface bowl --steps 5 --out {tmp_path} | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""

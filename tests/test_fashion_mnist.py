@@ -14,7 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minidl.datasets import FASHION_MNIST_CLASSES, fashion_mnist, load_fashion_mnist
+from minidl.datasets import (
+    FASHION_MNIST_CLASSES,
+    fashion_mnist,
+    fetch_fashion_mnist,
+    load_fashion_mnist,
+    verify_fashion_mnist,
+)
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -149,6 +155,23 @@ def test_the_folder_is_found_by_the_environment(server, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     check(load_fashion_mnist(url=server.url, progress=False))
     assert files(tmp_path / "cache" / "minidl" / "fashion_mnist") == sorted(FILES)
+
+
+def test_files_are_fetched_and_verified_without_loading_them(server, tmp_path):
+    assert set(verify_fashion_mnist(tmp_path).values()) == {"isn't there"}
+    assert server.asked == []
+    assert fetch_fashion_mnist(folder=tmp_path, url=server.url, progress=False) == tmp_path
+    assert verify_fashion_mnist(tmp_path) == {tmp_path / name: "" for name in FILES}
+    plain = tmp_path / "plain"
+    plain.touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert modes == {plain.stat().st_mode}  # readable by whoever may read the user's other files
+    (tmp_path / WRONG).write_bytes(b"damaged")
+    problems = {path.name: problem for path, problem in verify_fashion_mnist(tmp_path).items() if problem}
+    assert list(problems) == [WRONG]
+    assert problems[WRONG].startswith("isn't Fashion-MNIST: its SHA-256 checksum must be ")
+    with pytest.raises(ValueError, match=r"fetch_fashion_mnist: .* Remove it"):
+        fetch_fashion_mnist(folder=tmp_path, url=server.url)
 
 
 def test_without_the_extra_a_download_names_it(tmp_path):

@@ -1,11 +1,14 @@
 """Pictures: drawn without a display, with the right lines and words."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
-from minidl import History, Sequential, datasets, layers, optimizers, plotting, schedules
+from minidl import History, Sequential, callbacks, datasets, layers, optimizers, plotting, schedules, surfaces, tuning
 
 
 def history(*losses: float) -> History:
@@ -185,3 +188,171 @@ def test_the_corrected_average_of_equal_numbers_is_that_number() -> None:
         plotting.plot_moving_averages([1.0], (1.0,))
     with pytest.raises(ValueError, match="series must be numbers in one axis"):
         plotting.plot_moving_averages([])
+
+
+# Norms, the range test ---------------------------------------------------------------------------------------
+
+
+def drawn(ax) -> int:
+    """Draw the picture; return how many colours it has."""
+    canvas = FigureCanvasAgg(ax.figure)
+    canvas.draw()
+    return len(np.unique(np.asarray(canvas.buffer_rgba()).reshape(-1, 4), axis=0))
+
+
+def test_norms_have_a_line_a_layer() -> None:
+    norms = callbacks.Norms()
+    norms.steps = [10, 20]
+    norms.gradients = {"dense": [1.0, 0.5], "dense_1": [2.0, 0.1]}
+    norms.weights = {"dense": [3.0, 3.5], "dense_1": [4.0, 4.1]}
+    for which in ("gradients", "weights"):
+        ax = plotting.plot_norms(norms, which, ax=Figure().subplots())
+        assert {line.get_label(): line.get_ydata().tolist() for line in ax.get_lines()} == getattr(norms, which)
+        assert [line.get_xdata().tolist() for line in ax.get_lines()] == [[10, 20]] * 2
+        assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("step", f"norm of the {which}", "log")
+        assert drawn(ax) > 10
+    with pytest.raises(ValueError, match=r"which must be one of 'weights', 'gradients'. Received: which='bias'"):
+        plotting.plot_norms(norms, "bias")
+    with pytest.raises(ValueError, match=r"norms must have recorded a step. Received: none"):
+        plotting.plot_norms(callbacks.Norms())
+
+
+def test_the_range_test_shows_losses_their_average_and_the_suggestion() -> None:
+    rates = np.geomspace(1e-4, 1, 5)
+    result = tuning.RangeTest(rates, np.array([2.0, 1.9, 1.0, 0.5, 50.0]), np.array([2.0, 1.7, 1.2, 0.8, 9.0]), False)
+    ax = plotting.plot_lr_find(result, ax=Figure().subplots())
+    points, average, line = ax.get_lines()
+    np.testing.assert_array_equal(points.get_ydata(), result.losses)
+    np.testing.assert_array_equal(average.get_ydata(), result.smoothed)
+    assert list(line.get_xdata()) == [result.suggestion] * 2 == [rates[3] / 10] * 2
+    assert ax.get_xscale() == "log"
+    assert ax.get_ylim()[1] < 6  # the burst doesn't flatten what came before
+    assert [text.get_text() for text in ax.get_legend().get_texts()][2] == "a tenth of the least: 0.01"
+    assert drawn(ax) > 10
+
+
+# Paths -------------------------------------------------------------------------------------------------------
+
+SEVEN_PATHS = surfaces.descend(surfaces.BEALE, surfaces.BEALE.optimizers(), steps=40)
+
+
+def shown(lines) -> dict[str, np.ndarray]:
+    """Return the points of the lines that the legend names."""
+    return {line.get_label(): np.array(line.get_data()).T for line in lines if not line.get_label().startswith("_")}
+
+
+@pytest.mark.parametrize("name", surfaces.SURFACES)
+def test_paths_lie_on_their_surface(name: str) -> None:
+    surface = surfaces.SURFACES[name]
+    paths = surfaces.descend(surface, surface.optimizers(), steps=30)
+    ax = Figure(layout="constrained").subplots()
+    assert plotting.plot_trajectories(surface, paths, ax=ax) is ax
+    np.testing.assert_equal(shown(ax.get_lines()), paths)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(paths)
+    assert (
+        len({(line.get_color(), line.get_marker()) for line in ax.get_lines()[:-1] if "_" not in line.get_label()}) == 7
+    )
+    ends = {line.get_label(): np.array(line.get_data()).T.tolist() for line in ax.get_lines()}
+    for title, path in paths.items():
+        assert ends[f"_{title}"] == [path[-1].tolist()]
+    assert ends["_start"] == [list(surface.start)]
+    assert (ax.get_xlim(), ax.get_ylim()) == surface.view
+    assert ax.get_title() == surface.name
+    assert drawn(ax) > 50
+
+
+def test_an_animation_shows_the_paths_as_they_come_about(tmp_path) -> None:
+    file = tmp_path / "beale.gif"
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    canvas = figure.canvas
+    ax = plotting.animate_trajectories(surfaces.BEALE, SEVEN_PATHS, file, ax=figure.subplots(), frames=9, fps=10)
+    assert [path.name for path in tmp_path.iterdir()] == ["beale.gif"]
+    np.testing.assert_equal(shown(ax.get_lines()), SEVEN_PATHS)
+    assert figure.canvas is canvas
+    assert ax.get_title() == "Beale"
+    with Image.open(file) as gif:
+        assert gif.n_frames == 9
+        assert gif.info["duration"] == 100
+        assert gif.size == (400, 300)
+        images = []
+        for frame in range(9):
+            gif.seek(frame)
+            images.append(np.asarray(gif.convert("RGB")).astype(int))
+    for one, other in itertools.pairwise(images):
+        assert (one != other).any()
+    # The last frame is the still picture, in its very colours but for the title and the rounding of greys.
+    still = FigureCanvasAgg(figure)
+    still.draw()
+    picture = np.asarray(still.buffer_rgba())[..., :3].astype(int)
+    inside = slice(60, 240), slice(80, 300)
+    assert np.abs(images[-1][inside] - picture[inside]).mean() < 2
+    for colour in plotting.frame.COLOURS:
+        exact = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+        assert (images[-1] == exact).all(axis=-1).any(), colour
+
+
+def test_a_short_path_waits_at_its_end_while_others_go_on(tmp_path) -> None:
+    paths = {"short": [[0.0, 0.0]], "long": [[0.0, 0.0], [1.0, 1.0], [2.0, 1.0]]}
+    plotting.animate_trajectories(surfaces.BOWL, paths, tmp_path / "a.gif", ax=Figure(figsize=(3, 2)).subplots())
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 3
+
+
+def test_an_error_while_drawing_leaves_no_file_and_the_axes_as_they_are(tmp_path, monkeypatch) -> None:
+    ax = Figure(figsize=(3, 2)).subplots()
+    with pytest.raises(OSError, match="No such file"):
+        plotting.animate_trajectories(surfaces.BOWL, SEVEN_PATHS, tmp_path / "none" / "a.gif", ax=ax, frames=2)
+    assert not any(line.get_animated() for line in ax.get_lines())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("surface", "paths", "file", "error", "says"),
+    [
+        ("bowl", SEVEN_PATHS, "a.gif", TypeError, "surface must be a Surface. Received: 'bowl'"),
+        (surfaces.BOWL, {}, "a.gif", ValueError, "paths must be a dict of at least one name. Received: {}"),
+        (surfaces.BOWL, {"a": np.ones((3, 3))}, "a.gif", ValueError, "finite points of shape (n, 2). Received: 'a'"),
+        (surfaces.BOWL, {"a": [[0, np.nan]]}, "a.gif", ValueError, "finite points of shape (n, 2). Received: 'a'"),
+        (surfaces.BOWL, {"a": np.ones((0, 2))}, "a.gif", ValueError, "Received: 'a': float64 array of shape (0, 2)"),
+        (surfaces.BOWL, SEVEN_PATHS, "a.mov", ValueError, "file must end in .gif. Received: 'a.mov'"),
+    ],
+)
+def test_what_is_no_path_is_refused(surface, paths, file, error, says, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error) as caught:
+        plotting.animate_trajectories(surface, paths, file)
+    assert says in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    if "gif." not in says:
+        with pytest.raises(error, match="plot_trajectories: "):
+            plotting.plot_trajectories(surface, paths)
+
+
+# Colours -----------------------------------------------------------------------------------------------------
+
+# What the three kinds of colour blindness see of linear red, green and blue (Machado and others, 2009, severity 1).
+BLINDNESS = {
+    "none": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+
+
+def lab(linear: np.ndarray) -> np.ndarray:
+    """Return CIE L*a*b* of linear RGB: distances in it are as people see them."""
+    xyz = np.clip(linear, 0, 1) @ np.array(
+        [[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]]
+    )
+    f = np.cbrt(xyz / [0.9505, 1.0, 1.089])
+    f = np.where(xyz / [0.9505, 1.0, 1.089] > 0.008856, f, 7.787 * xyz / [0.9505, 1.0, 1.089] + 16 / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+def test_colour_blind_readers_tell_the_seven_colours_apart(kind: str) -> None:
+    rgb = plotting.frame.rgb(plotting.frame.COLOURS)
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = lab(linear @ np.array(BLINDNESS[kind]).T)
+    distances = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(7, 1)]
+    assert distances.min() > 10  # a difference of 2.3 is just noticeable

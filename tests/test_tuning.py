@@ -117,7 +117,7 @@ class NoRate(optimizers.Optimizer):
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda m: lr_find("adam", X, Y), TypeError, "lr_find: trainer must be a Trainer or a compiled model. Received"),
+        (lambda m: lr_find("adam", X, Y), TypeError, "lr_find: trainer must be a Trainer or a compiled model. Rec"),
         (lambda m: lr_find(Sequential([layers.Dense(1)]), X, Y), TypeError, "lr_find: trainer must be a Trainer or a"),
         (lambda m: lr_find(compiled(NoRate()), X, Y), ValueError, "must have a learning rate. Received: NoRate()"),
         (lambda m: lr_find(m, X, Y, low=0.0), ValueError, "lr_find: low must be in (0, inf). Received: low=0.0"),
@@ -126,7 +126,7 @@ class NoRate(optimizers.Optimizer):
         (lambda m: lr_find(m, X, Y, smoothing=-1), ValueError, "lr_find: smoothing must be a non-negative integer. R"),
         (lambda m: lr_find(m, X, Y, stop=0), ValueError, "lr_find: stop must be in (0, inf). Received: stop=0.0"),
         (lambda m: lr_find(m, X, Y[1:]), ValueError, "lr_find: x and y must have as many samples. Received: 1437 and"),
-        (lambda m: lr_find(m, iter([(X, Y)])), ValueError, "lr_find: data must be arrays, or batches that iterate anew"),
+        (lambda m: lr_find(m, iter([(X, Y)])), ValueError, "lr_find: data must be arrays, or batches that iterate"),
     ],
 )
 def test_mistakes_are_named(call, error, says):

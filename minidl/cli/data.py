@@ -8,7 +8,7 @@ from typing import Any
 
 from minidl import datasets
 from minidl.cli import options as read
-from minidl.datasets import fashion_mnist
+from minidl.datasets.fashion_mnist import MISSING, URL
 
 __all__ = ["EXAMPLES", "add"]
 
@@ -61,19 +61,20 @@ def _prepare(options: argparse.Namespace) -> Callable[[], int]:
 
 def _list(folder: Path | None) -> int:
     files = datasets.verify_fashion_mnist(folder)
-    wrong = [file for file, problem in files.items() if problem]
-    place = next(iter(files)).parent
-    state = {
-        0: f"here and verified, in {place}",
-        len(files): "not here; `minidl data fetch` downloads its 30 MB",
-    }.get(len(wrong), f"not whole, in {place}; `minidl data verify` tells more")
+    place, problems = next(iter(files)).parent, set(files.values())
+    if problems == {""}:
+        state = f"here and verified, in {place}"
+    elif problems == {MISSING}:
+        state = "not here; `minidl data fetch` downloads its 30 MB"
+    else:
+        state = f"not whole, in {place}; `minidl data verify` tells more"
     for name, kind in KINDS.items():
         print(f"{name:32}{kind}{f'; {state}' if name == 'fashion-mnist' else ''}")
     return 0
 
 
 def _fetch(folder: Path | None, url: str | None, timeout: float) -> int:
-    address = fashion_mnist.URL if url is None else url
+    address = URL if url is None else url
     print(f"fashion-mnist is in {datasets.fetch_fashion_mnist(folder=folder, url=address, timeout=timeout)}")
     return 0
 

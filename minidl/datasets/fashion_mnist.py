@@ -38,6 +38,8 @@ SHA256 = {
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
 
+MISSING = "isn't there"
+
 # MNIST's files have the same names; the address above once served them.
 MNIST = {
     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -76,7 +78,7 @@ def load_fashion_mnist(
     Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms, 2017; MIT licence.
     """
-    place = fetch_fashion_mnist(folder=folder, url=url, timeout=timeout, progress=progress)
+    place = _complete("load_fashion_mnist", folder, url, timeout, progress)
     x_train, y_train, x_test, y_test = (_parse(gzip.decompress((place / name).read_bytes())) for name in SHA256)
     return (x_train, y_train.astype(np.int64)), (x_test, y_test.astype(np.int64))
 
@@ -88,16 +90,7 @@ def fetch_fashion_mnist(
 
     The arguments and errors are those of `load_fashion_mnist`.
     """
-    timeout = number("fetch_fashion_mnist", "timeout", timeout, "(0, inf)")
-    place = _place(folder)
-    for name, expected in SHA256.items():
-        path = place / name
-        if not path.exists():
-            _download(f"{url.rstrip('/')}/{name}", path, expected, timeout, progress)
-        problem = _problem(path.read_bytes(), expected)
-        if problem:
-            raise ValueError(f"fetch_fashion_mnist: {path} {problem}. Remove it, and the next call downloads it anew")
-    return place
+    return _complete("fetch_fashion_mnist", folder, url, timeout, progress)
 
 
 def verify_fashion_mnist(folder: str | Path | None = None) -> dict[Path, str]:
@@ -107,9 +100,22 @@ def verify_fashion_mnist(folder: str | Path | None = None) -> dict[Path, str]:
     """
     files = {_place(folder) / name: expected for name, expected in SHA256.items()}
     return {
-        path: _problem(path.read_bytes(), expected) if path.exists() else "isn't there"
-        for path, expected in files.items()
+        path: _problem(path.read_bytes(), expected) if path.exists() else MISSING for path, expected in files.items()
     }
+
+
+def _complete(owner: str, folder: str | Path | None, url: str, timeout: float, progress: bool) -> Path:
+    """Return the folder, once all files are there and right."""
+    timeout = number(owner, "timeout", timeout, "(0, inf)")
+    place = _place(folder)
+    for name, expected in SHA256.items():
+        path = place / name
+        if not path.exists():
+            _download(owner, f"{url.rstrip('/')}/{name}", path, expected, timeout, progress)
+        problem = _problem(path.read_bytes(), expected)
+        if problem:
+            raise ValueError(f"{owner}: {path} {problem}. Remove it, and the next call downloads it anew")
+    return place
 
 
 def _place(folder: str | Path | None) -> Path:
@@ -121,14 +127,14 @@ def _place(folder: str | Path | None) -> Path:
     return Path(cache) / "minidl" / "fashion_mnist"
 
 
-def _download(url: str, path: Path, expected: str, timeout: float, progress: bool) -> None:
+def _download(owner: str, url: str, path: Path, expected: str, timeout: float, progress: bool) -> None:
     """Download `url` to `path`, which exists only once its content is right."""
     try:
         import pooch
         import requests
     except ImportError:
         raise ImportError(
-            f"fetch_fashion_mnist: {path} isn't there, and downloading needs the extra `data`: "
+            f"{owner}: {path} isn't there, and downloading needs the extra `data`: "
             f"pip install 'minidl[data]'. Or put the file there yourself, from {url}"
         ) from None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,12 +144,12 @@ def _download(url: str, path: Path, expected: str, timeout: float, progress: boo
             pooch.HTTPDownloader(progressbar=progress, timeout=timeout)(url, str(temporary), None)
         except (requests.RequestException, OSError) as error:
             raise ConnectionError(
-                f"fetch_fashion_mnist: {path.name} could not be downloaded. Received: {_short(error)}. "
+                f"{owner}: {path.name} could not be downloaded. Received: {_short(error)}. "
                 f"With the four files in a folder, load_fashion_mnist(folder=...) needs no network"
             ) from None
         problem = _problem(temporary.read_bytes(), expected)
         if problem:
-            raise ValueError(f"fetch_fashion_mnist: {url} {problem}. Nothing was kept; try another url")
+            raise ValueError(f"{owner}: {url} {problem}. Nothing was kept; try another url")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

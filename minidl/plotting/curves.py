@@ -119,8 +119,8 @@ def plot_lr_find(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     ax.axvline(suggestion, color=COLOURS[1], linestyle="--", label=f"a tenth of the least: {suggestion:.2g}")
     finish(ax, "learning rate", "loss")
     ax.set_xscale("log")
-    top = 1.05 * max(result.smoothed.max(), result.losses[0])
-    ax.set_ylim(min(0.0, result.losses.min()), top)
+    least, first = min(0.0, float(result.losses.min())), float(result.losses[0])
+    ax.set_ylim(least, min(1.05 * float(result.losses.max()), least + 2.5 * abs(first)))
     return ax
 
 

@@ -77,8 +77,6 @@ def animate_trajectories(
     Raises:
         ValueError: If there is no path, one isn't points in the plane, or the file's name doesn't end in .gif.
     """
-    from PIL.Image import Dither
-
     points = _points("animate_trajectories", surface, paths)
     frames, fps = integer("animate_trajectories", "frames", frames, 2), integer("animate_trajectories", "fps", fps, 1)
     file = Path(file)
@@ -89,9 +87,8 @@ def animate_trajectories(
     steps = np.unique(np.linspace(0, last, frames).round().astype(int))
     images = list(_frames(ax, surface, points, [int(step) for step in steps]))
     unfinished = file.with_name(f".{file.stem}.{os.getpid()}.gif")
-    palette = _palette()
     try:
-        first, *others = (image.quantize(palette=palette, dither=Dither.NONE) for image in images)
+        first, *others = images
         first.save(unfinished, save_all=True, append_images=others, duration=1000 / fps, loop=0)
         unfinished.replace(file)
     finally:
@@ -102,7 +99,6 @@ def animate_trajectories(
 def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]], steps: list[int]) -> Iterator[Image]:
     """Give the picture after each of the steps; what doesn't move is drawn once."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL.Image import fromarray
 
     lines = {str(line.get_label()): line for line in ax.get_lines()}
     moving = [*(artist for name in points for artist in (lines[name], lines[f"_{name}"])), lines["_start"], ax.title]
@@ -121,7 +117,7 @@ def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]
             canvas.restore_region(still)
             for artist in moving:
                 ax.draw_artist(artist)
-            yield fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+            yield _indexed(np.asarray(canvas.buffer_rgba())[..., :3])
     finally:
         for artist in moving:
             artist.set_animated(False)
@@ -129,16 +125,24 @@ def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]
         figure.set_canvas(shown_on)
 
 
-def _palette() -> Image:
-    """Return greys, and the lines' colours with their blends into white: all that is in these pictures."""
-    from PIL.Image import new
+def _indexed(pixels: NDArray[np.uint8]) -> Image:
+    """Return the picture in at most 256 colours: greys, and the lines' colours with their blends into white.
 
-    greys = np.repeat(np.linspace(0, 255, 144), 3).reshape(-1, 3)
+    One palette for all frames, so that a file holds of each frame only what has changed. (Pillow's own search for
+    the nearest colour is coarse: its white would be grey.)
+    """
+    from PIL.Image import frombytes
+
     blends = np.linspace(0, 1, 16, endpoint=False)[:, None, None]
     coloured = (1 - blends) * rgb(COLOURS) * 255 + blends * 255
-    palette = new("P", (1, 1))
-    palette.putpalette(np.concatenate([greys, coloured.reshape(-1, 3)]).round().astype(np.uint8).tobytes())
-    return palette
+    greys = np.repeat(np.linspace(0, 255, 256 - len(coloured) * len(COLOURS)), 3)
+    palette = np.concatenate([greys.reshape(-1, 3), coloured.reshape(-1, 3)]).round()
+    codes, where = np.unique(pixels @ np.array([1 << 16, 1 << 8, 1]), return_inverse=True)
+    there = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
+    nearest = ((there[:, None] - palette) ** 2).sum(axis=-1).argmin(axis=1).astype(np.uint8)
+    image = frombytes("P", pixels.shape[1::-1], nearest[where].tobytes())
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    return image
 
 
 def _points(owner: str, surface: object, paths: object) -> dict[str, NDArray[np.float64]]:
