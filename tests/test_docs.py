@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from minidl import cli, comparison
 from minidl.cli import compare, data, trajectories
@@ -31,11 +32,14 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
     assert "pytest" in commands[1]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/pictures.md"]
+)
 def test_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    named = set(re.findall(r"\]\((?!https?:)([^)#]+)\)", text))
-    named |= set(re.findall(r"`((?:minidl|tests|benchmarks|docs)/[\w./]*)`", text))
+    linked = set(re.findall(r"\]\((?!https?:)([^)#]+)\)", text))  # from where the page is
+    named = set(re.findall(r"`((?:minidl|tests|benchmarks|docs|examples)/[\w./]*)`", text))  # from the top
+    assert not {path for path in linked if not (ROOT / page).parent.joinpath(path).exists()}
     assert not {path for path in named if not (ROOT / path).exists()}
 
 
@@ -57,3 +61,14 @@ def test_the_examples_in_the_help_are_accepted(command, tmp_path, monkeypatch) -
     assert len(lines) >= 4
     for arguments in lines:
         cli.prepare(arguments)
+
+
+def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:
+    command = [sys.executable, "-W", "error", str(ROOT / "docs" / "draw.py"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shown = re.findall(r"\]\(pictures/([^)]+)\)", (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(shown)
+    for path in tmp_path.iterdir():
+        with Image.open(path) as picture:
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 50, path.name
