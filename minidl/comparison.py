@@ -104,7 +104,7 @@ TASKS: dict[str, Task] = dict(
             partial(_images, datasets.load_fashion_mnist, white=255),
             hidden=(500, 100),
             epochs=5,
-            rates=(0.03, 0.01, 0.01, 0.01, 0.0003, 1.0, 0.0003),
+            rates=(0.03, 0.01, 0.01, 0.03, 0.0001, 0.1, 0.0001),
         ),
         _task(
             "moons",
