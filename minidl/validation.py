@@ -1,12 +1,13 @@
 """One style of error for all of minidl: the object, the rule, then what was received."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Interval", "choice", "describe", "integer", "nearest", "number", "sample_shape"]
+__all__ = ["Interval", "choice", "describe", "flag", "integer", "nearest", "number", "numbers", "sample_shape", "state"]
 
 # What people who come from another framework type first.
 HABITS = {
@@ -101,6 +102,35 @@ def integer(owner: str, name: str, value: object, low: int = 0) -> int:
     return int(value)
 
 
+def flag(owner: str, name: str, value: object) -> bool:
+    """Return `value` as a Python bool, or raise TypeError if it is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{owner}: {name} must be True or False. Received: {name}={describe(value)}")
+    return bool(value)
+
+
+def numbers(owner: str, name: str, value: object) -> NDArray[Any]:
+    """Return `value` as an array of real numbers (or flags), not copied if it is one, or raise ValueError."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{owner}: {name} must be numbers. Received: {describe(value)}")
+    return array
+
+
+def state(owner: str, given: object, names: Iterable[str]) -> dict[str, Any]:
+    """Return `given`, or raise if it isn't a dict that holds exactly `names`: TypeError or ValueError."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{owner}: the state must be a dict. Received: {describe(given)}")
+    if set(given) != set(names):
+        raise ValueError(
+            f"{owner}: the state must hold {', '.join(sorted(names))}. Received: {', '.join(sorted(map(str, given)))}"
+        )
+    return dict(given)
+
+
 def sample_shape(owner: str, name: str, value: object) -> tuple[int, ...]:
     """Return the shape of a sample as a tuple of positive Python ints, or raise TypeError or ValueError."""
     if not isinstance(value, (tuple, list)):
@@ -112,7 +142,7 @@ def sample_shape(owner: str, name: str, value: object) -> tuple[int, ...]:
 
 def choice(owner: str, name: str, value: Any, options: Collection[Any]) -> Any:
     """Return `value` if it is one of `options`, else raise ValueError."""
-    if value not in options:
+    if isinstance(value, np.ndarray) or value not in options:
         known = ", ".join(repr(option) for option in options)
         raise ValueError(f"{owner}: {name} must be one of {known}. Received: {name}={describe(value)}")
     return value
