@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import csv
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.config import Checked
-from minidl.validation import choice, integer, nearest, number
+from minidl.validation import choice, describe, flag, integer, nearest, number, state
 
 if TYPE_CHECKING:
     from minidl.parameters import Parameter
@@ -71,7 +72,7 @@ class Callback(metaclass=Checked):
         """Return a copy of what the callback must remember to continue later."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
 
 
@@ -94,6 +95,8 @@ class Lambda(Callback):
         for name, function in hooks.items():
             if name not in _hooks():
                 raise ValueError(f"Lambda: no such hook. Received: {name}. {nearest(name, _hooks())}")
+            if not callable(function):
+                raise TypeError(f"Lambda: {name} must be a function. Received: {name}={describe(function)}")
             setattr(self, name, function)
 
 
@@ -102,6 +105,8 @@ class _Monitor(Callback):
 
     def __init__(self, monitor: str, min_delta: float, patience: int, mode: str) -> None:
         name = type(self).__name__
+        if not isinstance(monitor, str):
+            raise TypeError(f"{name}: monitor must be the name of a column. Received: monitor={describe(monitor)}")
         self.monitor = monitor
         self.min_delta = number(name, "min_delta", min_delta, "[0, inf)")
         self.patience = integer(name, "patience", patience)
@@ -116,8 +121,9 @@ class _Monitor(Callback):
             raise ValueError(
                 f"{type(self).__name__}: each trainer needs one of its own. Received: one that has watched another"
             )
-        self._watched = self.trainer
         self.value(dict.fromkeys(self.trainer.columns, 0.0))
+        self.direction()
+        self._watched = self.trainer
 
     def value(self, logs: Logs) -> float:
         if self.monitor not in logs:
@@ -155,8 +161,9 @@ class _Monitor(Callback):
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "wait": self.wait}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best, self.wait = state["best"], state["wait"]
+    def load_state_dict(self, given: dict[str, Any]) -> None:
+        own = state(type(self).__name__, given, self.state_dict())
+        self.best, self.wait = own["best"], own["wait"]
 
 
 class EarlyStopping(_Monitor):
@@ -193,7 +200,7 @@ class EarlyStopping(_Monitor):
     ) -> None:
         super().__init__(monitor, min_delta, patience, mode)
         self.baseline = None if baseline is None else number("EarlyStopping", "baseline", baseline)
-        self.restore_best_weights = bool(restore_best_weights)
+        self.restore_best_weights = flag("EarlyStopping", "restore_best_weights", restore_best_weights)
         self.start_from_epoch = integer("EarlyStopping", "start_from_epoch", start_from_epoch)
         self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
@@ -235,10 +242,10 @@ class EarlyStopping(_Monitor):
         best = {"best_epoch": self.best_epoch, "best_weights": copy.deepcopy(self.best_weights)}
         return {**super().state_dict(), **best}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        super().load_state_dict(state)
-        self.best_epoch, self.best_weights = state["best_epoch"], copy.deepcopy(state["best_weights"])
+        super().load_state_dict(given)
+        self.best_epoch, self.best_weights = given["best_epoch"], copy.deepcopy(given["best_weights"])
         self._resumed = True
 
 
@@ -279,6 +286,10 @@ class ReduceOnPlateau(_Monitor):
     def on_train_begin(self) -> None:
         """Refuse a learning rate that something else rules."""
         super().on_train_begin()
+        if "learning_rate" not in self.trainer.optimizer.hyperparameters:
+            raise ValueError(
+                f"ReduceOnPlateau: the optimizer must have a learning rate. Received: {self.trainer.optimizer!r}"
+            )
         rate = self.trainer.optimizer.learning_rate
         if callable(rate):
             raise TypeError(
@@ -304,10 +315,10 @@ class ReduceOnPlateau(_Monitor):
         """Return the best so far and the counts."""
         return {**super().state_dict(), "cooling": self.cooling}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        super().load_state_dict(state)
-        self.cooling = state["cooling"]
+        super().load_state_dict(given)
+        self.cooling = given["cooling"]
 
 
 class CSVLogger(Callback):
@@ -319,18 +330,24 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | Path, *, append: bool = False) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"CSVLogger: path must be a path. Received: path={describe(path)}")
         self.path = Path(path)
-        self.append = bool(append)
+        self.append = flag("CSVLogger", "append", append)
         self._file: IO[str] | None = None
 
     def on_train_begin(self) -> None:
-        """Open the file."""
+        """Open the file; what is in it stays until the first line is written.
+
+        Raises:
+            ValueError: If its columns are others than those of this fit.
+        """
         self._columns: list[str] | None = None
         if self.append and self.path.exists() and self.path.stat().st_size:
             with self.path.open(newline="", encoding="utf-8") as file:
                 self._columns = next(csv.reader(file))
-        self._file = self.path.open("a" if self.append else "w", newline="", encoding="utf-8")
-        self.append = True  # a second fit goes on where this one ends
+            self._check(["epoch", *self.trainer.columns])
+        self._file = self.path.open("a", newline="", encoding="utf-8")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write the line.
@@ -342,9 +359,10 @@ class CSVLogger(Callback):
         row = {"epoch": epoch, **logs}
         if self._columns is None:
             self._columns = list(row)
+            self._file.truncate(0)
+            self.append = True  # a second fit goes on where this one ends
             csv.writer(self._file).writerow(self._columns)
-        if set(row) != set(self._columns):
-            raise ValueError(f"CSVLogger: {self.path} has the columns {self._columns}. Received: {list(row)}")
+        self._check(row)
         csv.writer(self._file).writerow([row[name] for name in self._columns])
         self._file.flush()
 
@@ -353,6 +371,10 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _check(self, columns: Collection[str]) -> None:
+        if set(columns) != set(self._columns or ()):
+            raise ValueError(f"CSVLogger: {self.path} has the columns {self._columns}. Received: {list(columns)}")
 
 
 class Norms(Callback):
@@ -407,9 +429,9 @@ class Norms(Callback):
         """Return a copy of what was recorded."""
         return copy.deepcopy({"steps": self.steps, "weights": self.weights, "gradients": self.gradients})
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = copy.deepcopy(state)
+        own = copy.deepcopy(state("Norms", given, self.state_dict()))
         self.steps, self.weights, self.gradients = own["steps"], own["weights"], own["gradients"]
 
 

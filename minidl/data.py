@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl.losses import check_weight
 from minidl.randomness import generator
 from minidl.splitting import class_labels
-from minidl.validation import describe, integer, number
+from minidl.validation import describe, integer, number, numbers
 
 __all__ = ["Batch", "Batches", "Order", "Stream", "batches", "grouped"]
 
@@ -27,7 +27,8 @@ class Batches:
     """Arrays, cut into batches (x, y, sample_weight).
 
     Args:
-        x: An array, a memory map too, whose first axis counts samples. It is never copied whole.
+        x: An array, a memory map too, whose first axis counts samples. It is never copied whole. All of an array is
+            looked at for what isn't finite at once, a memory map batch by batch.
         y: The targets, as many as samples.
         sample_weight: A weight at least 0 for each sample, shape (n,).
         class_weight: A weight for each class, which multiplies that of its samples.
@@ -49,6 +50,7 @@ class Batches:
     ) -> None:
         self.owner = owner
         self.x, self.y = _samples(owner, "x", x), _samples(owner, "y", y)
+        self.mapped = isinstance(x, np.memmap) or isinstance(y, np.memmap)
         self.n = len(self.x)
         if self.n != len(self.y):
             raise ValueError(f"{owner}: x and y must have as many samples. Received: {self.n} and {len(self.y)}")
@@ -80,7 +82,7 @@ class Batches:
             return None
         if shuffle is True:
             return generator(seed, "order", epoch).permutation(self.n)
-        order = np.asarray(shuffle(epoch, self.n))
+        order = numbers(self.owner, "shuffle(epoch, n)", shuffle(epoch, self.n))
         if order.ndim != 1 or order.dtype.kind not in "iu" or not len(order):
             raise ValueError(f"{self.owner}: shuffle(epoch, n) must return indices. Received: {describe(order)}")
         if order.min() < 0 or order.max() >= self.n:
@@ -98,7 +100,14 @@ class Batches:
         for start in range(0, n, self.batch_size):
             stop = min(start + self.batch_size, n)
             part = slice(start, stop) if order is None else order[start:stop]
+            if self.mapped:
+                for name, array in {"x": self.x, "y": self.y}.items():
+                    _refuse_nonfinite(self.owner, f"{name} of a batch", array[part])
             yield self.x[part], self.y[part], None if self.weight is None else self.weight[part]
+
+    def known(self) -> list[tuple[Array, Array]]:
+        """Return the parts of x and y that can be checked before training: all of them."""
+        return [(self.x, self.y)]
 
 
 class Stream:
@@ -118,6 +127,11 @@ class Stream:
         self.class_weight = class_weight
         if isinstance(batches, Sized) and len(batches) == 0:
             raise ValueError(f"{owner}: data must have at least one batch. Received: an empty iterable")
+        self._checked_batches = [self._checked(batch) for batch in batches] if isinstance(batches, list) else []
+
+    def known(self) -> list[tuple[Array, Array]]:
+        """Return the parts of x and y that can be checked before training: those of a list's batches."""
+        return [(x, y) for x, y, _ in self._checked_batches]
 
     def __len__(self) -> int:
         """The number of batches in an epoch; 0 if the iterable doesn't tell."""
@@ -200,12 +214,24 @@ def _with_class_weight(y: Array, weight: Array | None, class_weight: Mapping[int
 
 
 def _samples(owner: str, name: str, value: Any) -> Array:
-    try:
-        array = np.asarray(value)
-    except ValueError:  # NumPy's word for rows of different lengths
-        array = np.empty(0, object)
-    if array.dtype.kind not in "fiub" or array.ndim == 0:
-        raise ValueError(
-            f"{owner}: {name} must be an array of numbers, one entry a sample. Received: {describe(value)}"
-        )
+    """Return what was given as an array with an axis of samples, all of it finite; a memory map isn't read here."""
+    array = numbers(owner, name, value)
+    if array.ndim == 0:
+        raise ValueError(f"{owner}: {name} must have one entry a sample. Received: {describe(value)}")
+    if not isinstance(value, np.memmap):
+        _refuse_nonfinite(owner, name, array)
     return array
+
+
+def _refuse_nonfinite(owner: str, name: str, array: Array) -> None:
+    if array.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):  # a sum may overflow where every entry is finite, never the other way round
+            return
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        place = tuple(int(i) for i in bad[0])
+        raise ValueError(
+            f"{owner}: {name} must be finite. Received: {array[place]} at {list(place)}, {len(bad)} such in all"
+        )

@@ -15,7 +15,7 @@ from minidl.layers.ownership import claim, owner, refuse_taken
 from minidl.parameters import Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
-from minidl.validation import choice, describe, sample_shape
+from minidl.validation import choice, describe, numbers
 
 if TYPE_CHECKING:
     from minidl.history import History
@@ -69,6 +69,7 @@ class Sequential(Layer):
         self.stop_training = False
         self._start = self.seed
         self._built_by_another = False
+        self._built_here: list[Layer] = []
         self._named_parameters: dict[str, Parameter] = {}
         if isinstance(layers, (str, dict, Layer)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
@@ -99,16 +100,21 @@ class Sequential(Layer):
         Layer i draws from a generator that is a function of i and of the model's seed (or of a number drawn from `rng`,
         if the model is inside another): what one layer draws doesn't change the others.
         """
-        input_shape = sample_shape(self.title, "input_shape", input_shape)
-        super().build(input_shape, rng or generator(self.seed, "initialization"))
+        super().build(input_shape, generator(self.seed, "initialization") if rng is None else rng)
         self._built_by_another = rng is not None
         self._start = self.seed if rng is None else int(rng.integers(2**32))
         try:
-            self._build_layers(self._layers, 0, input_shape)
+            self._build_layers(self._layers, 0, self._shape())
         except Exception:
             self.input_shape = None
             raise
         self._settle()
+
+    def unbuild(self) -> None:
+        """Be as before `build`; layers that were built before it stay as they are."""
+        for layer in self._built_here:
+            layer.unbuild()
+        self.input_shape, self._named_parameters, self._built_here = None, {}, []
 
     def _take(self, layers: Sequence[Layer]) -> None:
         """Put `layers` behind the last one: all of them, or none."""
@@ -155,9 +161,10 @@ class Sequential(Layer):
                 shape = layer.output_shape
         except Exception:
             for layer, dtype in zip(new, before, strict=True):
-                layer._unbuild()
+                layer.unbuild()
                 layer.dtype = dtype
             raise
+        self._built_here += new
 
     def _settle(self) -> None:
         """Take over the layers; give parameters their paths as names, and move them into one storage."""
@@ -213,21 +220,30 @@ class Sequential(Layer):
 
     def forward_logits(self, x: ArrayLike, training: bool = False) -> Array:
         """Return what goes into the link."""
-        return self._layers[-1].forward_logits(self._run(self._layers[:-1], x, training), training)
+        inner = self._run(self._layers[:-1], x, training)
+        return self._layers[-1].forward_logits(inner, training)
 
     def _run(self, layers: Sequence[Layer], x: ArrayLike, training: bool) -> Array:
         if not self._layers:
-            raise RuntimeError(f"{self.title}: has no layers")
-        x = np.asarray(x)
-        if x.dtype.kind not in "fiub":
-            raise ValueError(f"{self.title}: input must be numbers. Received: {describe(x)}")
+            raise RuntimeError(f"{self.title}: must have layers before forward. Received: none")
+        x = numbers(self.title, "input", x)
         if not self.built:
             self.build(x.shape[1:])
-        self._check_input(x)
-        x = x.astype(self.dtype, copy=False)
+        self.check_input(x)
+        if x.dtype != self.dtype:
+            x = self._cast(x)
         for layer in layers:
             x = layer.forward(x, training)
         return x
+
+    def _cast(self, x: Array) -> Array:
+        try:
+            with np.errstate(over="raise"):
+                return x.astype(self.dtype)
+        except FloatingPointError:
+            raise ValueError(
+                f"{self.title}: input must be in the range of {self.dtype}. Received: {describe(x)}"
+            ) from None
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         """Return the gradient by the last input; write the parameters', or add to them if `accumulate`."""
@@ -256,9 +272,11 @@ class Sequential(Layer):
         """Copy `state` into the parameters and buffers: all of them, or none.
 
         Raises:
-            ValueError: If names or shapes differ.
+            ValueError, TypeError: If names or shapes differ.
         """
         own = self._arrays()
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{self.title}: the state must be a dict. Received: {describe(state)}")
         if set(own) != set(state):
             raise ValueError(
                 f"{self.title}: the state must hold exactly the model's names. "
@@ -266,11 +284,9 @@ class Sequential(Layer):
             )
         new = {}
         for name, array in own.items():
-            given = np.asarray(state[name])
+            given = numbers(self.title, name, state[name])
             if given.shape != array.shape:
                 raise ValueError(f"{self.title}: {name} must have shape {array.shape}. Received: shape {given.shape}")
-            if given.dtype.kind not in "fiub":
-                raise ValueError(f"{self.title}: {name} must be numbers. Received: {describe(given)}")
             with np.errstate(over="ignore"):
                 new[name] = given.astype(array.dtype)
             if array.dtype.kind == "f" and not np.array_equal(np.isfinite(new[name]), np.isfinite(given)):
@@ -291,6 +307,10 @@ class Sequential(Layer):
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy `weights`, in the order of `get_weights`, into the parameters and buffers: all of them, or none."""
         names = list(self.state_dict())
+        if not isinstance(weights, (list, tuple)):
+            raise TypeError(
+                f"{self.title}: weights must be a list of {len(names)} arrays. Received: {describe(weights)}"
+            )
         if len(weights) != len(names):
             raise ValueError(f"{self.title}: weights must be {len(names)} arrays. Received: {len(weights)}")
         self.load_state_dict(dict(zip(names, weights, strict=True)))
@@ -316,7 +336,8 @@ class Sequential(Layer):
             RuntimeError: If the model isn't built yet.
         """
         if not self.built:
-            raise RuntimeError(f"{self.title}: must be built before its summary: start with Input(shape), or fit it")
+            how = "begin with Input(shape), or fit it"
+            raise RuntimeError(f"{self.title}: must be built before its summary: {how}. Received: no build")
         rows = [("Layer", "Output shape", "Parameters")]
         for layer in self.layers:
             shape = f"({', '.join(['batch', *map(str, layer.output_shape)])})"

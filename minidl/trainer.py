@@ -23,7 +23,7 @@ from minidl.history import History
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
-from minidl.validation import choice, describe, integer, number
+from minidl.validation import choice, describe, flag, integer, number, numbers
 
 __all__ = ["Trainer", "predict"]
 
@@ -66,6 +66,12 @@ class Trainer(metaclass=Checked):
         *,
         seed: int | None = None,
     ) -> None:
+        missing = [name for name in _MODEL if not hasattr(model, name)]
+        if missing:
+            raise TypeError(
+                f"Trainer: model must be a Sequential or like one. Received: {describe(model)}, "
+                f"which has no {missing[0]}"
+            )
         self.model = model
         self.optimizer = optimizers.registry.get(optimizer)
         self.loss = losses.registry.get(loss)
@@ -126,6 +132,8 @@ class Trainer(metaclass=Checked):
 
         Raises:
             ValueError, TypeError: If an argument isn't as told above, or the data don't fit the model or the loss.
+                Arrays and lists of batches are looked at before the first step; batches of other iterables, and what
+                is read from a memory map, as they come.
             FloatingPointError: If a gradient isn't finite; the parameters are those of the step before.
         """
         epochs = integer("fit", "epochs", epochs, 1)
@@ -136,13 +144,14 @@ class Trainer(metaclass=Checked):
                 f"fit: shuffle must be True, False or a callable (epoch, n) -> order. Received: shuffle={shuffle!r}"
             )
         data = batches("fit", x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
-        train, validation = self._validation(data, validation_data, validation_split, stratify)
-        self._check(train, validation, epochs)
         listeners = _Listeners(self, callbacks)
+        before, first = (self.columns, self.split), self.optimizer.iterations
+        train, validation = self._validation(data, validation_data, validation_split, stratify)
         progress = Progress(verbose, epochs, len(train), lambda: {**self._means.logs(), **self._rate()})
         history = History()
         self.model.stop_training = False
         try:
+            self._check(train, validation, epochs)
             listeners.on_train_begin()
             for epoch in range(self.epoch, self.epoch + epochs):
                 self._means.reset()
@@ -166,6 +175,10 @@ class Trainer(metaclass=Checked):
                 listeners.on_epoch_end(epoch, logs)
                 if self.model.stop_training:
                     break
+        except BaseException:
+            if self.optimizer.iterations == first:  # it was refused: nothing is changed
+                self.columns, self.split = before
+            raise
         finally:
             progress.close()
             listeners.on_train_end()
@@ -216,10 +229,7 @@ class Trainer(metaclass=Checked):
             loss += value
         means.add_loss(loss + penalty, sum(totals))
         self.model.add_regularization_gradient()
-        try:
-            self.optimizer.step(self.model.parameters)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"{error}{_blame(group)}") from None
+        self.optimizer.step(self.model.parameters)
         return loss + penalty
 
     def _evaluate(self, data: Batches | Stream) -> Logs:
@@ -242,13 +252,26 @@ class Trainer(metaclass=Checked):
                     f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates "
                     f"anew. Received: an iterator, epochs={epochs}"
                 )
-        for part in (train, validation):
-            if isinstance(part, Batches):
-                self._objective.check(part.y[:1], self._forward(part.x[:1], training=False))
+        built = self.model.built
+        try:
+            for part in (train, validation):
+                for x, y in [] if part is None else part.known():
+                    self._check_data(x, y)
+        except Exception:
+            if not built:
+                self.model.unbuild()
+            raise
         names = ["loss", *(metric.name for metric in self.metrics)]
         self.columns = names + ([f"val_{name}" for name in names] if validation is not None else [])
         if "learning_rate" in self.optimizer.hyperparameters:
             self.columns.append("learning_rate")
+
+    def _check_data(self, x: Array, y: Array) -> None:
+        """Raise ValueError if a batch of these couldn't be trained on; the targets are all looked at."""
+        if self.model.built:
+            self.model.check_input(x)
+        y_pred = self._forward(x[:1], training=False)
+        self._objective.check(y, np.broadcast_to(y_pred, (len(y), *y_pred.shape[1:])))
 
     def _check_pair(self) -> None:
         """See that model, loss and optimizer go together; a model may have changed since the last time."""
@@ -274,6 +297,7 @@ class Trainer(metaclass=Checked):
     ) -> tuple[Batches | Stream, Batches | Stream | None]:
         """Return the data to train on and to validate on."""
         fraction = number("fit", "validation_split", fraction, "[0, 1)")
+        stratify = flag("fit", "stratify", stratify)
         if stratify and not fraction:
             raise ValueError("fit: stratify needs a validation_split. Received: validation_split=0.0")
         if validation_data is not None and fraction:
@@ -290,6 +314,10 @@ class Trainer(metaclass=Checked):
         labels = class_labels(data.y) if stratify else None
         self.split = split_indices(data.n, fraction, generator(self.seed, "split"), labels, "fit")
         return data.subset(self.split[0]), data.subset(self.split[1], class_weighted=False)
+
+
+# What a Trainer asks of a model.
+_MODEL = ("seed", "parameters", "built", "link", "forward", "forward_logits", "backward_part", "regularization")
 
 
 class _Means:
@@ -323,14 +351,13 @@ class _Listeners:
     """Callbacks, called one after the other."""
 
     def __init__(self, trainer: Trainer, callbacks: Sequence[Callback]) -> None:
-        if isinstance(callbacks, Callback) or not isinstance(callbacks, Iterable):
+        if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable):
             raise TypeError(f"fit: callbacks must be a list. Received: {describe(callbacks)}")
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"fit: a callback must be an instance of Callback. Received: {describe(callback)}")
-        for callback in self.callbacks:
-            callback.trainer = trainer
+        self.trainer = trainer
         name = "on_train_batch_end"
         self.hear_batches = any(
             getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks
@@ -338,8 +365,16 @@ class _Listeners:
         self.begun: list[Callback] = []
 
     def on_train_begin(self) -> None:
+        before = [vars(callback).get("trainer") for callback in self.callbacks]
         for callback in self.callbacks:
-            callback.on_train_begin()
+            callback.trainer = self.trainer
+        for callback in self.callbacks:
+            try:
+                callback.on_train_begin()
+            except Exception:  # refused: those that haven't begun belong to whom they did
+                for other, theirs in list(zip(self.callbacks, before, strict=True))[len(self.begun) :]:
+                    vars(other).update(trainer=theirs)
+                raise
             self.begun.append(callback)
 
     def on_train_end(self) -> None:
@@ -370,7 +405,7 @@ def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
         ValueError: If `x` doesn't fit the model.
     """
     size = DEFAULT_BATCH_SIZE if batch_size is None else integer("predict", "batch_size", batch_size, 1)
-    x = np.asarray(x)
+    x = numbers("predict", "x", x)
     if x.ndim == 0:
         raise ValueError(f"predict: x must have an axis of samples. Received: {describe(x)}")
     return np.concatenate([model.forward(x[i : i + size]) for i in range(0, max(len(x), 1), size)])
@@ -390,22 +425,24 @@ def _objective(model: Any, loss: losses.Loss) -> tuple[losses.Loss, bool]:
 
 
 def _given_validation(given: Any, batch_size: int | None) -> Batches | Stream:
-    if not isinstance(given, tuple):
-        return batches("fit", given, None)
-    if len(given) not in (2, 3):
+    owner = "fit: validation_data"
+    if isinstance(given, tuple) and len(given) in (2, 3):
+        x, y, weight = (*given, None)[:3]
+        return Batches(x, y, sample_weight=weight, batch_size=batch_size, owner=owner)
+    if isinstance(given, (tuple, str, np.ndarray, Mapping)) or not isinstance(given, Iterable):
         raise ValueError(
-            f"fit: validation_data must be (x, y) or (x, y, sample_weight). Received: {len(given)} entries"
+            f"fit: validation_data must be (x, y), (x, y, sample_weight) or an iterable of batches. "
+            f"Received: {f'{len(given)} entries' if isinstance(given, tuple) else describe(given)}"
         )
-    x, y, weight = (*given, None)[:3]
-    return Batches(x, y, sample_weight=weight, batch_size=batch_size)
+    return Stream(given, owner=owner)
 
 
 def _metrics(given: Iterable[object] | None) -> list[metrics.Metric]:
     """Return the metrics; one given by name has that name as its column, as in Keras."""
-    if isinstance(given, (str, metrics.Metric)):
+    if given is not None and (isinstance(given, (str, metrics.Metric)) or not isinstance(given, Iterable)):
         raise TypeError(f"Trainer: metrics must be a list. Received: {describe(given)}")
     found = []
-    for metric in given or ():
+    for metric in () if given is None else given:
         found.append(metrics.registry.get(metric))
         if isinstance(metric, str):
             found[-1].name = metric.lower()
@@ -414,15 +451,6 @@ def _metrics(given: Iterable[object] | None) -> list[metrics.Metric]:
         if names.count(name) > 1 or name in ("loss", "learning_rate", "batch_loss", "epoch") or name.startswith("val_"):
             raise ValueError(f"Trainer: metrics must have names of their own. Received: {names}")
     return found
-
-
-def _blame(group: list[Batch]) -> str:
-    """Say which of the data of a step aren't finite, if any."""
-    for x, y, _ in group:
-        for name, part in {"x": x, "y": y}.items():
-            if not np.isfinite(part).all():
-                return f". The data are to blame: {name} of this step isn't finite"
-    return ""
 
 
 def _total(batch: Batch) -> float:

@@ -557,3 +557,35 @@ def test_norms_go_on_over_fits_and_their_state_is_a_copy():
         )
     with pytest.raises(ValueError, match="Norms: every must be a positive integer"):
         Norms(every=0)
+
+
+# A fit that is refused -------------------------------------------------------------------------------------
+
+
+def test_a_refused_fit_leaves_callbacks_and_their_files_alone(tmp_path):
+    path, early = tmp_path / "log.csv", EarlyStopping("loss")
+    first, second = trainer(), trainer()
+    first.fit(X, Y, callbacks=[CSVLogger(path), early], verbose=0)
+    before = path.read_text()
+    for refused in ([CSVLogger(path), EarlyStopping("val_loss")], [CSVLogger(path), early]):
+        with pytest.raises(ValueError, match="EarlyStopping: "):
+            second.fit(X, Y, callbacks=refused, verbose=0)
+        assert path.read_text() == before
+    assert early.trainer is first
+    fresh = EarlyStopping("val_loss")
+    with pytest.raises(ValueError, match="monitor must be a column of the logs"):
+        first.fit(X, Y, callbacks=[fresh], verbose=0)
+    second.fit(X, Y, validation_data=(X, Y), callbacks=[fresh], verbose=0)  # it has watched nobody yet
+
+
+def test_other_columns_and_directions_are_told_before_the_first_step(tmp_path):
+    path = tmp_path / "log.csv"
+    trainer().fit(X, Y, callbacks=[CSVLogger(path)], verbose=0)
+    other = trainer()
+    for callback, says in {
+        CSVLogger(path, append=True): "CSVLogger: .* has the columns",
+        EarlyStopping("learning_rate"): "EarlyStopping: mode must be 'min' or 'max' for a column that isn't the loss",
+    }.items():
+        with pytest.raises(ValueError, match=says):
+            other.fit(X, Y, validation_data=(X, Y), callbacks=[callback], verbose=0)
+        assert other.optimizer.iterations == 0

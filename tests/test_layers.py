@@ -216,7 +216,7 @@ def test_forward_before_build_is_refused():
 
 @each_case
 def test_output_shape_before_build_is_refused(case):
-    with pytest.raises(RuntimeError, match="no shape before it is built"):
+    with pytest.raises(RuntimeError, match="must be built before it has a shape"):
         CASES[case][0]().output_shape  # noqa: B018
 
 

@@ -231,7 +231,7 @@ def test_inputs_of_any_numbers_are_converted(x):
         (np.ones((3, 4, 1)), r"input must have shape \(batch, 4\)\. Received: float64 array of shape \(3, 4, 1\)"),
         (np.ones(4), r"input must have shape \(batch, 4\)\. Received: float64 array of shape \(4,\)"),
         (3.0, r"input must have shape \(batch, 4\)\. Received: float64 array of shape \(\)"),
-        ([["a", "b", "c", "d"]], r"input must be numbers\. Received: <U1 array of shape \(1, 4\)"),
+        ([["a", "b", "c", "d"]], r"input must be numbers\. Received: \[\['a'"),
         (np.ones((3, 4), complex), r"input must be numbers\. Received: complex128 array"),
     ],
 )
@@ -252,14 +252,14 @@ def test_wrong_shapes_are_refused_by_build_as_input_refuses_them(shape):
 
 
 def test_a_model_is_built_once():
-    with pytest.raises(RuntimeError, match=r"Sequential: is built already, for input of shape \(4,\)"):
+    with pytest.raises(RuntimeError, match=r"must be built once; it is, for input of shape \(4,\)"):
         small().build((4,))
 
 
 def test_without_layers_or_shape_it_says_so():
-    with pytest.raises(RuntimeError, match=r"Sequential: has no layers"):
+    with pytest.raises(RuntimeError, match="Sequential: must have layers before forward"):
         Sequential([Input((4,))]).forward(X)
-    with pytest.raises(RuntimeError, match=r"no shape before it is built"):
+    with pytest.raises(RuntimeError, match="must be built before it has a shape"):
         Sequential().output_shape  # noqa: B018
     with pytest.raises(RuntimeError, match=r"must be built before its summary"):
         Sequential([Dense(3)]).summary()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from minidl import History, Sequential, Trainer, layers, losses, metrics, optimizers, regularizers, schedules
-from minidl.callbacks import Callback, Lambda
+from minidl.callbacks import Callback, EarlyStopping, Lambda
 
 close = partial(np.testing.assert_allclose, rtol=0, atol=1e-12)
 same = np.testing.assert_array_equal
@@ -530,12 +530,12 @@ def test_an_iterator_serves_one_epoch():
         (X, Y, {"epochs": 0}, "epochs must be a positive integer"),
         (X, Y, {"accumulate": 0}, "accumulate must be a positive integer"),
         (X, Y, {"verbose": 3}, "verbose must be one of"),
-        (X.astype(object), Y, {}, "x must be an array of numbers.* object array"),
-        (X.astype(str), Y, {}, "x must be an array of numbers"),
-        (X, ["a"] * N, {}, "y must be an array of numbers"),
-        (X * 1j, Y, {}, "x must be an array of numbers.* complex128"),
+        (X.astype(object), Y, {}, "x must be numbers.* object array"),
+        (X.astype(str), Y, {}, "x must be numbers"),
+        (X, ["a"] * N, {}, "y must be numbers"),
+        (X * 1j, Y, {}, "x must be numbers.* complex128"),
         ([[1.0, 2.0, 3.0], [1.0]], [[1.0], [2.0]], {}, "fit: x must"),
-        (3.0, 4.0, {}, "x must be an array"),
+        (3.0, 4.0, {}, "x must have one entry a sample. Received: 3.0"),
         (X[:, :2], Y, {}, r"input must have shape \(batch, 3\)"),
         (X, Y[:, 0], {}, "targets must have the shape of the predictions"),
         (X, Y, {"sample_weight": WEIGHTS[:, None]}, r"sample_weight must have shape \(22,\)"),
@@ -667,22 +667,15 @@ def test_a_compiled_model_has_kerass_shape():
 # Numbers that aren't finite --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cause", ["data", "rate"])
-def test_a_gradient_that_is_not_finite_ends_training_with_the_weights_of_the_step_before(cause):
-    x = X.copy()
-    if cause == "data":
-        x[-1, 1] = np.nan
-    rate = 0.01 if cause == "data" else lambda step: 0.01 if step < 12 else 1e200
-    trainer = regressor(optimizer=optimizers.SGD(rate))
+def test_a_gradient_that_is_not_finite_ends_training_with_the_weights_of_the_step_before():
+    trainer = regressor(optimizer=optimizers.SGD(lambda step: 0.01 if step < 12 else 1e200))
     after_steps, ended = [weights(trainer.model)], []
     callbacks = [
         Lambda(on_train_batch_end=lambda batch, logs: after_steps.append(weights(trainer.model))),
         Lambda(on_train_end=lambda: ended.append(True)),
     ]
-    # The sample with the NaN comes in the third epoch, at its end.
-    options = {"shuffle": lambda epoch, n: range(n if epoch == 2 else n - 1), "callbacks": callbacks, "verbose": 0}
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"of 'dense(_1)?/(kernel|bias)' not"):
-        trainer.fit(x, Y, batch_size=5, epochs=5, **options)
+        trainer.fit(X, Y, batch_size=5, epochs=5, callbacks=callbacks, verbose=0)
     same(weights(trainer.model), after_steps[-1])
     assert len(after_steps) > 10
     assert np.isfinite(after_steps[-1]).all()
@@ -792,12 +785,45 @@ def test_a_step_in_a_callback_leaves_the_epochs_means_alone():
     assert history == alone.fit(X, Y, batch_size=5, verbose=0)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["x", "y"])
-def test_data_that_are_not_finite_are_blamed(name):
+def test_data_that_are_not_finite_are_refused_before_anything_is_touched(name, value):
     data = {"x": X.copy(), "y": Y.copy()}
-    data[name][3] = np.nan
-    with pytest.raises(FloatingPointError, match=f"The data are to blame: {name} of this step isn't finite"):
-        regressor().fit(**data, verbose=0)
+    data[name][-1] = value
+    refused = pytest.raises(ValueError, match=rf"{name} must be finite. Received: {value} at \[{N - 1}, 0\], ")
+    trainer = regressor()
+    trainer.fit(X, Y, verbose=0)
+    before = [p.grad.copy() for p in trainer.model.parameters], weights(trainer.model)
+    for call in (trainer.fit, trainer.evaluate, trainer.step):
+        with refused:
+            call(**data)
+    with refused:
+        trainer.fit([(X, Y), (data["x"], data["y"])], verbose=0)
+    with refused:
+        trainer.fit(X, Y, validation_data=(data["x"], data["y"]), verbose=0)
+    np.testing.assert_equal([[p.grad for p in trainer.model.parameters], weights(trainer.model)], list(before))
+
+
+def test_large_finite_numbers_whose_sum_overflows_are_finite():
+    x = np.full((4, 2), 3e38, np.float32)
+    assert trainer_of_zeros().evaluate(x, np.zeros((4, 1)))["loss"] == 0
+
+
+def trainer_of_zeros():
+    return Trainer(Sequential([layers.Input((2,)), layers.Dense(1, kernel_initializer="zeros")], seed=0), "sgd", "mse")
+
+
+def test_a_memory_map_is_looked_at_batch_by_batch(tmp_path):
+    x = np.memmap(tmp_path / "x.bin", np.float64, "w+", shape=X.shape)
+    x[:] = X
+    x[-1, 1] = np.nan
+    trainer, steps = regressor(), []
+    count = Lambda(on_train_batch_end=lambda batch, logs: steps.append(batch))
+    with pytest.raises(
+        ValueError, match=r"fit: x of a batch must be finite. Received: nan at \[\d, 1\], 1 such in all"
+    ):
+        trainer.fit(x, Y, batch_size=5, shuffle=False, callbacks=[count], verbose=0)
+    assert len(steps) == (N - 1) // 5
 
 
 def test_class_weights_do_not_reach_the_validation_part():
@@ -834,3 +860,56 @@ def test_validation_data_that_do_not_fit_are_refused_before_the_first_step():
     with pytest.raises(ValueError, match="targets must have the shape of the predictions"):
         trainer.fit(X, Y, validation_data=(XV, YV[:, 0]), verbose=0)
     assert trainer.optimizer.iterations == 0
+
+
+# A fit that is refused -------------------------------------------------------------------------------------
+
+
+def test_a_model_that_a_refused_fit_would_have_built_is_not_built_and_keeps_what_was():
+    trained = layers.Dense(4)
+    trained.build((3,), np.random.default_rng(5))
+    model = Sequential([trained, layers.Dense(3, "softmax")], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    kernel = trained.kernel.data.copy()
+    with pytest.raises(ValueError, match=r"labels must be in 0 \.\. 2"):
+        model.fit(X, np.arange(N), verbose=0)
+    assert (model.built, trained.built, model.layers[1].built) == (False, True, False)
+    np.testing.assert_array_equal(trained.kernel.data, kernel)
+    again = Sequential([copy.deepcopy(trained), layers.Dense(3, "softmax")], seed=0)
+    again.compile("sgd", "sparse_categorical_crossentropy")
+    for one in (model, again):
+        one.fit(X, LABELS, verbose=0)
+    same(weights(model), weights(again))
+
+
+def test_a_label_anywhere_is_looked_at_before_the_first_step():
+    for place in ("x", "validation_data", "list"):
+        wrong = LABELS.copy()
+        wrong[-1] = 3
+        trainer = Trainer(mlp(layers.Dense(3, "softmax")), optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        before = weights(trainer.model)
+        arguments = {"x": (X, wrong), "validation_data": (X, LABELS), "list": ([(X, LABELS), (X, wrong)],)}[place]
+        options = {"validation_data": (X, wrong)} if place == "validation_data" else {}
+        with pytest.raises(
+            ValueError, match=r"labels must be in 0 \.\. 2, for 3 outputs. Received: labels from 0 to 3"
+        ):
+            trainer.fit(*arguments, **options, verbose=0)
+        same(weights(trainer.model), before)
+        assert (trainer.epoch, trainer.columns, trainer.optimizer.iterations) == (0, [], 0)
+
+
+def test_a_refused_fit_leaves_the_record_of_the_last_one():
+    trainer = regressor()
+    trainer.fit(X, Y, validation_split=0.25, verbose=0)
+    columns, split = trainer.columns, trainer.split
+    for wrong in ({"callbacks": 5}, {"shuffle": lambda epoch, n: None}, {"callbacks": [EarlyStopping("val_loss")]}):
+        with pytest.raises((TypeError, ValueError)):
+            trainer.fit(X, Y, verbose=0, **wrong)
+        assert trainer.columns is columns
+        assert trainer.split is split
+
+
+@pytest.mark.parametrize("model", [5, "model", layers.Dense(3), Sequential])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(TypeError, match=r"Trainer: model must be a Sequential or like one. Received: .*, which has no"):
+        Trainer(model, "sgd", "mse")

@@ -12,7 +12,7 @@ from minidl import initializers
 from minidl.config import Configurable, Registry
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
-from minidl.validation import describe
+from minidl.validation import describe, sample_shape
 
 __all__ = ["Layer", "fresh_name", "names", "registry"]
 
@@ -69,8 +69,14 @@ class Layer(Configurable):
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         """Make the parameters for samples of `input_shape`, drawing their start from `rng`."""
         if self.built:
-            raise RuntimeError(f"{self.title}: is built already, for input of shape {self.input_shape}")
-        self.input_shape = tuple(input_shape)
+            raise RuntimeError(
+                f"{self.title}: must be built once; it is, for input of shape {self.input_shape}. "
+                f"Received: input_shape={input_shape!r}"
+            )
+        shape = sample_shape(self.title, "input_shape", input_shape)
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"{self.title}: rng must be a numpy.random.Generator. Received: rng={describe(rng)}")
+        self.input_shape = shape
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return the output for a batch `x`, and keep what `backward` needs."""
@@ -223,27 +229,41 @@ class Layer(Configurable):
         """Return `forward(x, training)`."""
         return self.forward(x, training)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not isinstance(value, Parameter) and isinstance(self.__dict__.get(name), Parameter):
+            raise AttributeError(
+                f"{self.title}: {name} is a parameter; assign to {name}.data. Received: {name}={describe(value)}"
+            )
+        object.__setattr__(self, name, value)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_remembered": {}}
 
     def __copy__(self) -> "Layer":
-        raise TypeError(f"{self.title}: a shallow copy would share its parameters; use copy.deepcopy")
+        raise TypeError(
+            f"{self.title}: a shallow copy would share its parameters; use copy.deepcopy. Received: copy.copy"
+        )
 
-    def _unbuild(self) -> None:
-        """Be as before `build`, after one that failed."""
+    def unbuild(self) -> None:
+        """Be as before `build`: without parameters, buffers and shapes."""
         self.input_shape = None
         self._parameters, self._regularized, self.buffers = {}, [], {}
         for child in self.children:
-            child._unbuild()
+            child.unbuild()
 
     def _shape(self) -> Shape:
         if self.input_shape is None:
-            raise RuntimeError(f"{self.title}: has no shape before it is built")
+            raise RuntimeError(f"{self.title}: must be built before it has a shape. Received: no build")
         return self.input_shape
 
-    def _check_input(self, x: Array) -> None:
+    def check_input(self, x: Array) -> None:
+        """Raise if `x` isn't a batch that `forward` takes: RuntimeError before `build`, ValueError for the rest."""
         if self.input_shape is None:
-            raise RuntimeError(f"{self.title}: must be built before forward: build(input_shape, rng)")
+            raise RuntimeError(
+                f"{self.title}: must be built before forward: build(input_shape, rng). Received: {describe(x)}"
+            )
+        if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
+            raise ValueError(f"{self.title}: input must be an array of numbers. Received: {describe(x)}")
         if x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"{self.title}: input must have shape ({', '.join(map(str, ('batch', *self.input_shape)))}). "

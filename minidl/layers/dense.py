@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from minidl import initializers, regularizers
 from minidl.layers.activations import resolve_activation
 from minidl.layers.base import Layer, Shape, registry
-from minidl.validation import integer
+from minidl.validation import describe, flag, integer, sample_shape
 
 __all__ = ["Dense"]
 
@@ -55,7 +55,7 @@ class Dense(Layer):
         super().__init__(name=name)
         self.units = integer("Dense", "units", units, 1)
         self.activation = None if activation is None else resolve_activation(activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = flag("Dense", "use_bias", use_bias)
         self.kernel_initializer = initializers.registry.get(kernel_initializer)
         self.bias_initializer = initializers.registry.get(bias_initializer)
         self.kernel_regularizer = _optional(kernel_regularizer)
@@ -72,7 +72,8 @@ class Dense(Layer):
         return (*self._shape()[:-1], self.units)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
-        if len(input_shape) < 1:
+        input_shape = sample_shape(self.title, "input_shape", input_shape)
+        if not input_shape:
             raise ValueError(f"{self.title}: input must have an axis behind the batch. Received: shape (batch,)")
         super().build(input_shape, rng)
         shape = (input_shape[-1], self.units)
@@ -102,6 +103,11 @@ class Dense(Layer):
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
         x = self.remembered("x")
+        if dy.shape != (*x.shape[:-1], self.units):
+            raise ValueError(
+                f"{self.title}: the gradient must have the shape of the output {(*x.shape[:-1], self.units)}. "
+                f"Received: {describe(dy)}"
+            )
         if self.activation is not None and not from_logits:
             dy = self.activation.backward(dy, accumulate)
         rows, slopes = x.reshape(-1, x.shape[-1]), dy.reshape(-1, self.units)
@@ -114,7 +120,7 @@ class Dense(Layer):
         return dy @ self.kernel.data.T if input_gradient else dy
 
     def _affine(self, x: Array) -> Array:
-        self._check_input(x)
+        self.check_input(x)
         self.remember(x=x)
         z: Array = x @ self.kernel.data
         if self.use_bias:
