@@ -15,7 +15,7 @@ from minidl import (
     schedules,
 )
 from minidl.history import History
-from minidl.models import Sequential
+from minidl.models import Residual, Sequential
 from minidl.parameters import Parameter
 from minidl.trainer import Trainer
 from minidl.validation import nearest
@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "History",
     "Parameter",
+    "Residual",
     "Sequential",
     "Trainer",
     "callbacks",

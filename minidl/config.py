@@ -1,12 +1,12 @@
 """How minidl's objects are called, described by a config, and found by a name."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from minidl.validation import describe, nearest
+from minidl.validation import Interval, describe, nearest
 
-__all__ = ["Checked", "Configurable", "Registry", "describe_object"]
+__all__ = ["Checked", "Configurable", "Registry", "checked_config", "declared_ranges", "describe_object"]
 
 
 # Where to find what other frameworks make an argument of.
@@ -44,9 +44,8 @@ class Checked(type):
                 unknown = [name for name in kwargs if name not in known]
                 hint = f". {POINTERS.get(unknown[0]) or nearest(unknown[0], known)}" if unknown else ""
                 if "too many positional" in str(error):
-                    hint = ". By keyword only: " + ", ".join(
-                        p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY
-                    )
+                    by_keyword = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+                    hint = f". By keyword only: {', '.join(by_keyword)}" if by_keyword else f". {nearest('', known)}"
                 received = [describe(a) for a in args] + [f"{k}={describe(v)}" for k, v in kwargs.items()]
                 raise TypeError(
                     f"{cls.__name__}: {error}. Received: {', '.join(received) or 'no arguments'}{hint}"
@@ -74,7 +73,7 @@ class Configurable(metaclass=Checked):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make an instance from what `get_config` returned."""
-        return cls(**config)
+        return cls(**checked_config(cls.__name__, config))
 
     @classmethod
     def takes_any_argument(cls) -> bool:
@@ -93,6 +92,26 @@ class Configurable(metaclass=Checked):
             if argument.default is argument.empty or not _same(value, argument.default):
                 shown.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def checked_config(owner: str, config: object) -> dict[str, Any]:
+    """Return `config`, or raise TypeError if it isn't a dict with names as its keys."""
+    if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
+        raise TypeError(f"{owner}: the config must be a dict. Received: {describe(config)}")
+    return dict(config)
+
+
+def declared_ranges(cls: Any) -> dict[str, str]:
+    """Return the `ranges` that a class and its bases declare; raise TypeError or ValueError for what are none."""
+    own = cls.__dict__.get("ranges", {})
+    if not isinstance(own, dict) or not all(isinstance(interval, str) for interval in own.values()):
+        raise TypeError(
+            f'{cls.__name__}: ranges must be a dict of texts such as "[0, 1)". Received: ranges={describe(own)}'
+        )
+    for interval in own.values():
+        if interval != "bool":
+            Interval.parse(interval)
+    return {**super(cls, cls).ranges, **own}
 
 
 def describe_object(value: Any) -> dict[str, Any]:
@@ -146,30 +165,32 @@ class Registry(Generic[T]):
         """Return every name that `get` knows, in lower case."""
         return sorted(self._classes)
 
-    def get(self, identifier: object) -> T:
+    def get(self, identifier: object, owner: str = "minidl") -> T:
         """Return the instance that a name, a class, a config or an instance stands for.
 
-        Raises ValueError for an unknown name, TypeError for anything else.
+        Raises ValueError for an unknown name, TypeError for anything else, both in the name of `owner`.
         """
         if isinstance(identifier, self.base):
             return identifier
         if isinstance(identifier, str):
-            return self._find(identifier)()
+            return self._find(identifier, owner)()
         if isinstance(identifier, type) and issubclass(identifier, self.base):
             return identifier()
         if isinstance(identifier, dict) and isinstance(identifier.get("class"), str):
             arguments = {key: value for key, value in identifier.items() if key != "class"}
-            instance: T = self._find(identifier["class"]).from_config(arguments)
+            instance: T = self._find(identifier["class"], owner).from_config(arguments)
             return instance
         raise TypeError(
-            f"minidl: {self.kind} must be a name or an instance of {self.base.__name__}. "
+            f"{owner}: {self.kind} must be a name or an instance of {self.base.__name__}. "
             f"Received: {describe(identifier)}"
         )
 
     def __contains__(self, cls: object) -> bool:
         return cls in self._classes.values()
 
-    def _find(self, name: str) -> type[T]:
+    def _find(self, name: str, owner: str) -> type[T]:
         if name.lower() not in self._classes:
-            raise ValueError(f"minidl: unknown {self.kind}. Received: {name!r}. {nearest(name.lower(), self._classes)}")
+            raise ValueError(
+                f"{owner}: unknown {self.kind}. Received: {name!r}. {nearest(name.lower(), self._classes)}"
+            )
         return self._classes[name.lower()]

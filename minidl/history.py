@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from minidl.validation import describe
+from minidl.validation import describe, integer, number
 
 __all__ = ["History"]
 
@@ -32,20 +33,27 @@ class History:
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
 
-    def append(self, epoch: int, logs: dict[str, float]) -> None:
-        """Record an epoch.
+    def append(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Record an epoch, all of it or, if it is refused, nothing.
 
         Raises:
-            ValueError: If its columns aren't those of the epochs before.
+            TypeError: If `epoch` is no integer, or `logs` no dict of numbers.
+            ValueError: If `epoch` is negative, or its columns aren't those of the epochs before.
         """
+        epoch = integer("History", "epoch", epoch)
+        if not isinstance(logs, Mapping):
+            raise TypeError(f"History: logs must be a dict. Received: {describe(logs)}")
+        row = {name: _value(name, value) for name, value in logs.items()}
         if self.epoch and set(logs) != set(self.history):
             raise ValueError(f"History: an epoch must have the columns {list(self.history)}. Received: {list(logs)}")
-        self.epoch.append(int(epoch))
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(float(value))
+        self.epoch.append(epoch)
+        for name, value in row.items():
+            self.history.setdefault(name, []).append(value)
 
     def extend(self, other: History) -> None:
         """Record the epochs of `other` behind these; columns that only one of the two has are filled with NaN."""
+        if not isinstance(other, History):
+            raise TypeError(f"History: other must be a History. Received: {describe(other)}")
         for name in other.history:
             self.history.setdefault(name, [math.nan] * len(self))
         for name, values in self.history.items():
@@ -79,14 +87,14 @@ class History:
         Raises:
             ValueError: If the text is none.
         """
-        loaded: Any = json.loads(text)
         history = cls()
         try:
+            loaded: Any = json.loads(text)
             columns, epochs = dict(loaded["history"]), list(loaded["epoch"])
             whole = set(loaded) == {"epoch", "history"} and all(len(c) == len(epochs) for c in columns.values())
-            history.epoch = [int(epoch) for epoch in epochs]
+            history.epoch = [integer("History", "epoch", epoch) for epoch in epochs]
             history.history = {str(name): [float(value) for value in column] for name, column in columns.items()}
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, OverflowError):
             whole = False
         if not whole:
             raise ValueError(f"History: the text must be what to_json returned. Received: {describe(text)}")
@@ -105,3 +113,11 @@ class History:
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items() if values)
         return f"History({len(self)} epochs; last: {last})" if self.epoch else "History(0 epochs)"
+
+
+def _value(name: str, value: object) -> float:
+    """Return `value` as a Python float, which may be infinite or NaN, or raise TypeError."""
+    try:
+        return number("History", name, value, "[-inf, inf]")
+    except ValueError:  # only NaN is outside
+        return math.nan

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidl.config import Configurable, Registry
-from minidl.validation import number
+from minidl.validation import number, numbers
 
 __all__ = [
     "Constant",
@@ -39,12 +39,16 @@ class Initializer(Configurable):
     """The base of all initializers. A subclass overrides `draw`."""
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-        """Return a new array of `shape` and `dtype`, drawn from `rng`."""
-        return np.asarray(self.draw(shape, rng)).astype(dtype)
+        """Return a new array of `shape` and `dtype`, drawn from `rng`.
+
+        Raises:
+            ValueError: If what was drawn aren't numbers.
+        """
+        return numbers(type(self).__name__, "what draw returns", self.draw(shape, rng)).astype(dtype)
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return the values in float64."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: an initializer must give draw(shape, rng)")
 
 
 registry: Registry[Initializer] = Registry("initializer", Initializer)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl import functions
 from minidl.config import Configurable, Registry
-from minidl.validation import describe
+from minidl.validation import describe, flag, numbers
 
 __all__ = [
     "BinaryCrossentropy",
@@ -26,6 +26,9 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "SparseCategoricalCrossentropy",
+    "check_batch",
+    "check_labels",
+    "check_unit",
     "check_weight",
     "registry",
     "sample_means",
@@ -74,15 +77,9 @@ class Loss(Configurable):
         Raises:
             ValueError: If the targets, predictions or weights don't fit each other, or hold what they mustn't.
         """
-        y_pred = np.asarray(y_pred)
+        y_true, y_pred = check_batch(type(self).__name__, y_true, y_pred, self.axes)
         if y_pred.dtype.kind != "f":
             y_pred = y_pred.astype(np.float64)
-        y_true = np.asarray(y_true)
-        if y_pred.ndim < self.axes:
-            raise ValueError(
-                f"{type(self).__name__}: predictions must have at least {self.axes} axes, the batch first. "
-                f"Received: y_pred of shape {y_pred.shape}"
-            )
         self.check(y_true, y_pred)
         weight = check_weight(type(self).__name__, sample_weight, len(y_pred))
         total = float(len(y_pred)) if weight is None else float(weight.sum())
@@ -93,6 +90,7 @@ class Loss(Configurable):
         if not gradient:
             return value, y_pred[:0]
         slopes = self._shaped("per_sample_gradient", self.per_sample_gradient(y_true, y_pred), y_pred.shape)
+        slopes = slopes.astype(y_pred.dtype, copy=False)
         if weight is None:
             slopes /= total
         else:
@@ -126,12 +124,13 @@ class Loss(Configurable):
         return functions.softmax(y_pred) if self.link_name == "softmax" else functions.sigmoid(y_pred)
 
     def _shaped(self, method: str, result: Any, shape: tuple[int, ...]) -> Array:
-        if np.shape(result) != shape:
+        array = numbers(type(self).__name__, f"what {method} returns", result)
+        if array.shape != shape:
             raise ValueError(
                 f"{type(self).__name__}: {method} must return shape {shape}, the batch first. "
-                f"Received: shape {np.shape(result)}"
+                f"Received: shape {array.shape}"
             )
-        return np.asarray(result)
+        return array
 
     def _check_same_shape(self, y_true: Array, y_pred: Array) -> None:
         if y_true.shape != y_pred.shape:
@@ -142,8 +141,6 @@ class Loss(Configurable):
                 f"{type(self).__name__}: targets must have the shape of the predictions. "
                 f"Received: y_true of shape {y_true.shape}, y_pred of shape {y_pred.shape}{hint}"
             )
-        if y_true.dtype.kind not in "fiub":
-            raise ValueError(f"{type(self).__name__}: targets must be numbers. Received: {describe(y_true)}")
 
     def _check_probabilities(self, y_pred: Array) -> None:
         if not self.from_logits and y_pred.size:
@@ -161,14 +158,45 @@ class Loss(Configurable):
                 )
 
 
+def check_batch(owner: str, y_true: ArrayLike, y_pred: ArrayLike, axes: int = 1) -> tuple[Array, Array]:
+    """Return targets and predictions as arrays; raise ValueError if they aren't numbers, or have too few axes."""
+    y_pred, y_true = numbers(owner, "predictions", y_pred), numbers(owner, "targets", y_true)
+    if y_pred.ndim < axes:
+        raise ValueError(
+            f"{owner}: predictions must have at least {axes} {'axis' if axes == 1 else 'axes'}, the batch first. "
+            f"Received: y_pred of shape {y_pred.shape}"
+        )
+    return y_true, y_pred
+
+
+def check_labels(owner: str, labels: Array, classes: int) -> None:
+    """Raise ValueError unless `labels` are integers in 0 .. classes − 1."""
+    if labels.dtype.kind not in "iu":
+        whole = labels.dtype.kind in "fb" and np.array_equal(labels, np.round(labels))
+        raise ValueError(
+            f"{owner}: targets must be integers{'; y_true.astype(int) makes them so' if whole else ''}. "
+            f"Received: {describe(labels)}"
+        )
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError(
+            f"{owner}: labels must be in 0 .. {classes - 1}, for {classes} outputs. "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+
+
+def check_unit(owner: str, y_true: Array) -> None:
+    """Raise ValueError unless all targets are in [0, 1]."""
+    if y_true.size and not (y_true.min() >= 0 and y_true.max() <= 1):
+        raise ValueError(
+            f"{owner}: targets must be in [0, 1]. Received: y_true from {y_true.min():g} to {y_true.max():g}"
+        )
+
+
 def check_weight(owner: str, sample_weight: ArrayLike | None, n: int) -> Array | None:
     """Return the weights of `n` samples as float64, or None; raise ValueError if they aren't weights."""
     if sample_weight is None:
         return None
-    try:
-        weight = np.asarray(sample_weight, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{owner}: sample_weight must be numbers. Received: {describe(sample_weight)}") from None
+    weight = numbers(owner, "sample_weight", sample_weight).astype(np.float64, copy=False)
     if weight.shape != (n,):
         raise ValueError(f"{owner}: sample_weight must have shape ({n},). Received: shape {weight.shape}")
     if not (np.isfinite(weight).all() and (weight >= 0).all()):
@@ -224,7 +252,7 @@ class MeanAbsoluteError(Loss):
 
 class _Crossentropy(Loss):
     def __init__(self, from_logits: bool = False) -> None:
-        self.from_logits = bool(from_logits)
+        self.from_logits = flag(type(self).__name__, "from_logits", from_logits)
 
 
 @registry.register("binary_crossentropy", "bce")
@@ -249,11 +277,7 @@ class BinaryCrossentropy(_Crossentropy):
     def check(self, y_true: Array, y_pred: Array) -> None:
         self._check_same_shape(y_true, y_pred)
         self._check_probabilities(y_pred)
-        if y_true.size and not (y_true.min() >= 0 and y_true.max() <= 1):
-            raise ValueError(
-                f"BinaryCrossentropy: targets must be in [0, 1]. "
-                f"Received: y_true from {y_true.min():g} to {y_true.max():g}"
-            )
+        check_unit("BinaryCrossentropy", y_true)
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         if self.from_logits:
@@ -304,7 +328,7 @@ class CategoricalCrossentropy(_Crossentropy):
             if not (y_true.min() >= 0 and np.abs(sums - 1).max() < 1e-3):
                 raise ValueError(
                     f"CategoricalCrossentropy: each sample's targets must be probabilities that sum to 1. "
-                    f"Received: sums from {sums.min():g} to {sums.max():g}, least entry {y_true.min():g}"
+                    f"Received: sums from {sums.min():g} to {sums.max():g}, least entry {float(y_true.min()):g}"
                 )
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
@@ -349,19 +373,8 @@ class SparseCategoricalCrossentropy(_Crossentropy):
                 f"SparseCategoricalCrossentropy: targets must have shape {y_pred.shape[:-1]} for predictions of shape "
                 f"{y_pred.shape}. Received: shape {y_true.shape}{hint}"
             )
-        if y_true.dtype.kind not in "iu":
-            whole = y_true.dtype.kind in "fb" and np.array_equal(y_true, np.round(y_true))
-            raise ValueError(
-                f"SparseCategoricalCrossentropy: targets must be integers"
-                f"{'; y_true.astype(int) makes them so' if whole else ''}. Received: {describe(y_true)}"
-            )
+        check_labels("SparseCategoricalCrossentropy", y_true, y_pred.shape[-1])
         self._check_probabilities(y_pred)
-        classes = y_pred.shape[-1]
-        if y_true.size and not (y_true.min() >= 0 and y_true.max() < classes):
-            raise ValueError(
-                f"SparseCategoricalCrossentropy: labels must be in 0 .. {classes - 1}, for {classes} outputs. "
-                f"Received: labels from {y_true.min()} to {y_true.max()}"
-            )
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         log_p = _log_probabilities(y_pred, self.from_logits)

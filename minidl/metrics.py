@@ -4,7 +4,8 @@ A metric gathers batches by `update`, gives `result` for all since `reset`, and 
 weighted mean Σ wᵢ vᵢ / Σ wᵢ. It sees probabilities where the loss is computed from logits.
 """
 
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl import losses
 from minidl.config import Configurable, Registry
 from minidl.splitting import class_labels
-from minidl.validation import choice, integer, number
+from minidl.validation import choice, describe, integer, number, numbers
 
 __all__ = [
     "AUC",
@@ -35,31 +36,41 @@ __all__ = [
 
 Array = NDArray[Any]
 
+# More classes than that are rather a mistake than a matrix of gigabytes.
+MOST_CLASSES = 10_000
+
 
 class Metric(Configurable):
     """The base of all metrics; a subclass gives `update`, `result` and `reset`.
 
     Attributes:
-        name: Its column in logs and histories.
+        name: Its column in logs and histories, a text.
         better: "max" or "min": which direction is the better one.
     """
 
     better = "max"
 
     def __init__(self, *, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{type(self).__name__}: name must be a text. Received: name={describe(name)}")
         self.name = name
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        """Take in a batch."""
-        raise NotImplementedError
+        """Take in a batch.
+
+        Raises:
+            ValueError: If the targets, predictions or weights don't fit each other, or hold what they mustn't; the
+                batch is then not counted.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: a metric must give update(y_true, y_pred, sample_weight)")
 
     def result(self) -> float:
         """Return the metric of all batches since `reset`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a metric must give result()")
 
     def reset(self) -> None:
         """Forget all batches."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a metric must give reset()")
 
 
 class MeanMetric(Metric):
@@ -76,18 +87,23 @@ class MeanMetric(Metric):
     Its result is 0 as long as no sample, or none with a weight, was seen.
     """
 
+    #: How many axes predictions have at least.
+    axes: ClassVar[int] = 1
+
     def __init__(self, *, name: str) -> None:
         super().__init__(name=name)
         self.reset()
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         """Return each sample's value, shape (batch,)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a metric must give values(y_true, y_pred)")
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Take in a batch."""
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-        values = np.asarray(self.values(y_true, y_pred))
+        y_true, y_pred = losses.check_batch(type(self).__name__, y_true, y_pred, self.axes)
+        if y_pred.dtype.kind != "f":
+            y_pred = y_pred.astype(np.float64)
+        values = numbers(type(self).__name__, "what values returns", self.values(y_true, y_pred))
         if values.shape != y_pred.shape[:1]:
             raise ValueError(
                 f"{type(self).__name__}: values must return shape {y_pred.shape[:1]}, one for each sample. "
@@ -113,6 +129,22 @@ class MeanMetric(Metric):
                 f"Received: shape {y_true.shape}"
             )
 
+    def _fit_labels(self, y_true: Array, y_pred: Array) -> None:
+        self._fit(y_true, y_pred, y_pred.shape[:-1])
+        losses.check_labels(type(self).__name__, y_true, y_pred.shape[-1])
+
+
+def _binary_values(y_true: Array, y_pred: Array, threshold: float = 0.5) -> Array:
+    return losses.sample_means((y_pred > threshold) == (y_true > 0.5))
+
+
+def _categorical_values(y_true: Array, y_pred: Array) -> Array:
+    return losses.sample_means(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
+
+
+def _sparse_values(y_true: Array, y_pred: Array) -> Array:
+    return losses.sample_means(y_pred.argmax(axis=-1) == y_true)
+
 
 registry: Registry[Metric] = Registry("metric", Metric)
 
@@ -136,24 +168,26 @@ class BinaryAccuracy(MeanMetric):
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
-        return losses.sample_means((y_pred > self.threshold) == (y_true > 0.5))
+        return _binary_values(y_true, y_pred, self.threshold)
 
 
 @registry.register("categorical_accuracy")
 class CategoricalAccuracy(MeanMetric):
     """How often the most probable class is that of the one-hot target."""
 
+    axes = 2
+
     def __init__(self, *, name: str = "categorical_accuracy") -> None:
         super().__init__(name=name)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
-        return losses.sample_means(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
+        return _categorical_values(y_true, y_pred)
 
 
 @registry.register("sparse_categorical_accuracy")
 class SparseCategoricalAccuracy(MeanMetric):
-    """How often the most probable class is the integer target.
+    """How often the most probable class is the integer target, in 0 .. classes − 1.
 
     >>> metric = SparseCategoricalAccuracy()
     >>> metric.update([1, 0], [[0.2, 0.8], [0.3, 0.7]])
@@ -161,12 +195,14 @@ class SparseCategoricalAccuracy(MeanMetric):
     0.5
     """
 
+    axes = 2
+
     def __init__(self, *, name: str = "sparse_categorical_accuracy") -> None:
         super().__init__(name=name)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        self._fit(y_true, y_pred, y_pred.shape[:-1])
-        return losses.sample_means(y_pred.argmax(axis=-1) == y_true)
+        self._fit_labels(y_true, y_pred)
+        return _sparse_values(y_true, y_pred)
 
 
 @registry.register("accuracy", "acc")
@@ -179,16 +215,14 @@ class Accuracy(MeanMetric):
 
     def __init__(self, *, name: str = "accuracy") -> None:
         super().__init__(name=name)
-        self._binary = BinaryAccuracy()
-        self._categorical = CategoricalAccuracy()
-        self._sparse = SparseCategoricalAccuracy()
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        if y_pred.shape[-1:] == (1,) or y_pred.ndim == 1:
-            return self._binary.values(y_true, y_pred)
-        if y_true.ndim == y_pred.ndim - 1:
-            return self._sparse.values(y_true, y_pred)
-        return self._categorical.values(y_true, y_pred)
+        one_output = y_pred.shape[-1:] == (1,) or y_pred.ndim == 1
+        if y_true.ndim == y_pred.ndim - 1 and not one_output:
+            self._fit_labels(y_true, y_pred)
+            return _sparse_values(y_true, y_pred)
+        self._fit(y_true, y_pred, y_pred.shape)
+        return _binary_values(y_true, y_pred) if one_output else _categorical_values(y_true, y_pred)
 
 
 @registry.register("mse", "mean_squared_error")
@@ -236,6 +270,8 @@ class TopKAccuracy(MeanMetric):
     0.5
     """
 
+    axes = 2
+
     def __init__(self, k: int = 5, *, name: str = "top_k_accuracy") -> None:
         super().__init__(name=name)
         self.k = integer("TopKAccuracy", "k", k, 1)
@@ -244,7 +280,7 @@ class TopKAccuracy(MeanMetric):
         if y_true.ndim == y_pred.ndim:
             self._fit(y_true, y_pred, y_pred.shape)
             y_true = y_true.argmax(axis=-1)
-        self._fit(y_true, y_pred, y_pred.shape[:-1])
+        self._fit_labels(y_true, y_pred)
         own = np.take_along_axis(y_pred, y_true[..., None].astype(np.intp), axis=-1)
         return losses.sample_means((y_pred > own).sum(axis=-1) < self.k)
 
@@ -257,32 +293,44 @@ def confusion_matrix(
     Args:
         y_true: Classes: integers, shape (n,) or (n, 1), or one-hot rows.
         y_pred: Classes alike; or probabilities: (n, classes), or (n, 1) for the class 1 of two, cut at 0.5.
-        classes: How many there are; by default as many as `y_true` and `y_pred` show.
+        classes: How many there are, not fewer than probabilities; by default as many as `y_true` and `y_pred` show, up
+            to 10,000.
         sample_weight: A weight for each sample.
 
     Raises:
-        ValueError: If classes and predictions don't fit each other, or a class is beyond `classes`.
+        ValueError: If classes and predictions don't fit each other, or a class is beyond `classes` or below 0.
 
     >>> confusion_matrix([0, 1, 1], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]).tolist()
     [[1, 0], [1, 1]]
     """
-    true, pred = class_labels(np.asarray(y_true), "confusion_matrix"), np.asarray(y_pred)
-    shown = 0
-    if pred.dtype.kind == "f" and pred.ndim == 2:
+    return _confusion("confusion_matrix", y_true, y_pred, classes, sample_weight)
+
+
+def _confusion(
+    owner: str, y_true: ArrayLike, y_pred: ArrayLike, classes: int | None, sample_weight: ArrayLike | None
+) -> Array:
+    true, pred = class_labels(numbers(owner, "targets", y_true), owner), numbers(owner, "predictions", y_pred)
+    shown, given = 0, [true]
+    if pred.dtype.kind == "f" and pred.ndim == 2 and pred.shape[1]:
         shown = max(2, pred.shape[1])
         pred = pred.argmax(axis=1) if pred.shape[1] > 1 else (pred[:, 0] > 0.5).astype(int)
     else:
-        pred = class_labels(pred, "confusion_matrix")
+        pred = class_labels(pred, owner)
+        given.append(pred)
     if len(true) != len(pred):
         raise ValueError(
-            f"confusion_matrix: there must be a prediction for each target. Received: {len(true)} targets, "
+            f"{owner}: there must be a prediction for each target. Received: {len(true)} targets, "
             f"{len(pred)} predictions"
         )
-    highest = int(max(true.max(initial=-1), pred.max(initial=-1)))
-    size = max(shown, highest + 1) if classes is None else integer("confusion_matrix", "classes", classes, 1)
-    if highest >= size or min(true.min(initial=0), pred.min(initial=0)) < 0:
-        raise ValueError(f"confusion_matrix: classes must be in 0 .. {size - 1}. Received: up to {highest}")
-    weight = losses.check_weight("confusion_matrix", sample_weight, len(true))
+    low, high = (min(map(np.min, given)), max(map(np.max, given))) if len(true) else (0, -1)
+    size = max(shown, int(high) + 1) if classes is None else integer(owner, "classes", classes, max(1, shown))
+    if low < 0 or high >= size:
+        raise ValueError(f"{owner}: classes must be in 0 .. {max(size, 1) - 1}. Received: from {low} to {high}")
+    if classes is None and size > MOST_CLASSES:
+        raise ValueError(
+            f"{owner}: classes must be given if they are more than {MOST_CLASSES}. Received: {size} classes"
+        )
+    weight = losses.check_weight(owner, sample_weight, len(true))
     counts = np.bincount(true * size + pred, weight, size * size).reshape(size, size)
     return counts if weight is not None else counts.astype(np.int64)
 
@@ -296,7 +344,8 @@ class _FromCounts(Metric):
             of class 1, cut at 0.5, whatever `average` says.
         name: See `Metric`.
 
-    What has nothing to be counted, such as the precision of a class that is never predicted, counts as 0.
+    What has nothing to be counted, such as the precision of a class that is never predicted, counts as 0. All batches
+    must have as many outputs, and no class beyond them.
     """
 
     def __init__(self, average: str = "macro", *, name: str) -> None:
@@ -306,33 +355,38 @@ class _FromCounts(Metric):
 
     def reset(self) -> None:
         self._matrix = np.zeros((0, 0))
-        self._binary = False
+        self._outputs = 0
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        y_pred = np.asarray(y_pred)
-        self._binary = y_pred.ndim == 1 or y_pred.shape[1:] == (1,)
-        if y_pred.ndim == 1:
-            y_pred = y_pred[:, None]
-        matrix = confusion_matrix(y_true, y_pred, sample_weight=sample_weight)
-        size = max(len(matrix), len(self._matrix))
-        total = np.zeros((size, size))
-        for part in (matrix, self._matrix):
-            total[: len(part), : len(part)] += part
-        self._matrix = total
+        owner = type(self).__name__
+        y_true, y_pred = losses.check_batch(owner, y_true, y_pred)
+        y_pred = y_pred[:, None] if y_pred.ndim == 1 else y_pred
+        outputs = _same_outputs(owner, self._outputs, y_pred.shape[1])
+        matrix = _confusion(owner, y_true, y_pred, max(2, outputs), sample_weight)
+        self._matrix = self._matrix + matrix if self._outputs else matrix.astype(np.float64)
+        self._outputs = outputs
 
     def result(self) -> float:
         hits, true, pred = np.diag(self._matrix), self._matrix.sum(axis=1), self._matrix.sum(axis=0)
-        if self._binary:
+        binary = self._outputs == 1
+        if binary:
             hits, true, pred = hits[1:], true[1:], pred[1:]
         elif self.average == "micro":
             hits, true, pred = (np.array([part.sum()]) for part in (hits, true, pred))
-        there = (true > 0) | (pred > 0) | self._binary
+        there = (true > 0) | (pred > 0) | binary
         value = self.value(hits, true, pred)[there]
         return float(value.mean()) if len(value) else 0.0
 
     def value(self, hits: Array, true: Array, pred: Array) -> Array:
         """Return each class's value from its hits, its targets and its predictions."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a metric must give value(hits, true, pred)")
+
+
+def _same_outputs(owner: str, before: int, now: int) -> int:
+    """Return how many outputs this batch has; raise ValueError if those before (0: there were none) had others."""
+    if before not in (0, now):
+        raise ValueError(f"{owner}: all batches must have as many outputs. Received: {before}, then {now}")
+    return now
 
 
 def _ratio(part: Array, whole: Array) -> Array:
@@ -394,7 +448,8 @@ class F1(_FromCounts):
 class AUC(Metric):
     """The area under the ROC curve of one output: how probably a sample of class 1 gets more than one of class 0.
 
-    Equal predictions count half. The predictions of all batches are kept until `reset`, and the area is exact.
+    Equal predictions count half; a target above 0.5 is of class 1. The predictions of all batches are kept until
+    `reset`, and the area is exact.
     It is NaN as long as one of the classes is missing.
     Differs from: Keras's AUC is approximated from 200 thresholds.
 
@@ -412,14 +467,19 @@ class AUC(Metric):
         self._batches: list[tuple[Array, Array, Array]] = []
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        true, pred = np.asarray(y_true), np.asarray(y_pred, np.float64)
+        true, pred = losses.check_batch("AUC", y_true, y_pred)
         if true.shape != pred.shape or pred.size != len(pred):
             raise ValueError(
                 f"AUC: targets and predictions must have one shape, (n,) or (n, 1). "
                 f"Received: y_true of shape {true.shape}, y_pred of shape {pred.shape}"
             )
+        losses.check_unit("AUC", true)
+        missing = int(np.isnan(pred).sum())
+        if missing:
+            raise ValueError(f"AUC: predictions must not be NaN. Received: {missing} of {len(pred)} NaN")
         weight = losses.check_weight("AUC", sample_weight, len(pred))
-        self._batches.append((true.ravel() > 0.5, pred.ravel(), np.ones(len(pred)) if weight is None else weight))
+        pred = pred.astype(np.float64).ravel()
+        self._batches.append((true.ravel() > 0.5, pred, np.ones(len(pred)) if weight is None else weight))
 
     def result(self) -> float:
         if not self._batches:
@@ -451,24 +511,27 @@ class R2(Metric):
         self.reset()
 
     def reset(self) -> None:
+        self._outputs = 0
         self._weight = 0.0
         self._mean: Array = np.zeros(1)
         self._spread: Array = np.zeros(1)
         self._error: Array = np.zeros(1)
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        true, pred = np.asarray(y_true, np.float64), np.asarray(y_pred, np.float64)
+        true, pred = losses.check_batch("R2", y_true, y_pred)
         if true.shape != pred.shape:
             raise ValueError(
                 f"R2: targets must have the shape of the predictions. "
                 f"Received: y_true of shape {true.shape}, y_pred of shape {pred.shape}"
             )
+        outputs = _same_outputs("R2", self._outputs, math.prod(pred.shape[1:]))
         given = losses.check_weight("R2", sample_weight, len(pred))
         weight = np.ones(len(pred)) if given is None else given
         total = weight.sum()
         if not total:
             return
-        true, pred = true.reshape(len(true), -1), pred.reshape(len(pred), -1)
+        self._outputs = outputs
+        true, pred = (part.astype(np.float64).reshape(len(part), -1) for part in (true, pred))
         # Sums of squares about the batch's own mean, merged: sums of raw squares would cancel.
         mean = weight @ true / total
         shift = mean - self._mean

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from minidl.history import History
     from minidl.trainer import Trainer
 
-__all__ = ["Sequential"]
+__all__ = ["Residual", "Sequential"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -67,10 +67,8 @@ class Sequential(Layer):
         self.trainer: Trainer | None = None
         #: Set by a callback, it ends training after the epoch.
         self.stop_training = False
-        self._start = self.seed
-        self._built_by_another = False
-        self._built_here: list[Layer] = []
-        self._named_parameters: dict[str, Parameter] = {}
+        self._forget()
+        self._activities: dict[Layer, Array] = {}
         if isinstance(layers, (str, dict, Layer)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
         entries = [registry.get(layer) if isinstance(layer, dict) else layer for layer in layers]
@@ -114,7 +112,18 @@ class Sequential(Layer):
         """Be as before `build`; layers that were built before it stay as they are."""
         for layer in self._built_here:
             layer.unbuild()
-        self.input_shape, self._named_parameters, self._built_here = None, {}, []
+        self._forget()
+
+    def _forget(self) -> None:
+        """Know nothing of what building makes known."""
+        self.input_shape = None
+        self._start = self.seed
+        self._built_by_another = False
+        self._built_here: list[Layer] = []
+        self._named_parameters: dict[str, Parameter] = {}
+        self._parameter_tuple: tuple[Parameter, ...] = ()
+        self._penalties: list[tuple[Parameter, Regularizer]] = []
+        self._first_with_parameters = 0
 
     def _take(self, layers: Sequence[Layer]) -> None:
         """Put `layers` behind the last one: all of them, or none."""
@@ -190,7 +199,7 @@ class Sequential(Layer):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters, in order; none before the model is built."""
-        return self._parameter_tuple if self.built else ()
+        return self._parameter_tuple
 
     @property
     def output_shape(self) -> Shape:
@@ -203,7 +212,7 @@ class Sequential(Layer):
 
     def penalties(self) -> list[tuple[Parameter, Regularizer]]:
         """Return the parameters that have a regularizer, with it."""
-        return self._penalties if self.built else []
+        return self._penalties
 
     @property
     def link(self) -> Layer | None:
@@ -230,10 +239,13 @@ class Sequential(Layer):
         if not self.built:
             self.build(x.shape[1:])
         self.check_input(x)
-        if x.dtype != self.dtype:
+        if x.dtype != self.dtype and not self.takes_integers:
             x = self._cast(x)
+        self._activities = {}
         for layer in layers:
             x = layer.forward(x, training)
+            if layer.activity_regularizer is not None:
+                self._activities[layer] = x
         return x
 
     def _cast(self, x: Array) -> Array:
@@ -254,6 +266,8 @@ class Sequential(Layer):
     ) -> Array:
         last, first = len(self._layers) - 1, 0 if input_gradient else self._first_with_parameters
         for i in range(last, first - 1, -1):
+            if self._layers[i] in self._activities:
+                dy = dy + self._activity_gradient(self._layers[i])
             dy = self._layers[i].backward_part(
                 dy,
                 accumulate,
@@ -261,6 +275,21 @@ class Sequential(Layer):
                 input_gradient=input_gradient or i > first,
             )
         return dy
+
+    def activity_penalty(self) -> float:
+        """Return the penalties on the outputs of the last `forward`: each one's mean over the batch."""
+        own = sum(layer.activity_regularizer(y) / max(len(y), 1) for layer, y in self._activities.items())  # type: ignore[misc]  # it has one
+        return float(own + super().activity_penalty())
+
+    def _activity_gradient(self, layer: Layer) -> Array:
+        y, penalty = self._activities[layer], layer.activity_regularizer
+        assert penalty is not None
+        return (penalty.gradient(y) / max(len(y), 1)).astype(y.dtype, copy=False)
+
+    @property
+    def takes_integers(self) -> bool:
+        """Whether the first layer takes integers as they are."""
+        return bool(self._layers) and self._layers[0].takes_integers
 
     # Weights -------------------------------------------------------------------------------------------
 
@@ -301,19 +330,22 @@ class Sequential(Layer):
         return {name: parameter.data for name, parameter in self._named_parameters.items()} | self.named_buffers()
 
     def get_weights(self) -> list[Array]:
-        """Return copies of all parameters and buffers, in order, as Keras does."""
-        return list(self.state_dict().values())
+        """Return copies of all parameters and buffers, in order, as Keras does; counters aren't among them."""
+        return [array.copy() for array in self._weights().values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy `weights`, in the order of `get_weights`, into the parameters and buffers: all of them, or none."""
-        names = list(self.state_dict())
+        names = list(self._weights())
         if not isinstance(weights, (list, tuple)):
             raise TypeError(
                 f"{self.title}: weights must be a list of {len(names)} arrays. Received: {describe(weights)}"
             )
         if len(weights) != len(names):
             raise ValueError(f"{self.title}: weights must be {len(names)} arrays. Received: {len(weights)}")
-        self.load_state_dict(dict(zip(names, weights, strict=True)))
+        self.load_state_dict({**self._arrays(), **dict(zip(names, weights, strict=True))})
+
+    def _weights(self) -> dict[str, Array]:
+        return {name: array for name, array in self._arrays().items() if array.dtype.kind == "f"}
 
     # Describing it -------------------------------------------------------------------------------------
 
@@ -400,6 +432,43 @@ class Sequential(Layer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         claim(self)
+
+
+@registry.register("residual")
+class Residual(Sequential):
+    """A `Sequential` whose input is added to its output: y = x + f(x).
+
+    The layers inside must keep the shape. Inside a model it is a block that deep nets are made of, since the gradient
+    reaches what lies before it also without passing through f.
+
+    Source: He and others, Deep residual learning for image recognition, 2016.
+
+    >>> block = Residual([layers.Dense(3, kernel_initializer="zeros")])
+    >>> block.forward(np.ones((1, 3))).tolist()
+    [[1.0, 1.0, 1.0]]
+    """
+
+    def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
+        super().build(input_shape, rng)
+        if self.output_shape != self.input_shape:
+            shapes = f"from {self.input_shape} to {self.output_shape}"
+            self.unbuild()
+            raise ValueError(f"{self.title}: its layers must keep the shape of a sample. Received: {shapes}")
+
+    @property
+    def link(self) -> None:
+        """None: what comes out is a sum."""
+        return
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        y = super().forward(x, training)
+        return y + np.asarray(x).astype(y.dtype, copy=False)
+
+    def backward_part(
+        self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
+    ) -> Array:
+        dx = super().backward_part(dy, accumulate, from_logits=from_logits, input_gradient=input_gradient)
+        return dx + dy if input_gradient else dx
 
 
 def _count(parameters: Iterable[Parameter]) -> int:

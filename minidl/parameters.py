@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.config import Checked
-from minidl.validation import describe, nearest, number
+from minidl.validation import describe, flag, nearest, number, numbers
 
 __all__ = ["Parameter", "Storage", "flatten"]
 
@@ -39,8 +39,8 @@ class Parameter(metaclass=Checked):
         learning_rate_multiplier: Multiplies the learning rate for this parameter; at least 0.
 
     Raises:
-        TypeError: If `data` isn't floating point.
-        ValueError: If `data` is read-only.
+        TypeError: If `data` isn't floating point, in this machine's byte order, or `name` is no text.
+        ValueError: If `data` aren't numbers, or read-only.
 
     >>> kernel = Parameter(np.ones((2, 3)), name="kernel")
     >>> kernel.grad = [[1, 2, 3], [4, 5, 6]]
@@ -56,12 +56,16 @@ class Parameter(metaclass=Checked):
         trainable: bool = True,
         learning_rate_multiplier: float = 1.0,
     ) -> None:
-        array = np.asarray(data)
-        if array.dtype.kind != "f" or not array.dtype.isnative:
+        self.name = name
+        array = numbers(f"Parameter {name!r}", "data", data)
+        if array.dtype.kind != "f":
             raise TypeError(f"Parameter {name!r}: data must be floating point. Received: {describe(array)}")
+        if not array.dtype.isnative:
+            raise TypeError(
+                f"Parameter {name!r}: data must be in this machine's byte order. Received: {describe(array)}"
+            )
         if not array.flags.writeable:
             raise ValueError(f"Parameter {name!r}: data must be writable. Received: read-only {describe(array)}")
-        self.name = name
         self.trainable = trainable
         self.learning_rate_multiplier = learning_rate_multiplier
         self.storage: Storage | None = None
@@ -71,7 +75,7 @@ class Parameter(metaclass=Checked):
 
     @property
     def data(self) -> NDArray[Any]:
-        """The values; assigning copies into place."""
+        """The values; assigning copies into place, or raises ValueError and changes nothing."""
         return self._data
 
     @data.setter
@@ -88,14 +92,11 @@ class Parameter(metaclass=Checked):
         self._assign(self._grad, value, "grad")
 
     def _assign(self, target: NDArray[Any], value: ArrayLike, what: str) -> None:
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"Parameter {self.name!r}: {what} must be numbers. Received: {describe(array)}")
+        owner = f"Parameter {self.name!r}"
+        array = numbers(owner, what, value)
         if array.shape != target.shape:
-            raise ValueError(
-                f"Parameter {self.name!r}: {what} must have shape {target.shape}. Received: shape {array.shape}"
-            )
-        target[...] = array
+            raise ValueError(f"{owner}: {what} must have shape {target.shape}. Received: shape {array.shape}")
+        target[...] = array if array.dtype == target.dtype else _cast(owner, what, array, target.dtype)
 
     @property
     def trainable(self) -> bool:
@@ -104,9 +105,7 @@ class Parameter(metaclass=Checked):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"Parameter {self.name!r}: trainable must be True or False. Received: {value!r}")
-        self._trainable = bool(value)
+        self._trainable = flag(f"Parameter {self.name!r}", "trainable", value)
 
     @property
     def learning_rate_multiplier(self) -> float:
@@ -147,6 +146,8 @@ class Parameter(metaclass=Checked):
         self._grad = storage.grad[part].reshape(shape)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "name" and not isinstance(value, str):
+            raise TypeError(f"Parameter: name must be a text. Received: name={describe(value)}")
         if not name.startswith("_") and name not in PUBLIC:
             raise AttributeError(
                 f"Parameter {self.name!r}: no such attribute. Received: {name}={describe(value)}. "
@@ -173,14 +174,26 @@ class Parameter(metaclass=Checked):
         return f"Parameter({self.name!r}, shape={self.shape}, dtype={self.dtype}{frozen})"
 
 
+def _cast(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a copy of `array` in another dtype, or raise ValueError if a number is beyond its range."""
+    try:
+        with np.errstate(all="ignore", over="raise"):
+            return array.astype(dtype)
+    except FloatingPointError:
+        raise ValueError(f"{owner}: {name} must be in the range of {dtype}. Received: {describe(array)}") from None
+
+
 def flatten(parameters: Iterable[Parameter]) -> None:
     """Move `parameters`, in their order, into one new storage, side by side.
 
     Raises:
-        TypeError: If they are of different dtypes.
+        TypeError: If they are no parameters, or of different dtypes.
         ValueError: If one is given twice.
     """
-    parameters = tuple(parameters)
+    given = parameters
+    parameters = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(parameter, Parameter) for parameter in parameters):
+        raise TypeError(f"flatten: needs a list of parameters. Received: {describe(given)}")
     if len(set(parameters)) < len(parameters):
         raise ValueError(f"flatten: a parameter must be given once. Received: {[p.name for p in parameters]}")
     dtypes = {parameter.dtype for parameter in parameters}

@@ -16,11 +16,11 @@ class Regularizer(Configurable):
 
     def __call__(self, w: NDArray[Any]) -> float:
         """Return the penalty."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a regularizer must give __call__(w)")
 
     def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
         """Return the penalty's gradient, in the shape and dtype of `w`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a regularizer must give gradient(w)")
 
 
 registry: Registry[Regularizer] = Registry("regularizer", Regularizer)

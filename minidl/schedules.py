@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from minidl.config import Configurable, Registry
-from minidl.validation import choice, integer, number
+from minidl.validation import choice, describe, flag, integer, number
 
 __all__ = [
     "CosineDecay",
@@ -36,7 +36,7 @@ class Schedule(Configurable):
         """Return the value at `index`, the number of steps or epochs done; infinity beyond the range of numbers.
 
         Raises:
-            ValueError: If `index` is negative.
+            ValueError, TypeError: If `index` is negative, or no integer.
         """
         try:
             return self.value(integer(type(self).__name__, "index", index))
@@ -45,7 +45,7 @@ class Schedule(Configurable):
 
     def value(self, index: int) -> float:
         """Return the value at an `index` that has been checked."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a schedule must give value(index)")
 
     def _every(self, every: str) -> str:
         unit: str = choice(type(self).__name__, "every", every, ("step", "epoch"))
@@ -56,6 +56,14 @@ class Schedule(Configurable):
 
     def _count(self, name: str, value: int) -> int:
         return integer(type(self).__name__, name, value, 1)
+
+    def _list(self, name: str, values: Any) -> list[Any]:
+        try:
+            return list(values)
+        except TypeError:
+            raise TypeError(
+                f"{type(self).__name__}: {name} must be a list. Received: {name}={describe(values)}"
+            ) from None
 
 
 registry: Registry[Schedule] = Registry("schedule", Schedule)
@@ -115,7 +123,7 @@ class ExponentialDecay(Schedule):
         self.initial = self._number("initial", initial)
         self.decay_rate = self._number("decay_rate", decay_rate, "(0, inf)")
         self.decay_steps = self._count("decay_steps", decay_steps)
-        self.staircase = bool(staircase)
+        self.staircase = flag("ExponentialDecay", "staircase", staircase)
         self.every = self._every(every)
 
     def value(self, index: int) -> float:
@@ -165,8 +173,8 @@ class PiecewiseConstant(Schedule):
     """
 
     def __init__(self, values: Sequence[float], *, boundaries: Sequence[int], every: str = "step") -> None:
-        self.values = [self._number("values", value) for value in values]
-        self.boundaries = [self._count("boundaries", boundary) for boundary in boundaries]
+        self.values = [self._number("values", value) for value in self._list("values", values)]
+        self.boundaries = [self._count("boundaries", boundary) for boundary in self._list("boundaries", boundaries)]
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 f"PiecewiseConstant: values must be one more than boundaries. "
@@ -271,6 +279,8 @@ class Warmup(Schedule):
     ) -> None:
         if isinstance(after, dict):
             after = registry.get(after)
+        if isinstance(after, type):
+            raise TypeError(f"Warmup: after must be a number or a schedule. Received: after={describe(after)}")
         self.after = after if callable(after) else self._number("after", after)
         self.warmup_steps = self._count("warmup_steps", warmup_steps)
         self.start = self._number("start", start)

@@ -48,9 +48,13 @@ def class_labels(y: Array, owner: str = "fit") -> Array:
     Raises:
         ValueError: If `y` holds no classes.
     """
-    if y.ndim == 2 and y.shape[1] > 1:
-        if ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
-            return y.argmax(axis=1)
-    elif y.size == len(y) and np.array_equal(y, y.astype(int)):
-        return y.reshape(-1).astype(int)
+    if y.dtype.kind in "fiub":
+        if y.ndim == 2 and y.shape[1] > 1:
+            if ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+                return y.argmax(axis=1)
+        elif y.ndim and y.size == len(y):
+            with np.errstate(invalid="ignore"):  # NaN and what is too large become numbers that aren't equal
+                labels = y.astype(int)
+            if np.array_equal(y, labels):
+                return labels.reshape(-1)
     raise ValueError(f"{owner}: classes must be integers or one-hot rows. Received: y={describe(y)}")

@@ -221,6 +221,7 @@ class Trainer(metaclass=Checked):
             with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
                 y_pred = self._forward(x, training=True)
                 value, slopes = self._objective.value_and_gradient(y, y_pred, weight)
+                value += self.model.activity_penalty()
                 if len(group) > 1:
                     share = totals[i] / sum(totals) if sum(totals) else 0.0
                     value, slopes = value * share, slopes * share
@@ -239,7 +240,8 @@ class Trainer(metaclass=Checked):
         for batch in data.epoch():
             x, y, weight = batch
             y_pred = self._forward(x, training=False)
-            means.add_loss(self._objective(y, y_pred, weight) + penalty, _total(batch))
+            value = self._objective(y, y_pred, weight) + self.model.activity_penalty()
+            means.add_loss(value + penalty, _total(batch))
             means.add_metrics(batch, y_pred, self._objective)
         return means.logs()
 
@@ -365,7 +367,7 @@ class _Listeners:
         self.begun: list[Callback] = []
 
     def on_train_begin(self) -> None:
-        before = [vars(callback).get("trainer") for callback in self.callbacks]
+        before = [{k: v for k, v in vars(callback).items() if k == "trainer"} for callback in self.callbacks]
         for callback in self.callbacks:
             callback.trainer = self.trainer
         for callback in self.callbacks:
@@ -373,7 +375,8 @@ class _Listeners:
                 callback.on_train_begin()
             except Exception:  # refused: those that haven't begun belong to whom they did
                 for other, theirs in list(zip(self.callbacks, before, strict=True))[len(self.begun) :]:
-                    vars(other).update(trainer=theirs)
+                    del other.trainer
+                    vars(other).update(theirs)
                 raise
             self.begun.append(callback)
 

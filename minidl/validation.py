@@ -12,6 +12,7 @@ __all__ = ["Interval", "choice", "describe", "flag", "integer", "nearest", "numb
 # What people who come from another framework type first.
 HABITS = {
     "lr": "learning_rate",
+    "min_lr": "min_learning_rate",
     "eps": "epsilon",
     "betas": "beta_1",
     "beta1": "beta_1",
@@ -125,9 +126,8 @@ def state(owner: str, given: object, names: Iterable[str]) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise TypeError(f"{owner}: the state must be a dict. Received: {describe(given)}")
     if set(given) != set(names):
-        raise ValueError(
-            f"{owner}: the state must hold {', '.join(sorted(names))}. Received: {', '.join(sorted(map(str, given)))}"
-        )
+        known, received = (", ".join(sorted(map(str, part))) for part in (names, given))
+        raise ValueError(f"{owner}: the state must hold {known}. Received: {received or 'none'}")
     return dict(given)
 
 

@@ -1,6 +1,7 @@
 """Data sets: the numbers of scikit-learn, one for one, and no trace in the global random state."""
 
 import math
+from functools import partial
 from importlib import resources
 
 import numpy as np
@@ -113,6 +114,16 @@ def test_the_global_random_state_is_neither_read_nor_written():
             TypeError,
             r"make_moons: seed must be an integer, a Random",
         ),
+        (lambda: datasets.make_blobs(center_box=5), TypeError, r"make_blobs: center_box must be \(low, high\)\. .*=5"),
+        (lambda: datasets.make_blobs(center_box=("a", "b")), TypeError, r"make_blobs: center_box must be a number"),
+        *[
+            (
+                partial(make, shuffle="no"),
+                TypeError,
+                rf"{make.__name__}: shuffle must be True or False\. .*shuffle='no'",
+            )
+            for make in (make_moons, datasets.make_circles, datasets.make_spirals, datasets.make_blobs)
+        ],
         (lambda: make_moons(seed=-1), ValueError, r"make_moons: seed .*Received: seed=-1"),
         (lambda: make_moons(seed=2**32), ValueError, r"make_moons: seed .*Received: seed=4294967296"),
     ],
@@ -126,6 +137,8 @@ def test_a_refused_call_draws_nothing():
     rng = np.random.RandomState(0)
     with pytest.raises(ValueError, match="noise"):
         make_moons(10, noise=-1, seed=rng)
+    with pytest.raises(TypeError, match="shuffle"):
+        datasets.make_blobs(10, shuffle="no", seed=rng)
     assert rng.random_sample() == np.random.RandomState(0).random_sample()
 
 
@@ -183,6 +196,16 @@ def test_spirals_wind_by_their_formula():
         (lambda: datasets.make_spirals(2, classes=3), "make_spirals: n_samples must be an integer of at least 3"),
         (lambda: datasets.make_blobs(2), "make_blobs: n_samples must be an integer of at least 3"),
         (lambda: datasets.make_blobs(centers=[1.0, 2.0]), r"make_blobs: centers must have shape .*shape \(2,\)"),
+        (lambda: datasets.make_blobs(centers=np.zeros((0, 2))), r"at least one of each\. Received: shape \(0, 2\)"),
+        (lambda: datasets.make_blobs(centers=[[1.0, 2.0], [3.0]]), r"centers must be numbers\. Received: \[\[1\.0, 2"),
+        (lambda: datasets.make_blobs(centers=[["a", "b"]]), r"centers must be numbers\. Received: \[\['a'"),
+        (
+            lambda: datasets.make_blobs(centers=[[math.nan, 0.0]]),
+            r"make_blobs: centers must be finite\. Received: \[\[nan",
+        ),
+        (lambda: datasets.make_blobs(center_box=(10, -10)), r"center_box must be \(low, high\)\. .*=\(10, -10\)"),
+        (lambda: datasets.make_blobs(center_box=(1, 2, 3)), r"center_box must be \(low, high\)\. .*=\(1, 2, 3\)"),
+        (lambda: datasets.make_blobs(center_box=(0, math.inf)), r"center_box must be finite"),
         (lambda: datasets.make_blobs(seed=-1), r"make_blobs: seed must be in \[0, 2\*\*32\)"),
     ],
 )
@@ -224,6 +247,12 @@ def test_a_stratified_split_gives_each_class_its_share_of_both_parts(one_hot):
         ((np.ones(3),), {"test_size": 0.01}, "train_test_split: both parts must have samples"),
         ((np.ones(3),), {"stratify": [0, 1]}, "stratify must have a class for each sample. Received: 2 for 3"),
         ((np.ones(3),), {"stratify": [0.5, 1, 2]}, "train_test_split: classes must be integers or one-hot rows"),
+        ((np.ones(3),), {"stratify": [0, 1, math.nan]}, "train_test_split: classes must be integers or one-hot rows"),
+        ((np.ones(3),), {"stratify": True}, r"integers or one-hot rows. Received: y=bool array of shape \(\)"),
+        ((np.ones(3),), {"stratify": ["a", "b", "a"]}, "train_test_split: stratify must be numbers. Received"),
+        ((np.ones(3),), {"stratify": [[0], [1, 0], [1]]}, "train_test_split: stratify must be numbers. Received"),
+        ((5,), {}, "train_test_split: arrays must have one entry a sample. Received: 5"),
+        (([[1], [1, 2]],), {}, r"arrays must have one entry a sample. Received: \[\[1\], \[1, 2\]\]"),
     ],
 )
 def test_a_split_that_does_not_fit_is_refused(arrays, options, message):

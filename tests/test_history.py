@@ -39,6 +39,25 @@ def test_another_set_of_columns_is_refused_and_nothing_is_recorded(row):
     assert history == record({"loss": 2.0, "mae": 0.5})
 
 
+@pytest.mark.parametrize(
+    ("epoch", "row", "message"),
+    [
+        (1, {"loss": 1.0, "mae": "high"}, "History: mae must be a number. Received: mae='high'"),
+        (1, {"loss": None, "mae": 1.0}, "History: loss must be a number. Received: loss=None"),
+        (1, {"loss": 1.0, "mae": [1.0]}, r"History: mae must be a number. Received: mae=\[1.0\]"),
+        (1.5, {"loss": 1.0, "mae": 1.0}, "History: epoch must be a non-negative integer. Received: epoch=1.5"),
+        (1, 5, "History: logs must be a dict. Received: 5"),
+    ],
+)
+def test_what_is_no_number_is_refused_and_nothing_is_recorded(epoch, row, message):
+    history = record({"loss": 2.0, "mae": 0.5})
+    with pytest.raises(TypeError, match=message):
+        history.append(epoch, row)
+    assert history == record({"loss": 2.0, "mae": 0.5})
+    with pytest.raises(TypeError, match=r"History: other must be a History. Received: "):
+        history.extend(row)
+
+
 rows = st.lists(st.fixed_dictionaries({"loss": st.floats(), "val_loss": st.floats()}), max_size=4)
 
 
@@ -69,10 +88,15 @@ def test_json_is_written_to_a_file(tmp_path):
         '{"epoch": 3, "history": 4}',
         '{"epoch": [0, 1], "history": {"loss": [1.0]}}',
         '{"epoch": [0], "history": {"loss": ["low"]}}',
+        '{"epoch": [0.5], "history": {"loss": [1.0]}}',
+        '{"epoch": [Infinity], "history": {"loss": [1.0]}}',
+        f'{{"epoch": [0], "history": {{"loss": [1{"0" * 400}]}}}}',
+        5,
+        None,
     ],
 )
 def test_damaged_text_is_refused(text):
-    with pytest.raises(ValueError, match=r"History|Expecting"):
+    with pytest.raises(ValueError, match=r"History: the text must be what to_json returned\. Received: "):
         History.from_json(text)
 
 

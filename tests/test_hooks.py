@@ -291,5 +291,25 @@ def test_arguments_have_ranges_and_configs_return(make, argument, bad):
     with pytest.raises(TypeError, match=f"{make.__name__}: {argument} must be a number"):
         make("1")
     hook = make(0.5)
+    for value in (*bad, "1", None):
+        with pytest.raises((TypeError, ValueError), match=rf"^{make.__name__}: {argument} must be .*\. Received: "):
+            setattr(hook, argument, value)
+    setattr(hook, argument, np.float32(0.25))
+    assert getattr(hook, argument) == 0.25
+    setattr(hook, argument, 0.5)
     twin = registry.get({"class": make.__name__, **hook.get_config()})
     assert (type(twin), repr(twin)) == (make, f"{make.__name__}({argument}=0.5)")
+
+
+def test_a_hook_of_ones_own_has_the_ranges_that_it_and_its_base_declare():
+    class Often(ClipByValue):
+        ranges = {"share": "[0, 1]", "always": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
+
+        def __init__(self, limit=1.0, share=0.5, always=False):
+            super().__init__(limit)
+            self.share, self.always, self.seen = share, always, "anything"
+
+    for argument, value in [("limit", -1), ("share", 2), ("share", True), ("always", 1)]:
+        with pytest.raises((TypeError, ValueError), match=rf"^Often: {argument} must be .*Received: {argument}="):
+            Often(**{argument: value})
+    assert repr(Often(always=np.True_, share=1)) == "Often(share=1.0, always=True)"

@@ -170,3 +170,18 @@ def test_every_shape_comes_out(case, shape):
 def test_wrong_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("values", [["a"], [1j], np.array([None]), [[1.0], [1.0, 2.0]]], ids=str)
+def test_what_is_drawn_must_be_numbers(values):
+    class Own(initializers.Initializer):
+        def draw(self, shape, rng):
+            return values
+
+    with pytest.raises(ValueError, match=r"Own: what draw returns must be numbers\. Received: "):
+        draw(Own(), (2,))
+
+
+def test_a_subclass_must_draw():
+    with pytest.raises(NotImplementedError, match=r"Initializer: an initializer must give draw\(shape, rng\)"):
+        draw(initializers.Initializer(), (2,))

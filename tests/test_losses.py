@@ -336,6 +336,19 @@ SHAPES = r"targets must have the shape of the predictions\. Received: y_true of 
         (Squared(), np.zeros((3, 2)), np.zeros((4, 2)), r"y_true of shape \(3, 2\), y_pred of shape \(4, 2\)$"),
         (Squared(), np.array([["a"]]), np.zeros((1, 1)), r"targets must be numbers\. Received: <U1 array"),
         (Squared(), np.array([[1j]]), np.zeros((1, 1)), r"targets must be numbers\. Received: complex128 array"),
+        (Squared(), [["a"]], [[0.0]], r"targets must be numbers\. Received: \[\['a'\]\]"),
+        (
+            Squared(),
+            [[1.0], [2.0, 3.0]],
+            [1.0, 2.0],
+            r"targets must be numbers\. Received: \[\[1\.0\], \[2\.0, 3\.0\]\]",
+        ),
+        (Squared(), [1.0], ["1"], r"predictions must be numbers\. Received: \['1'\]"),
+        (Squared(), [1.0, 2.0], np.array([1.0, None]), r"predictions must be numbers\. Received: object array"),
+        (Squared(), [1.0, 2.0], np.array([1j, 1]), r"predictions must be numbers\. Received: complex128 array"),
+        (Squared(), [1.0], [[1.0], [2.0, 3.0]], r"predictions must be numbers\. Received: \[\[1\.0\]"),
+        (Squared(), 1.0, 1.0, r"predictions must have at least 1 axis, the batch first\. Received: .*shape \(\)"),
+        (Categorical(), np.ones((2, 3), bool), P23, r"sum to 1\. Received: sums from 3 to 3, least entry 1"),
         (Squared(), 1.0, 2.0, r"shape \(\)"),
         (Binary(), 1.0, 0.5, r"shape \(\)"),
         (Binary(), [[2.0]], [[0.5]], r"targets must be in \[0, 1\]\. Received: y_true from 2 to 2"),
@@ -398,9 +411,14 @@ def test_wrong_weights_are_refused(name, weight, message):
         LOSSES[name](*make(name, (3, 2)), weight)
 
 
-def test_weights_that_are_no_numbers_are_refused_by_the_loss():
-    with pytest.raises((TypeError, ValueError), match=r"^MeanSquaredError: sample_weight"):
-        MeanSquaredError()([[1.0]], [[2.0]], ["a"])
+@pytest.mark.parametrize(
+    "weight",
+    [["a"], ["1"], [1j], [None], [[1], [1, 2]], np.zeros(1, "datetime64[D]"), np.array([1.0], object)],
+    ids=str,
+)
+def test_weights_that_are_no_numbers_are_refused_by_the_loss(weight):
+    with pytest.raises(ValueError, match=r"^MeanSquaredError: sample_weight must be numbers\. Received: "):
+        MeanSquaredError()([[1.0]], [[2.0]], weight)
 
 
 @pytest.mark.parametrize(
@@ -410,6 +428,14 @@ def test_weights_that_are_no_numbers_are_refused_by_the_loss():
         (lambda: losses.registry.get(None), TypeError, r"loss must be a name or an instance of Loss\. Received: None"),
         (lambda: BinaryCrossentropy(logits=True), TypeError, r"BinaryCrossentropy: .*Did you mean 'from_logits'\?"),
         (lambda: MeanSquaredError(from_logits=True), TypeError, r"MeanSquaredError: .*Received: from_logits=True"),
+        *[
+            (
+                partial(cls, from_logits="no"),
+                TypeError,
+                rf"{cls.__name__}: from_logits must be True or False\. Received: ",
+            )
+            for cls in (BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy)
+        ],
     ],
 )
 def test_wrong_arguments_are_refused(call, error, message):
@@ -454,6 +480,27 @@ def test_a_loss_of_ones_own_must_keep_to_the_shapes(method, made):
     shape = {"per_sample": r"\(4,\)", "per_sample_gradient": r"\(4, 1\)"}[method]
     with pytest.raises(ValueError, match=rf"Own: {method} must return shape {shape}"):
         own.value_and_gradient(np.zeros((4, 1)), np.ones((4, 1)), [1, 2, 3, 4])
+
+
+def test_a_loss_of_ones_own_must_give_numbers():
+    class Own(losses.Loss):
+        def per_sample(self, y_true, y_pred):
+            return ["a", "b"]
+
+    with pytest.raises(ValueError, match=r"Own: what per_sample returns must be numbers\. Received: \['a', 'b'\]"):
+        Own()([1.0, 2.0], [1.0, 2.0])
+
+
+def test_a_loss_of_ones_own_may_give_whole_slopes():
+    class Own(losses.Loss):
+        def per_sample(self, y_true, y_pred):
+            return 3 * y_pred
+
+        def per_sample_gradient(self, y_true, y_pred):
+            return np.full(y_pred.shape, 3)
+
+    gradient = Own().gradient([0.0, 0.0], np.ones(2, np.float32))
+    assert (gradient.tolist(), gradient.dtype) == ([1.5, 1.5], np.float32)
 
 
 def test_predictions_that_do_not_sum_to_1_are_refused():

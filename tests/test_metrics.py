@@ -1,6 +1,7 @@
 """Metrics: by hand, weighted, over batches, and what they refuse."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -202,14 +203,70 @@ def test_wrong_arguments_are_refused(call, error, message):
         call()
 
 
+@pytest.mark.parametrize(
+    ("metric", "y_true", "y_pred", "message"),
+    [
+        (SparseCategoricalAccuracy(), [5, -1], P[:2], r"labels must be in 0 \.\. 2, for 3 outputs\. .* from -1 to 5"),
+        (SparseCategoricalAccuracy(), ["1", "0"], P[:2], r"targets must be numbers\. Received: \['1', '0'\]"),
+        (
+            SparseCategoricalAccuracy(),
+            [1.0, 0.0],
+            P[:2],
+            r"targets must be integers; y_true\.astype\(int\) makes them so",
+        ),
+        (SparseCategoricalAccuracy(), [1.5, 0.0], P[:2], r"targets must be integers\. Received: float64 array"),
+        (SparseCategoricalAccuracy(), 1, P[0], r"predictions must have at least 2 axes"),
+        (CategoricalAccuracy(), HOT[0], P[0], r"predictions must have at least 2 axes, .* y_pred of shape \(3,\)"),
+        (Accuracy(), [1, 3], P[:2], r"labels must be in 0 \.\. 2, for 3 outputs\. Received: labels from 1 to 3"),
+        (Accuracy(), [1, 0, 1], P[:2], r"targets must have shape \(2,\) for predictions of shape \(2, 3\)"),
+        (Accuracy(), HOT[:3], P, r"targets must have shape \(4, 3\)"),
+        (Accuracy(), [1, 0], YES_NO_P[:2], r"targets must have shape \(2, 1\)"),
+        (
+            Accuracy(),
+            1,
+            0.5,
+            r"predictions must have at least 1 axis, the batch first\. Received: y_pred of shape \(\)",
+        ),
+        (Accuracy(), [1, 0], [["a", "b"], ["c", "d"]], r"predictions must be numbers\. Received: \[\['a', 'b'\]"),
+        (Accuracy(), [[1], [1, 0]], P[:2], r"targets must be numbers\. Received: \[\[1\], \[1, 0\]\]"),
+        (MeanSquaredError(), ["a"], ["b"], r"predictions must be numbers"),
+        (MeanSquaredError(), [1j], [1.0], r"targets must be numbers"),
+        (MeanAbsoluteError(), [1.0], np.array([None]), r"predictions must be numbers\. Received: object array"),
+    ],
+)
+def test_labels_and_predictions_that_mean_nothing_are_refused(metric, y_true, y_pred, message):
+    with pytest.raises(ValueError, match=rf"^{type(metric).__name__}: {message}"):
+        metric.update(y_true, y_pred)
+    assert metric.result() == 0.0
+
+
+@pytest.mark.parametrize("kind", [bool, "uint8", "int64"])
+def test_predictions_of_any_kind_of_number_are_taken(kind):
+    for metric in (MeanSquaredError(), MeanAbsoluteError()):
+        metric.update(np.array([[1, 0]], kind), np.array([[0, 1]], kind))
+        assert metric.result() == 1.0
+
+
+@pytest.mark.parametrize("name", [5, None])
+def test_a_name_is_a_text(name):
+    with pytest.raises(TypeError, match=rf"MeanAbsoluteError: name must be a text\. Received: name={name}"):
+        MeanAbsoluteError(name=name)
+
+
 def test_a_users_own_metrics():
     class Above(metrics.MeanMetric):
         def values(self, y_true, y_pred):
             return (y_pred > y_true).mean(axis=1)
 
     assert result(Above(name="above"), ([[1.0, 1.0]], [[0.0, 2.0]]), ([[0.0, 0.0]], [[1.0, 2.0]], [3.0])) == 3.5 / 4
-    for call in (metrics.Metric(name="m").result, metrics.Metric(name="m").reset):
-        with pytest.raises(NotImplementedError):
+    metric, mean = metrics.Metric(name="m"), metrics.MeanMetric(name="m")
+    for call, method in (
+        (metric.result, "Metric: a metric must give result()"),
+        (metric.reset, "Metric: a metric must give reset()"),
+        (lambda: metric.update([1], [1]), "Metric: a metric must give update(y_true, y_pred, sample_weight)"),
+        (lambda: mean.update([1], [1]), "MeanMetric: a metric must give values(y_true, y_pred)"),
+    ):
+        with pytest.raises(NotImplementedError, match=re.escape(method)):
             call()
 
 

@@ -82,7 +82,8 @@ def test_r2_is_scikit_learns_however_far_from_zero(offset, seed, n, weighted, cu
     p = y + rng.standard_normal((n, 2))
     weight = rng.random(n) + 0.1 if weighted else None
     found = in_batches(metrics.R2(), y, p, weight, sorted(min(cut, n) for cut in cuts))
-    assert found == pytest.approx(sklearn.r2_score(y, p, sample_weight=weight), rel=1e-6)
+    # 1 − a ratio: near 0 only its absolute error is small.
+    assert found == pytest.approx(sklearn.r2_score(y, p, sample_weight=weight), rel=1e-6, abs=1e-6)
 
 
 def test_r2_of_equal_targets():
@@ -123,18 +124,79 @@ def test_the_confusion_matrix_is_scikit_learns(data):
         ),
         (
             lambda: metrics.confusion_matrix([0, 3], [0, 1], classes=2),
-            r"must be in 0 \.\. 1. Received: up to 3",
+            r"must be in 0 \.\. 1. Received: from 0 to 3",
         ),
         (lambda: metrics.confusion_matrix([0.5], [1]), "confusion_matrix: classes must be integers or one-hot rows"),
         (lambda: metrics.Precision("weighted"), "Precision: average must be one of 'macro', 'micro'"),
         (lambda: metrics.TopKAccuracy(0), "TopKAccuracy: k must be a positive integer. Received: k=0"),
         (lambda: metrics.AUC().update([0, 1], [[0.1, 0.9]] * 2), r"AUC: targets and predictions must have one shape"),
         (lambda: metrics.R2().update([1.0], [[1.0]]), "R2: targets must have the shape of the predictions"),
+        (lambda: metrics.confusion_matrix(["a"], [1]), r"confusion_matrix: targets must be numbers. Received: \['a'\]"),
+        (lambda: metrics.confusion_matrix([1], [[1], [1, 2]]), "confusion_matrix: predictions must be numbers"),
+        (lambda: metrics.confusion_matrix(np.array(["a"], object), [1]), "targets must be numbers. Received: object"),
+        (lambda: metrics.confusion_matrix(0, 1), r"integers or one-hot rows. Received: y=int64 array of shape \(\)"),
+        (lambda: metrics.confusion_matrix([math.nan, 1.0], [0, 1]), "confusion_matrix: classes must be integers or"),
+        (lambda: metrics.confusion_matrix([math.inf, 1e300], [0, 1]), "confusion_matrix: classes must be integers or"),
+        (lambda: metrics.confusion_matrix([0, -1], [0, 1]), r"classes must be in 0 \.\. 1. Received: from -1 to 1"),
+        (lambda: metrics.confusion_matrix([-1], [-1]), r"classes must be in 0 \.\. 0. Received: from -1 to -1"),
+        (lambda: metrics.confusion_matrix([0, 10**9], [0, 1]), "given if they are more than 10000. Received: 10000000"),
+        (
+            lambda: metrics.Precision().update([5, 1], [0.1, 0.9]),
+            r"Precision: classes must be in 0 \.\. 1.* from 1 to 5",
+        ),
+        (lambda: metrics.Recall().update([0, 3], np.eye(3)[:2]), r"Recall: classes must be in 0 \.\. 2.* from 0 to 3"),
+        (lambda: metrics.F1().update([1, 0, 1], [0.9, 0.8]), "F1: there must be a prediction for each target"),
+        (lambda: metrics.confusion_matrix([0], [[0.1, 0.9]], classes=1), "classes must be an integer of at least 2"),
+        (
+            lambda: metrics.F1().update([0, 1], np.zeros((2, 0))),
+            r"F1: classes must be .*float64 array of shape \(2, 0\)",
+        ),
+        (lambda: metrics.F1().update(1, 0.5), "F1: predictions must have at least 1 axis, the batch first"),
+        (lambda: metrics.F1().update([1], [0.5], ["2"]), "F1: sample_weight must be numbers"),
+        (lambda: metrics.F1().update(["a"], [0.5]), "F1: targets must be numbers"),
+        (
+            lambda: metrics.AUC().update([0, 1, 1], [0.1, math.nan, 0.2]),
+            "AUC: predictions must not be NaN.* 1 of 3 NaN",
+        ),
+        (
+            lambda: metrics.AUC().update([1, 2], [0.1, 0.9]),
+            r"AUC: targets must be in \[0, 1\]. Received: .* from 1 to 2",
+        ),
+        (lambda: metrics.AUC().update([0, 1], ["a", "b"]), "AUC: predictions must be numbers"),
+        (lambda: metrics.AUC().update(0, 0.5), "AUC: predictions must have at least 1 axis"),
+        (lambda: metrics.R2().update(["1"], ["2"]), "R2: predictions must be numbers"),
+        (lambda: metrics.TopKAccuracy(2).update([5, 0], np.ones((2, 3))), r"TopKAccuracy: labels must be in 0 \.\. 2"),
+        (lambda: metrics.TopKAccuracy(2).update([-1, 0], np.ones((2, 3))), "TopKAccuracy: labels .* from -1 to 0"),
+        (
+            lambda: metrics.TopKAccuracy(2).update([1.7, 0], np.ones((2, 3))),
+            r"TopKAccuracy: targets must be integers\. R",
+        ),
+        (lambda: metrics.TopKAccuracy(2).update([1, 0], [0.2, 0.8]), "TopKAccuracy: predictions must have at least 2"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize("cls", [metrics.R2, metrics.Precision])
+def test_batches_of_other_widths_are_refused_and_not_counted(cls):
+    metric = cls()
+    metric.update([[1], [0]], [[0.75], [0.0]])
+    before = metric.result()
+    with pytest.raises(
+        ValueError, match=rf"{cls.__name__}: all batches must have as many outputs. Received: 1, then 2"
+    ):
+        metric.update([[1, 0], [0, 1]], [[0.5, 0.5], [0.25, 0.75]])
+    assert metric.result() == before
+    metric.reset()
+    metric.update([[1, 0], [0, 1]], [[0.5, 0.5], [0.25, 0.75]])
+
+
+def test_more_classes_than_a_matrix_has_by_default():
+    assert metrics.confusion_matrix([0, 10], [0, 1], classes=11)[10, 1] == 1
+    with pytest.raises(ValueError, match="Received: 10001 classes"):
+        metrics.confusion_matrix([0], np.ones((1, 10_001)))
 
 
 def test_they_serve_in_a_training():

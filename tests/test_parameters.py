@@ -61,10 +61,53 @@ def test_plain_numbers_become_an_array():
     assert Parameter(2.5).shape == ()
 
 
-@pytest.mark.parametrize("data", [[1, 2], [True], [1j], ["a"], None, np.array([1.0], object)])
+@pytest.mark.parametrize("data", [[1, 2], [True], np.ones(2, np.uint8)])
 def test_refuses_what_is_not_floating_point(data):
     with pytest.raises(TypeError, match=r"Parameter 'kernel': data must be floating point\. Received: .*array"):
         Parameter(data, name="kernel")
+
+
+NO_NUMBERS = [[1j], ["a"], None, np.array([1.0], object), [[1.0], [1.0, 2.0]], np.zeros(2, "datetime64[D]")]
+
+
+@pytest.mark.parametrize("data", NO_NUMBERS, ids=str)
+def test_refuses_what_is_no_number(data):
+    with pytest.raises(ValueError, match=r"Parameter 'kernel': data must be numbers\. Received: "):
+        Parameter(data, name="kernel")
+    parameter = Parameter(np.ones(2), "w")
+    for what in ("data", "grad"):
+        with pytest.raises(ValueError, match=rf"Parameter 'w': {what} must be numbers\. Received: "):
+            setattr(parameter, what, data)
+    assert parameter.data.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("what", ["data", "grad"])
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("f4", np.array([1.0, 1e300])), ("f4", [1.0, -1e39]), ("f2", np.array([1, 70_000])), ("f2", np.float32([1, 1e5]))],
+    ids=str,
+)
+def test_assigning_what_is_beyond_the_dtype_is_refused_as_a_whole(dtype, value, what):
+    parameters, values, gradients = parameters_of([(2,)], dtype)
+    name = np.dtype(dtype)
+    with pytest.raises(
+        ValueError, match=rf"Parameter 'p0': {what} must be in the range of {name}\. Received: .*\(2,\)"
+    ):
+        setattr(parameters[0], what, value)
+    check(parameters, values, gradients)
+    setattr(parameters[0], what, [np.inf, np.nan])
+    np.testing.assert_array_equal(getattr(parameters[0], what), [np.inf, np.nan])
+
+
+def test_a_name_is_a_text():
+    with pytest.raises(
+        TypeError, match=r"Parameter: name must be a text\. Received: name=float64 array of shape \(3,\)"
+    ):
+        Parameter(np.ones(3), np.ones(3))
+    parameter = Parameter(np.ones(2), "w")
+    with pytest.raises(TypeError, match=r"Parameter: name must be a text\. Received: name=5"):
+        parameter.name = 5
+    assert parameter.name == "w"
 
 
 def test_refuses_read_only_arrays():
@@ -222,14 +265,20 @@ def test_an_unknown_attribute_is_refused_with_a_hint():
         AttributeError, match=r"'w': no such attribute. Received: trainble=False. Did you mean 'trainable'"
     ):
         parameter.trainble = False
-    with pytest.raises(TypeError, match=r"'w': trainable must be True or False. Received: 'no'"):
+    with pytest.raises(TypeError, match=r"'w': trainable must be True or False. Received: trainable='no'"):
         parameter.trainable = "no"
     assert parameter.trainable is True
 
 
 def test_bytes_in_foreign_order_are_refused():
-    with pytest.raises(TypeError, match=r"data must be floating point. Received: >f8"):
+    with pytest.raises(TypeError, match=r"data must be in this machine's byte order. Received: >f8"):
         Parameter(np.ones(2, ">f8"))
+
+
+@pytest.mark.parametrize("given", [5, None, Parameter(np.ones(2)), ["w"], "w", [Parameter(np.ones(2)), None]], ids=repr)
+def test_flatten_takes_parameters_alone(given):
+    with pytest.raises(TypeError, match=r"flatten: needs a list of parameters\. Received: "):
+        flatten(given)
 
 
 def test_a_parameter_cannot_be_flattened_twice_over():

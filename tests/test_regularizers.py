@@ -69,3 +69,10 @@ def test_known_by_name_with_kerass_defaults():
 def test_wrong_arguments_are_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_subclass_must_give_both():
+    base = regularizers.Regularizer()
+    for call, method in ((base, "__call__"), (base.gradient, "gradient")):
+        with pytest.raises(NotImplementedError, match=rf"Regularizer: a regularizer must give {method}\(w\)"):
+            call(W)

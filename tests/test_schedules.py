@@ -147,6 +147,30 @@ def test_by_default_the_decays_of_epochs_count_epochs_and_the_others_steps():
         (PiecewiseConstant, {"values": [1, 2, 3], "boundaries": [3, 2]}, ValueError, "boundaries must increase"),
         (PiecewiseConstant, {"values": [1, 2], "boundaries": [0]}, ValueError, "boundaries must be a positive integer"),
         (PiecewiseConstant, {"values": [1, None], "boundaries": [1]}, TypeError, "values must be a number"),
+        (
+            PiecewiseConstant,
+            {"values": 0.1, "boundaries": [5]},
+            TypeError,
+            "values must be a list. Received: values=0.1",
+        ),
+        (
+            PiecewiseConstant,
+            {"values": [1, 2], "boundaries": 5},
+            TypeError,
+            "boundaries must be a list. .*boundaries=5",
+        ),
+        (
+            ExponentialDecay,
+            {"initial": 1, "decay_rate": 1, "staircase": "no"},
+            TypeError,
+            "staircase must be True or Fa",
+        ),
+        (
+            Warmup,
+            {"after": CosineDecay, "warmup_steps": 1},
+            TypeError,
+            "after must be a number or a schedule. Received",
+        ),
         (PolynomialDecay, {"initial": 1, "decay_steps": -3}, ValueError, "Received: decay_steps=-3"),
         (PolynomialDecay, {"initial": 1, "decay_steps": 3, "power": 0}, ValueError, r"power must be in \(0, inf\)"),
         (PolynomialDecay, {"initial": 1, "decay_steps": 3, "final": math.inf}, ValueError, "final must be finite"),
@@ -195,7 +219,7 @@ def test_a_schedule_of_ones_own_needs_one_method():
     assert Alternating.from_config(own.get_config())(1) == 0.0
     with pytest.raises(ValueError, match="Alternating: index"):
         own(-1)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match=r"Schedule: a schedule must give value\(index\)"):
         Schedule()(0)
 
 

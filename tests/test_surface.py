@@ -46,7 +46,7 @@ KNOWS = {
     "datasets": COMMON | {"randomness", "splitting"},
     "losses": COMMON | {"functions"},
     "metrics": COMMON | {"losses", "splitting"},
-    "layers": COMMON | {"functions", "initializers", "parameters", "regularizers"},
+    "layers": COMMON | {"functions", "initializers", "parameters", "randomness", "regularizers"},
     "optimizers": COMMON | {"parameters", "schedules"},
     "data": COMMON | {"losses", "randomness", "splitting"},
     "callbacks": COMMON | {"parameters", "trainer"},

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.validation import describe, integer, number
+from minidl.validation import describe, flag, integer, number, numbers
 
 __all__ = ["make_blobs", "make_circles", "make_moons", "make_spirals"]
 
@@ -125,10 +125,10 @@ def make_blobs(
 
     Args:
         n_samples: At least as many as centers; the first clouds get what doesn't divide.
-        centers: How many clouds, drawn uniformly from the box; or their centers, shape (clouds, n_features).
+        centers: How many clouds, drawn uniformly from the box; or their finite centers, shape (clouds, n_features).
         n_features: The number of coordinates, where centers are drawn; at least 1.
         cluster_std: The standard deviation of each coordinate, at least 0.
-        center_box: The least and the greatest coordinate of a center that is drawn.
+        center_box: The least and the greatest coordinate of a center that is drawn, a pair in that order.
         shuffle: Whether the samples are in random order.
         seed: An integer, a `RandomState` to go on drawing from, or None for a fresh one.
 
@@ -139,22 +139,44 @@ def make_blobs(
     ([[0.0, 0.0], [0.0, 0.0], [5.0, 5.0], [5.0, 5.0]], [0, 0, 1, 1])
     """
     std = number("make_blobs", "cluster_std", cluster_std, "[0, inf)")
-    low, high = (number("make_blobs", "center_box", end) for end in center_box)
-    if np.ndim(centers) == 0:
+    low, high = _box(center_box)
+    shuffle = flag("make_blobs", "shuffle", shuffle)
+    given = numbers("make_blobs", "centers", centers)
+    if given.ndim == 0:
         shape = (integer("make_blobs", "centers", centers, 1), integer("make_blobs", "n_features", n_features, 1))
         n = integer("make_blobs", "n_samples", n_samples, shape[0])
         rng = _legacy("make_blobs", seed)
         means = rng.uniform(low, high, shape)
     else:
-        means = np.asarray(centers, np.float64)
-        if means.ndim != 2:
-            raise ValueError(f"make_blobs: centers must have shape (clouds, features). Received: shape {means.shape}")
+        means = given.astype(np.float64)
+        if means.ndim != 2 or not means.size:
+            raise ValueError(
+                f"make_blobs: centers must have shape (clouds, features), at least one of each. "
+                f"Received: shape {means.shape}"
+            )
+        if not np.isfinite(means).all():
+            raise ValueError(f"make_blobs: centers must be finite. Received: {describe(centers)}")
         n = integer("make_blobs", "n_samples", n_samples, len(means))
         rng = _legacy("make_blobs", seed)
     parts = [
         rng.normal(mean, std, (size, means.shape[1])) for mean, size in zip(means, _shares(n, len(means)), strict=True)
     ]
     return _finish("make_blobs", parts, None, shuffle, rng)
+
+
+def _box(given: Any) -> tuple[float, float]:
+    """Return the ends of a box of centers."""
+    message = f"make_blobs: center_box must be (low, high). Received: center_box={describe(given)}"
+    try:
+        low, high = given
+    except TypeError:
+        raise TypeError(message) from None
+    except ValueError:
+        raise ValueError(message) from None
+    low, high = number("make_blobs", "center_box", low), number("make_blobs", "center_box", high)
+    if low > high:
+        raise ValueError(message)
+    return low, high
 
 
 def _shares(n: int, parts: int) -> list[int]:
@@ -165,6 +187,7 @@ def _shares(n: int, parts: int) -> list[int]:
 def _finish(owner: str, parts: Sequence[NDArray[np.float64]], noise: float | None, shuffle: bool, seed: Seed) -> Data:
     """Return the parts as one data set, each with its number as label, shuffled and with noise."""
     scale = None if noise is None else number(owner, "noise", noise, "[0, inf)")
+    shuffle = flag(owner, "shuffle", shuffle)
     rng = _legacy(owner, seed)
     x = np.concatenate(parts)
     y = np.repeat(np.arange(len(parts)), [len(part) for part in parts])

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
-from minidl.validation import number
+from minidl.validation import describe, number, numbers
 
 __all__ = ["train_test_split"]
 
@@ -34,11 +34,13 @@ def train_test_split(
     >>> len(x_train), len(x_test)
     (6, 2)
     """
-    given = [np.asarray(array) for array in arrays]
-    sizes = [len(array) if array.ndim else 0 for array in given]
+    given = [_samples(array) for array in arrays]
+    sizes = [len(array) for array in given]
     if not given or len(set(sizes)) > 1:
         raise ValueError(f"train_test_split: arrays must have as many samples, at least one. Received: {sizes} samples")
-    labels = None if stratify is None else class_labels(np.asarray(stratify), "train_test_split")
+    labels = None
+    if stratify is not None:
+        labels = class_labels(numbers("train_test_split", "stratify", stratify), "train_test_split")
     if labels is not None and len(labels) != sizes[0]:
         raise ValueError(
             f"train_test_split: stratify must have a class for each sample. Received: {len(labels)} for {sizes[0]}"
@@ -47,3 +49,13 @@ def train_test_split(
     rng = generator(seed_or_fresh("train_test_split", seed), "split")
     train, test = split_indices(sizes[0], fraction, rng, labels, "train_test_split")
     return [array[part] for array in given for part in (train, test)]
+
+
+def _samples(given: ArrayLike) -> NDArray[Any]:
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        array = np.empty(())
+    if array.ndim == 0:
+        raise ValueError(f"train_test_split: arrays must have one entry a sample. Received: {describe(given)}")
+    return array

@@ -1,32 +1,47 @@
-"""Activations: layers without weights that act on each entry, or on each sample's last axis.
+"""Activations: layers that act on each entry by itself, or on each sample's last axis.
 
 Each is known by its name wherever a layer takes `activation=`.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl import functions
+from minidl import functions, initializers
 from minidl.config import Registry
-from minidl.layers.base import Layer, Shape, registry
-from minidl.validation import integer, number
+from minidl.layers.base import Layer, Shape, optional_regularizer, registry
+from minidl.validation import flag, integer, number
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
     "Activation",
+    "BinaryStep",
+    "Elementwise",
+    "Exponential",
+    "HardSigmoid",
     "LeakyReLU",
     "Linear",
+    "LogSoftmax",
+    "PReLU",
     "ReLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
+    "Softsign",
+    "Swish",
     "Tanh",
     "activations",
     "resolve_activation",
 ]
 
 Array = NDArray[Any]
+
+ROOT_2_BY_PI = math.sqrt(2 / math.pi)
 
 activations: Registry[Layer] = Registry("activation", Layer)
 
@@ -50,8 +65,53 @@ def _activation(name: str) -> Callable[[type[Layer]], type[Layer]]:
     return decorate
 
 
+class Elementwise(Layer):
+    """The base of activations that act on each entry by itself; a subclass gives `function` and `slope`.
+
+        class Cube(Elementwise):
+            def function(self, x):
+                return x**3
+
+            def slope(self, x, y):
+                return 3 * x**2
+
+    Only these can be the activation of a recurrent layer.
+    """
+
+    def function(self, x: Array) -> Array:
+        """Return f(x)."""
+        raise NotImplementedError(f"{type(self).__name__}: an activation must give function(x)")
+
+    def slope(self, x: Array, y: Array) -> Array:
+        """Return f'(x), given also y = f(x); never the array `y` itself."""
+        raise NotImplementedError(f"{type(self).__name__}: an activation must give slope(x, y)")
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        y = self.function(x)
+        self.remember(x=x, y=y)
+        return y
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        return dy * self.slope(self.remembered("x"), self.remembered("y"))
+
+
+@_activation("binary_step")
+class BinaryStep(Elementwise):
+    """f(x) = 1 for x ≥ 0, else 0; range {0, 1}. The perceptron's threshold, of historical interest.
+
+    Its slope is 0 wherever there is one, and is taken as 0 at x = 0: nothing before this layer ever learns. It serves
+    behind weights that are given, or as the last step of a model that is trained without it.
+    """
+
+    def function(self, x: Array) -> Array:
+        return (x >= 0).astype(x.dtype)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.zeros_like(x)
+
+
 @_activation("linear")
-class Linear(Layer):
+class Linear(Elementwise):
     """f(x) = a · x, range (−∞, ∞); the outputs of a regression (a = 1).
 
     Args:
@@ -63,30 +123,86 @@ class Linear(Layer):
         super().__init__(name=name)
         self.a = number("Linear", "a", a)
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        self.remember(seen=True)
+    def function(self, x: Array) -> Array:
         return self.a * x
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        self.remembered("seen")
-        return self.a * dy
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.full_like(x, self.a)
+
+
+@_activation("sigmoid")
+class Sigmoid(Elementwise):
+    """f(x) = 1 / (1 + e^−x), range (0, 1): the probability of one class against another, and the gates of an LSTM.
+
+    Inside deep nets its slope, at most 1/4, makes gradients vanish. At the end of a model under `BinaryCrossentropy`
+    the loss is computed from the logits x.
+    """
+
+    link_name = "sigmoid"
+
+    def function(self, x: Array) -> Array:
+        return functions.sigmoid(x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return y * (1 - y)
+
+
+@_activation("hard_sigmoid")
+class HardSigmoid(Elementwise):
+    """f(x) = min(max(x / 6 + 1/2, 0), 1), range [0, 1]: a sigmoid of three straight pieces, cheap to compute.
+
+    The slopes at x = ±3 are taken as 0.
+    Differs from: before Keras 3 the slope was 1/5.
+    """
+
+    def function(self, x: Array) -> Array:
+        return np.clip(x / 6 + 0.5, 0, 1)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return ((x > -3) & (x < 3)).astype(x.dtype) / 6
+
+
+@_activation("tanh")
+class Tanh(Elementwise):
+    """f(x) = tanh x = 2 · sigmoid(2x) − 1, range (−1, 1), centred on 0; the usual choice inside recurrent layers."""
+
+    def function(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return 1 - y * y
+
+
+@_activation("softsign")
+class Softsign(Elementwise):
+    """f(x) = x / (1 + |x|), range (−1, 1): like tanh, but it saturates slowly.
+
+    Source: Bergstra and others, Quadratic polynomials learn better image features, 2009.
+    """
+
+    def function(self, x: Array) -> Array:
+        return x / (1 + np.abs(x))
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.square(1 / (1 + np.abs(x)))
 
 
 @_activation("relu")
-class ReLU(Layer):
-    """f(x) = max(0, x), range [0, ∞); the usual choice for hidden layers. The slope at 0 is taken as 0."""
+class ReLU(Elementwise):
+    """f(x) = max(0, x), range [0, ∞); the usual choice for hidden layers. The slope at 0 is taken as 0.
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        y = np.maximum(x, 0)
-        self.remember(y=y)
-        return y
+    A unit whose x is below 0 for all samples is dead: it has no gradient any more. `LeakyReLU` and `ELU` have no such.
+    """
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        return np.multiply(dy, self.remembered("y") > 0)
+    def function(self, x: Array) -> Array:
+        return np.maximum(x, 0)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return (x > 0).astype(x.dtype)
 
 
 @_activation("leaky_relu")
-class LeakyReLU(Layer):
+class LeakyReLU(Elementwise):
     """f(x) = x for x ≥ 0, negative_slope · x below. With a slope above 0, range (−∞, ∞), and units never go dead.
 
     Args:
@@ -102,45 +218,181 @@ class LeakyReLU(Layer):
         super().__init__(name=name)
         self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope)
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        self.remember(x=x)
+    def function(self, x: Array) -> Array:
         return np.where(x >= 0, x, self.negative_slope * x)
 
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        return np.where(self.remembered("x") >= 0, dy, self.negative_slope * dy)
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.where(x >= 0, np.ones_like(x), self.negative_slope).astype(x.dtype, copy=False)
 
 
-@_activation("sigmoid")
-class Sigmoid(Layer):
-    """f(x) = 1 / (1 + e^−x), range (0, 1): the probability of one class against another.
+@_activation("elu")
+class ELU(Elementwise):
+    """f(x) = x for x ≥ 0, alpha · (e^x − 1) below; range (−alpha, ∞). Smooth for alpha = 1, with means near 0.
 
-    At the end of a model under `BinaryCrossentropy` the loss is computed from the logits x.
+    Args:
+        alpha: How far below 0 it saturates, at least 0.
+        name: See `Layer`.
+
+    Source: Clevert, Unterthiner, Hochreiter, Fast and accurate deep network learning by exponential linear units, 2016.
     """
 
-    link_name = "sigmoid"
+    def __init__(self, alpha: float = 1.0, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.alpha = number("ELU", "alpha", alpha, "[0, inf)")
+
+    def function(self, x: Array) -> Array:
+        return np.where(x >= 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return np.where(x >= 0, np.ones_like(x), self.alpha * np.exp(np.minimum(x, 0)))
+
+
+@_activation("selu")
+class SELU(Elementwise):
+    """f(x) = 1.0507 · ELU(x) with alpha = 1.6733; range (−1.7581, ∞).
+
+    The two numbers keep mean 0 and variance 1 from layer to layer, if weights start from `lecun_normal`.
+
+    Source: Klambauer and others, Self-normalizing neural networks, 2017.
+    """
+
+    SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
+
+    def function(self, x: Array) -> Array:
+        return self.SCALE * np.where(x >= 0, x, self.ALPHA * np.expm1(np.minimum(x, 0)))
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return self.SCALE * np.where(x >= 0, np.ones_like(x), self.ALPHA * np.exp(np.minimum(x, 0)))
+
+
+@_activation("softplus")
+class Softplus(Elementwise):
+    """f(x) = log(1 + e^x), range (0, ∞): a smooth ReLU; for outputs that must be positive."""
+
+    def function(self, x: Array) -> Array:
+        return functions.softplus(x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return functions.sigmoid(x)
+
+
+@activations.register("silu")
+@_activation("swish")
+class Swish(Elementwise):
+    """f(x) = x · sigmoid(x) = x / (1 + e^−x), range [−0.2785, ∞): smooth, and not monotonic; for deep nets.
+
+    Source: Ramachandran, Zoph, Le, Searching for activation functions, 2017. Also known as SiLU.
+    """
+
+    def function(self, x: Array) -> Array:
+        return x * functions.sigmoid(x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        s = functions.sigmoid(x)
+        return s * (1 + x * (1 - s))
+
+
+@_activation("gelu")
+class GELU(Elementwise):
+    """f(x) = x · Φ(x), Φ the distribution function of the normal distribution; range [−0.17, ∞). For transformers.
+
+    Args:
+        approximate: Whether to compute x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))) instead, which differs by less than
+            0.0005.
+        name: See `Layer`.
+
+    Source: Hendrycks, Gimpel, Gaussian error linear units, 2016.
+    """
+
+    def __init__(self, approximate: bool = False, *, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.approximate = flag("GELU", "approximate", approximate)
+
+    def function(self, x: Array) -> Array:
+        return x * self._share(x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        share = self._share(x)
+        near = np.clip(x, -20, 20)  # beyond, the density is 0 in every dtype, and a power might overflow
+        if self.approximate:
+            density = 2 * share * (1 - share) * ROOT_2_BY_PI * (1 + 3 * 0.044715 * near**2)
+        else:
+            density = np.exp(-near * near / 2) / math.sqrt(2 * math.pi)
+        return share + near * density
+
+    def _share(self, x: Array) -> Array:
+        if self.approximate:
+            near = np.clip(x, -20, 20)
+            return functions.sigmoid(2 * ROOT_2_BY_PI * (near + 0.044715 * near**3))
+        return (functions.erfc(-x * math.sqrt(0.5)) / 2).astype(x.dtype, copy=False)
+
+
+@_activation("exponential")
+class Exponential(Elementwise):
+    """f(x) = e^x, range (0, ∞): for outputs that are rates, as under `Poisson`. It overflows to inf, by nature."""
+
+    def function(self, x: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.exp(x)
+
+    def slope(self, x: Array, y: Array) -> Array:
+        return y.copy()
+
+
+@_activation("prelu")
+class PReLU(Layer):
+    """f(x) = x for x ≥ 0, α · x below, with a trained slope α for each entry of a sample.
+
+    Args:
+        alpha_initializer: How the slopes start; Keras's default is zeros, that of the paper 0.25.
+        alpha_regularizer: None, a name, or a regularizer.
+        shared_axes: Axes of a sample, counted from 1, along which entries share their slope: (1, 2) behind a Conv2D
+            gives one slope a channel.
+        name: See `Layer`.
+
+    Source: He and others, Delving deep into rectifiers, 2015.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: object = "zeros",
+        alpha_regularizer: object = None,
+        shared_axes: Sequence[int] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.alpha_initializer = initializers.registry.get(alpha_initializer)
+        self.alpha_regularizer = optional_regularizer(alpha_regularizer)
+        given = () if shared_axes is None else shared_axes
+        if not isinstance(given, (tuple, list)):
+            raise TypeError(f"PReLU: shared_axes must be a tuple of axes. Received: shared_axes={shared_axes!r}")
+        self.shared_axes = tuple(integer("PReLU", "shared_axes", axis, 1) for axis in given) or None
+
+    def check_shape(self, shape: Shape) -> None:
+        if any(axis > len(shape) for axis in self.shared_axes or ()):
+            raise ValueError(
+                f"{self.title}: shared_axes must be in 1 .. {len(shape)}. Received: shared_axes={self.shared_axes}"
+            )
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+        super().build(input_shape, rng)
+        shared = self.shared_axes or ()
+        shape = tuple(1 if axis in shared else size for axis, size in enumerate(self._shape(), start=1))
+        self.alpha = self.add_parameter("alpha", shape, self.alpha_initializer, rng, self.alpha_regularizer)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        y = functions.sigmoid(x)
-        self.remember(y=y)
-        return y
+        self.check_input(x)
+        self.remember(x=x)
+        return np.where(x >= 0, x, self.alpha.data * x)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        y = self.remembered("y")
-        return dy * y * (1 - y)
-
-
-@_activation("tanh")
-class Tanh(Layer):
-    """f(x) = tanh x = 2 · sigmoid(2x) − 1, range (−1, 1), centred on 0."""
-
-    def forward(self, x: Array, training: bool = False) -> Array:
-        y = np.tanh(x)
-        self.remember(y=y)
-        return y
-
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        y = self.remembered("y")
-        return dy * (1 - y * y)
+        x = self.remembered("x")
+        below = np.minimum(x, 0) * dy
+        shared = (0, *(axis for axis in self.shared_axes or ()))
+        slopes = below.sum(axis=shared, keepdims=True).reshape(self.alpha.shape)
+        self.write_gradient(self.alpha, slopes, accumulate)
+        return np.where(x >= 0, dy, self.alpha.data * dy)
 
 
 @_activation("softmax")
@@ -167,17 +419,16 @@ class Softmax(Layer):
         last = -1 if self.input_shape is None else len(self.input_shape)
         return self if self.axis in (-1, last) else None
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
-        super().build(input_shape, rng)
-        axes = len(input_shape) + 1
+    def check_shape(self, shape: Shape) -> None:
+        axes = len(shape) + 1
         if not -axes < self.axis < axes or self.axis == 0:
             raise ValueError(
                 f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={self.axis}"
             )
-        if (0, *input_shape)[self.axis] == 1:
+        if (0, *shape)[self.axis] == 1:
             raise ValueError(
                 f"{self.title}: softmax over one entry is always 1; for one output use sigmoid. "
-                f"Received: input of shape {input_shape}"
+                f"Received: input of shape {shape}"
             )
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -188,6 +439,19 @@ class Softmax(Layer):
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         y = self.remembered("y")
         return y * (dy - (dy * y).sum(axis=self.axis, keepdims=True))
+
+
+@_activation("log_softmax")
+class LogSoftmax(Layer):
+    """f(x)_j = x_j − log Σ_k e^x_k along the last axis, range (−∞, 0]: the logarithms of softmax's probabilities."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        y = functions.log_softmax(x)
+        self.remember(y=y)
+        return y
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        return dy - np.exp(self.remembered("y")) * dy.sum(axis=-1, keepdims=True)
 
 
 @registry.register()

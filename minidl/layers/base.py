@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl import initializers
+from minidl import initializers, regularizers
 from minidl.config import Configurable, Registry
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import describe, sample_shape
 
-__all__ = ["Layer", "fresh_name", "names", "registry"]
+__all__ = ["Layer", "fresh_name", "names", "optional_regularizer", "registry"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -46,6 +46,8 @@ class Layer(Configurable):
         buffers: Arrays by name that aren't trained but saved, copied and restored with the parameters.
     """
 
+    #: A penalty on the outputs, or None; a model adds its mean over the batch to the loss.
+    activity_regularizer: Regularizer | None = None
     #: Which losses may take this layer's place: "softmax", "sigmoid" or None. See `link`.
     link_name: ClassVar[str | None] = None
 
@@ -76,7 +78,18 @@ class Layer(Configurable):
         shape = sample_shape(self.title, "input_shape", input_shape)
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"{self.title}: rng must be a numpy.random.Generator. Received: rng={describe(rng)}")
+        self.check_shape(shape)
         self.input_shape = shape
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raise ValueError if samples can't have that shape; `build` asks before it does anything."""
+
+    def check_axes(self, shape: Shape, *axes: str) -> None:
+        """Raise ValueError if samples of that shape don't have these axes."""
+        if len(shape) != len(axes):
+            raise ValueError(
+                f"{self.title}: input must have shape (batch, {', '.join(axes)}). Received: samples of shape {shape}"
+            )
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return the output for a batch `x`, and keep what `backward` needs."""
@@ -220,6 +233,15 @@ class Layer(Configurable):
         """Return the sum of the penalties on the parameters."""
         return sum((regularizer(parameter.data) for parameter, regularizer in self.penalties()), 0.0)
 
+    def activity_penalty(self) -> float:
+        """Return the penalties on the outputs of layers inside, of the last `forward`."""
+        return sum((child.activity_penalty() for child in self.children), 0.0)
+
+    @property
+    def takes_integers(self) -> bool:
+        """Whether `forward` takes integers as they are, not converted to `dtype`."""
+        return False
+
     def add_regularization_gradient(self) -> None:
         """Add the gradient of `regularization` to the parameters' gradients."""
         for parameter, regularizer in self.penalties():
@@ -246,6 +268,8 @@ class Layer(Configurable):
 
     def unbuild(self) -> None:
         """Be as before `build`: without parameters, buffers and shapes."""
+        for name in [name for name, value in vars(self).items() if isinstance(value, Parameter)]:
+            delattr(self, name)
         self.input_shape = None
         self._parameters, self._regularized, self.buffers = {}, [], {}
         for child in self.children:
@@ -298,6 +322,11 @@ class Layer(Configurable):
 
 
 registry: Registry[Layer] = Registry("layer", Layer)
+
+
+def optional_regularizer(identifier: object) -> Regularizer | None:
+    """Return the regularizer that a name, a config or an object stands for; None for None."""
+    return None if identifier is None else regularizers.registry.get(identifier)
 
 
 def names(layers: Sequence[Layer]) -> list[str]:

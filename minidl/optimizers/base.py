@@ -7,21 +7,22 @@ own memory, saving and loading. `step` shows the order of things.
 
 import inspect
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl import schedules
-from minidl.config import Configurable, Registry, describe_object
+from minidl.config import Configurable, Registry, checked_config, declared_ranges, describe_object
 from minidl.optimizers import hooks
 from minidl.optimizers.hooks import Hook
 from minidl.optimizers.probe import probe
 from minidl.optimizers.spans import Entry, Span, compute_dtype, lay_out
-from minidl.optimizers.state import apply_entries, check_entries, check_state, copied, described, entries_dict
+from minidl.optimizers.state import apply_entries, check_entries, check_state, described, entries_dict, floats
 from minidl.parameters import Parameter
 from minidl.schedules import Hyperparameter
-from minidl.validation import describe, integer, nearest, number
+from minidl.validation import describe, flag, integer, nearest, number, numbers
 
 __all__ = ["Optimizer", "registry"]
 
@@ -101,7 +102,10 @@ class Optimizer(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.ranges = {**super(cls, cls).ranges, **cls.__dict__.get("ranges", {})}  # type: ignore[misc]  # Optimizer has it
+        cls.ranges = declared_ranges(cls)
+        named = isinstance(cls.slots, tuple) and all(isinstance(name, str) for name in cls.slots)
+        if not named or len(set(cls.slots)) < len(cls.slots):
+            raise TypeError(f"{cls.__name__}: slots must be a tuple of different names. Received: slots={cls.slots!r}")
         cls._keywords = {}
         for name in ("update", "prepare"):
             function = inspect.getattr_static(cls, name)
@@ -111,7 +115,7 @@ class Optimizer(Configurable):
         parameters = inspect.signature(cls.update).parameters.values()
         arrays = [p for p in parameters if p.kind in _POSITIONAL]
         variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        if not isinstance(cls.slots, tuple) or not (variadic or len(arrays) == 2 + len(cls.slots)):
+        if not variadic and len(arrays) != 2 + len(cls.slots):
             raise TypeError(
                 f"{cls.__name__}: update must take w, g and the slots {cls.slots!r}, the rest by keyword only. "
                 f"Received: update{inspect.signature(cls.update)}"
@@ -160,7 +164,7 @@ class Optimizer(Configurable):
         Raises:
             FloatingPointError: If a gradient holds a number that isn't finite. Nothing is changed then.
             ValueError: If a parameter is given twice, or a schedule's value is out of range.
-            TypeError: If the rule breaks its contract (see the class).
+            TypeError: If these are no parameters, or the rule breaks its contract (see the class).
         """
         spans = self._spans(parameters)
         self._refuse_hooks(self.hooks)
@@ -187,9 +191,9 @@ class Optimizer(Configurable):
 
         Raises:
             ValueError: If a parameter is given twice, or a loaded state doesn't fit the parameters.
-            TypeError: If the rule breaks its contract (see the class).
+            TypeError: If these are no parameters, or the rule breaks its contract (see the class).
         """
-        parameters = tuple(parameters)
+        parameters = self._listed(parameters)
         if len(set(parameters)) < len(parameters):
             twice = sorted({p.name for p in parameters if parameters.count(p) > 1})
             raise ValueError(f"{self._name}: a parameter must be given once. Received twice: {', '.join(twice)}")
@@ -215,7 +219,9 @@ class Optimizer(Configurable):
             ValueError: If there is no such hyperparameter, or a schedule's value is out of range.
         """
         if name not in self._names:
-            raise ValueError(f"{self._name}: no such hyperparameter. Received: {name!r}. {nearest(name, self._names)}")
+            raise ValueError(
+                f"{self._name}: no such hyperparameter. Received: {name!r}. {nearest(str(name), self._names)}"
+            )
         value = getattr(self, name)
         if not callable(value):
             return value
@@ -258,11 +264,12 @@ class Optimizer(Configurable):
 
     def _prepare(self, values: dict[str, Any], t: int, kept: dict[str, float]) -> dict[str, float]:
         """Return the numbers that the rule's own `prepare` gives for a step."""
-        prepared = self.prepare(**self._wanted("prepare", {**values, **kept, "t": t}))
+        wanted = self._wanted("prepare", {**values, **kept, "t": t})
+        prepared = floats(f"{self._name}: prepare must return", self.prepare(**wanted))
         for name in prepared:
             if name in values or name == "t":
                 raise TypeError(f"{self._name}: prepare must give its results names of their own. Received: {name!r}")
-        return {name: float(value) for name, value in prepared.items()}
+        return prepared
 
     def _wanted(self, function: str, values: dict[str, Any]) -> dict[str, Any]:
         wanted = self._keywords[function]
@@ -300,10 +307,7 @@ class Optimizer(Configurable):
 
     def _spans(self, parameters: Iterable[Parameter]) -> list[Span]:
         """Return the spans of equals into which `parameters` fall; they are found anew only after a change."""
-        single = isinstance(parameters, Parameter)
-        parameters = () if single else tuple(parameters)
-        if single or not all(isinstance(parameter, Parameter) for parameter in parameters):
-            raise TypeError(f"{self._name}: a step needs a list of parameters. Received: {describe(parameters)}")
+        parameters = self._listed(parameters)
         signature: list[Any] = [bool(self.hooks)]
         signature += [(id(p), id(p.data), p.trainable, p.learning_rate_multiplier) for p in parameters]
         if signature != self._signature:
@@ -314,6 +318,12 @@ class Optimizer(Configurable):
             self._signature = signature
             self._seen = [parameter.data for parameter in parameters]  # keeps the ids above from being given again
         return self._layout
+
+    def _listed(self, given: Any) -> tuple[Parameter, ...]:
+        parameters = tuple(given) if hasattr(given, "__iter__") else (None,)
+        if not all(isinstance(parameter, Parameter) for parameter in parameters):
+            raise TypeError(f"{self._name}: a step needs a list of parameters. Received: {describe(given)}")
+        return parameters
 
     def _refuse_multipliers(self, parameters: Sequence[Parameter]) -> None:
         for parameter in parameters:
@@ -332,16 +342,18 @@ class Optimizer(Configurable):
 
     def _slots_for(self, data: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return what `init_slots` gives, in the order of `slots`; raise TypeError if it isn't what it must be."""
-        slots = self.init_slots(data)
-        if set(slots) != set(self.slots):
-            raise TypeError(f"{self._name}: init_slots must return the slots {self.slots}. Received: {tuple(slots)}")
+        given = self.init_slots(data)
+        if not isinstance(given, dict) or set(given) != set(self.slots):
+            received = tuple(given) if isinstance(given, dict) else describe(given)
+            raise TypeError(f"{self._name}: init_slots must return the slots {self.slots}. Received: {received}")
+        slots = {name: numbers(self._name, f"the start of {name}", given[name]) for name in self.slots}
         for name, slot in slots.items():
-            if self.elementwise and np.shape(slot) != data.shape:
+            if self.elementwise and slot.shape != data.shape:
                 raise TypeError(
                     f"{self._name}: a slot of an elementwise rule must have its parameter's shape {data.shape}; a rule "
-                    f"that needs other slots must say elementwise = False. Received: {name} of shape {np.shape(slot)}"
+                    f"that needs other slots must say elementwise = False. Received: {name} of shape {slot.shape}"
                 )
-        return {name: np.asarray(slots[name]) for name in self.slots}
+        return slots
 
     # Hyperparameters -----------------------------------------------------------------------------------
 
@@ -359,17 +371,22 @@ class Optimizer(Configurable):
         object.__setattr__(self, name, value)
 
     def _constructed(self) -> None:
+        if "_names" not in self.__dict__:
+            raise RuntimeError(
+                f"{self._name}: its constructor must call super().__init__ with its hyperparameters. "
+                f"Received: no such call"
+            )
+        if self.update is Optimizer.update:
+            raise TypeError(f"{self._name}: a subclass must give update(w, g, *slots, *, ...). Received: {self!r}")
         self._locked = True
 
     def checked(self, name: str, value: Any) -> Any:
         """Return `value` as the hyperparameter `name` holds it; raise ValueError or TypeError if it mustn't."""
         if isinstance(value, dict):
-            value = schedules.registry.get(value)
+            value = schedules.registry.get(value, self._name)
         interval = self.ranges.get(name)
-        if isinstance(value, (bool, np.bool_)) and interval in (None, "bool"):
-            return bool(value)
-        if interval == "bool":
-            raise TypeError(f"{self._name}: {name} must be True or False. Received: {name}={describe(value)}")
+        if interval == "bool" or (interval is None and isinstance(value, (bool, np.bool_))):
+            return flag(self._name, name, value)
         if callable(value) and not isinstance(value, type):
             return value
         return number(self._name, name, value, interval or "(-inf, inf)")
@@ -408,9 +425,17 @@ class Optimizer(Configurable):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make an optimizer, without state, from what `get_config` returned."""
-        optimizer = cls(**{name: value for name, value in config.items() if name != "hooks"})
-        optimizer.hooks = [hooks.registry.get(hook) for hook in config.get("hooks", [])]
+        config = checked_config(cls.__name__, config)
+        around = cls._hooks_from(config.pop("hooks", []))
+        optimizer = cls(**config)
+        optimizer.hooks = around
         return optimizer
+
+    @classmethod
+    def _hooks_from(cls, configs: Any) -> list[Hook]:
+        if not isinstance(configs, (list, tuple)):
+            raise TypeError(f"{cls.__name__}: hooks must be a list. Received: hooks={describe(configs)}")
+        return [hooks.registry.get(config, cls.__name__) for config in configs]
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of everything that steps have made, keyed by the parameters' names.
@@ -428,7 +453,7 @@ class Optimizer(Configurable):
             "epoch": self.epoch,
             "hyperparameters": {name: described(value) for name, value in self.hyperparameters.items()},
             "hooks": [describe_object(hook) for hook in self.hooks],
-            "parameters": copied(self._pending) or entries_dict(self._name, self._entries),
+            "parameters": deepcopy(self._pending) or entries_dict(self._name, self._entries),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -440,15 +465,16 @@ class Optimizer(Configurable):
 
         Raises:
             ValueError: If class, names, slots or shapes don't fit; nothing is changed then.
+            TypeError: If a part of it isn't of the kind that `state_dict` returns; likewise.
         """
         hyperparameters = check_state(self, state)
-        same = [describe_object(hook) for hook in self.hooks] == state["hooks"]
-        loaded_hooks = self.hooks if same else [hooks.registry.get(hook) for hook in state["hooks"]]
+        same = isinstance(state["hooks"], list) and [describe_object(hook) for hook in self.hooks] == state["hooks"]
+        loaded_hooks = self.hooks if same else self._hooks_from(state["hooks"])
         if self._entries:
             check_entries(self._name, state["parameters"], self._entries)
             apply_entries(state["parameters"], self._entries)
         else:
-            self._pending = copied(state["parameters"])
+            self._pending = deepcopy(state["parameters"])
         for name, value in hyperparameters.items():
             setattr(self, name, value)
         self.iterations, self.epoch, self.hooks = state["iterations"], state["epoch"], loaded_hooks
@@ -482,4 +508,5 @@ def _keywords(function: Any, skip_positional: bool) -> frozenset[str] | None:
     parameters = inspect.signature(function).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
-    return frozenset(p.name for p in parameters if not (skip_positional and p.kind in _POSITIONAL))
+    skipped = _POSITIONAL if skip_positional else ()
+    return frozenset(p.name for p in parameters if p.kind is not p.VAR_POSITIONAL and p.kind not in skipped)

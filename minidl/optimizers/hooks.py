@@ -13,19 +13,37 @@ and writes. A `before` that raises leaves the parameters as they were, if it lef
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from minidl.config import Configurable, Registry
+from minidl.config import Configurable, Registry, declared_ranges
 from minidl.optimizers.spans import Span
-from minidl.validation import number
+from minidl.validation import flag, number
 
 __all__ = ["L2", "ClipByGlobalNorm", "ClipByValue", "Hook", "WeightDecay", "registry"]
 
 
 class Hook(Configurable):
-    """The base of all hooks; a subclass overrides `before`, `after` or both."""
+    """The base of all hooks; a subclass overrides `before`, `after` or both.
+
+    A subclass may declare the `ranges` of its numbers and flags, as text such as "[0, 1)", or "bool"; each is then
+    checked whenever it is assigned, in the constructor too.
+    """
+
+    ranges: ClassVar[dict[str, str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.ranges = declared_ranges(cls)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        interval = type(self).ranges.get(name)
+        if interval == "bool":
+            value = flag(type(self).__name__, name, value)
+        elif interval is not None:
+            value = number(type(self).__name__, name, value, interval)
+        object.__setattr__(self, name, value)
 
     def before(self, spans: Sequence[Span]) -> None:
         """Change gradients before the rule."""
@@ -51,8 +69,10 @@ class ClipByGlobalNorm(Hook):
     divides by ‖g‖ + 1e-6.
     """
 
+    ranges = {"max_norm": "(0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+
     def __init__(self, max_norm: float) -> None:
-        self.max_norm = number("ClipByGlobalNorm", "max_norm", max_norm, "(0, inf)")
+        self.max_norm = max_norm
 
     def before(self, spans: Sequence[Span]) -> None:
         largest, ratio = _norm([span.grad for span in spans])
@@ -71,8 +91,10 @@ class ClipByValue(Hook):
         limit: Greater than 0.
     """
 
+    ranges = {"limit": "(0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+
     def __init__(self, limit: float) -> None:
-        self.limit = number("ClipByValue", "limit", limit, "(0, inf)")
+        self.limit = limit
 
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
@@ -91,8 +113,10 @@ class L2(Hook):
     layers that have it, and shows in the loss. PyTorch's `weight_decay` of SGD and Adam is this.
     """
 
+    ranges = {"decay": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+
     def __init__(self, decay: float) -> None:
-        self.decay = number("L2", "decay", decay, "[0, inf)")
+        self.decay = decay
 
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
@@ -115,8 +139,10 @@ class WeightDecay(Hook):
     learning rate, as here.
     """
 
+    ranges = {"decay": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+
     def __init__(self, decay: float) -> None:
-        self.decay = number("WeightDecay", "decay", decay, "[0, inf)")
+        self.decay = decay
 
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +63,17 @@ class _Trial:
         self.values = {name: optimizer.current(name) for name in optimizer.hyperparameters}
         if "learning_rate" in self.values:
             self.values["learning_rate"] = 1.0  # a rate near 0 would hide the rest
+        arguments = inspect.signature(optimizer.prepare).parameters.values()
+        optional = [p.name for p in arguments if p.default is not p.empty]  # results of the step before among them
+        self.refuse_unknown("prepare", [*self.values, "t", *optional])
+
+    def refuse_unknown(self, function: str, known: Collection[str]) -> None:
+        unknown = sorted((self.optimizer._keywords[function] or frozenset()) - set(known))
+        if unknown:
+            raise TypeError(
+                f"{self.name}: {function} asks for {unknown[0]!r}, which is no hyperparameter. Received: "
+                f"{function}{inspect.signature(getattr(self.optimizer, function))}. {nearest(unknown[0], known)}"
+            )
 
     def run(self, w: NDArray[Any], *gradients: NDArray[Any]) -> list[NDArray[Any]]:
         """Make a step from fresh slots for each gradient; return the last step's arrays."""
@@ -74,13 +86,7 @@ class _Trial:
         return arrays
 
     def apply(self, inputs: list[NDArray[Any]], values: dict[str, Any]) -> list[NDArray[Any]]:
-        wanted = self.optimizer._keywords["update"]
-        unknown = sorted((wanted or frozenset()) - set(values))
-        if unknown:
-            raise TypeError(
-                f"{self.name}: update asks for {unknown[0]!r}, which is no hyperparameter. "
-                f"{nearest(unknown[0], values)}"
-            )
+        self.refuse_unknown("update", values)
         inputs = [array.copy() for array in inputs]
         for array in inputs:
             array.flags.writeable = False

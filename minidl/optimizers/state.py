@@ -10,12 +10,12 @@ import numpy as np
 from minidl.config import describe_object
 from minidl.optimizers.spans import Entry
 from minidl.parameters import Parameter
-from minidl.validation import describe, integer
+from minidl.validation import choice, describe, integer, numbers, state
 
 if TYPE_CHECKING:
     from minidl.optimizers.base import Optimizer
 
-__all__ = ["apply_entries", "check_entries", "check_state", "copied", "described", "entries_dict"]
+__all__ = ["apply_entries", "check_entries", "check_state", "described", "entries_dict", "floats"]
 
 PARTS = {"class", "iterations", "epoch", "hyperparameters", "hooks", "parameters"}
 
@@ -46,34 +46,53 @@ def described(value: Any) -> Any:
         return None
 
 
-def check_state(optimizer: Optimizer, state: Any) -> dict[str, Any]:
-    """Return the hyperparameters that `state` sets; raise ValueError if it isn't a state of this class."""
+def check_state(optimizer: Optimizer, given: Any) -> dict[str, Any]:
+    """Return the hyperparameters that a state sets; raise ValueError or TypeError if it isn't one of this class."""
     name = type(optimizer).__name__
-    if not isinstance(state, dict) or set(state) != PARTS or state["class"] != name:
-        received = f"{state.get('class')!r} with {sorted(state)}" if isinstance(state, dict) else describe(state)
-        raise ValueError(f"{name}: the state must be one of {name}, with {sorted(PARTS)}. Received: {received}")
-    integer(name, "iterations", state["iterations"])
-    integer(name, "epoch", state["epoch"])
-    for parameter, saved in state["parameters"].items():
-        if set(saved) != {"t", "kept", "slots"}:
-            raise ValueError(f"{name}: {parameter} must have t, kept and slots. Received: {sorted(saved)}")
-        integer(name, f"t of {parameter!r}", saved["t"])
+    given = state(name, given, PARTS)
+    choice(name, "class", given["class"], (name,))
+    integer(name, "iterations", given["iterations"])
+    integer(name, "epoch", given["epoch"])
+    for parameter, saved in _dict(name, "parameters", given["parameters"]).items():
+        owner = f"{name} {str(parameter)!r}"
+        saved = state(owner, saved, ("t", "kept", "slots"))
+        integer(owner, "t", saved["t"])
+        floats(f"{owner}: kept must be", saved["kept"])
+        slots = _dict(owner, "slots", saved["slots"])
+        if set(slots) != set(optimizer.slots):
+            raise ValueError(f"{owner}: the slots must be {optimizer.slots}. Received: {tuple(slots)}")
+        for slot, value in slots.items():
+            numbers(owner, slot, value)
     current = optimizer.hyperparameters
-    if set(state["hyperparameters"]) != set(current):
+    wanted = _dict(name, "hyperparameters", given["hyperparameters"])
+    if set(wanted) != set(current):
         raise ValueError(
-            f"{name}: the state must hold the hyperparameters {sorted(current)}. "
-            f"Received: {sorted(state['hyperparameters'])}"
+            f"{name}: the state must hold the hyperparameters {sorted(current)}. Received: {sorted(wanted, key=str)}"
         )
     loaded = {}
-    for key, value in state["hyperparameters"].items():
+    for key, value in wanted.items():
         if value is None and not callable(current[key]):
             raise ValueError(
                 f"{name}: {key} was a callable, which a state can't hold; give the same one to this "
                 f"optimizer before loading. Received: {key}={current[key]!r}"
             )
-        same = value is None or (callable(current[key]) and described(current[key]) == value)
+        same = value is None or (isinstance(value, dict) and described(current[key]) == value)
         loaded[key] = current[key] if same else optimizer.checked(key, value)
     return loaded
+
+
+def _dict(owner: str, name: str, value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{owner}: {name} must be a dict. Received: {name}={describe(value)}")
+    return value
+
+
+def floats(rule: str, given: Any) -> dict[str, float]:
+    """Return `given` with Python floats, or raise TypeError, by the `rule`, if it isn't a dict of numbers."""
+    try:
+        return {name: float(value) for name, value in given.items()}
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise TypeError(f"{rule} a dict of numbers. Received: {describe(given)}") from None
 
 
 def check_entries(owner: str, saved: dict[str, Any], entries: Mapping[Parameter, Entry]) -> None:
@@ -82,27 +101,20 @@ def check_entries(owner: str, saved: dict[str, Any], entries: Mapping[Parameter,
     if len(names) < len(entries) or names != set(saved):
         raise ValueError(
             f"{owner}: the state must hold exactly the parameters' names. "
-            f"Received: missing {sorted(names - set(saved))}, unknown {sorted(set(saved) - names)}"
+            f"Received: missing {sorted(names - set(saved))}, unknown {sorted(set(saved) - names, key=str)}"
         )
     for parameter, entry in entries.items():
         have = {name: (slot.shape, str(slot.dtype)) for name, slot in entry.slots.items()}
         slots = {name: np.asarray(slot) for name, slot in saved[parameter.name]["slots"].items()}
         got = {name: (slot.shape, str(slot.dtype)) for name, slot in slots.items()}
         if have != got:
-            raise ValueError(f"{owner}: the slots of {parameter.name!r} must be {have}. Received: {got}")
+            raise ValueError(f"{owner} {parameter.name!r}: the slots must be {have}. Received: {got}")
 
 
 def apply_entries(saved: dict[str, Any], entries: Mapping[Parameter, Entry]) -> None:
     """Copy what was `saved` into `entries`."""
     for parameter, entry in entries.items():
         source = saved[parameter.name]
-        entry.t, entry.kept = int(source["t"]), dict(source["kept"])
+        entry.t, entry.kept = int(source["t"]), {name: float(value) for name, value in source["kept"].items()}
         for name, slot in entry.slots.items():
             slot[...] = source["slots"][name]
-
-
-def copied(state: Any) -> Any:
-    """Return `state` with its dicts and arrays copied."""
-    if isinstance(state, dict):
-        return {key: copied(value) for key, value in state.items()}
-    return state.copy() if isinstance(state, np.ndarray) else state

@@ -1,0 +1,101 @@
+"""What a fully connected layer and a convolution share: a kernel, a bias, an activation."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl import initializers
+from minidl.layers.activations import resolve_activation
+from minidl.layers.base import Layer, Shape, optional_regularizer
+from minidl.validation import describe, flag
+
+__all__ = ["Affine"]
+
+Array = NDArray[Any]
+
+
+class Affine(Layer):
+    """The base of f(linear(x) + b).
+
+    A subclass gives `linear` and `linear_backward`, and calls `add_weights` in `build`. The arguments are those of
+    `Dense`.
+    """
+
+    def __init__(
+        self,
+        activation: object,
+        use_bias: bool,
+        kernel_initializer: object,
+        bias_initializer: object,
+        kernel_regularizer: object,
+        bias_regularizer: object,
+        activity_regularizer: object,
+        *,
+        name: str | None,
+    ) -> None:
+        super().__init__(name=name)
+        self.activation = None if activation is None else resolve_activation(activation)
+        self.use_bias = flag(type(self).__name__, "use_bias", use_bias)
+        self.kernel_initializer = initializers.registry.get(kernel_initializer)
+        self.bias_initializer = initializers.registry.get(bias_initializer)
+        self.kernel_regularizer = optional_regularizer(kernel_regularizer)
+        self.bias_regularizer = optional_regularizer(bias_regularizer)
+        self.activity_regularizer = optional_regularizer(activity_regularizer)
+
+    def linear(self, x: Array) -> Array:
+        """Return what the kernel makes of `x`, in a new array, and remember what `linear_backward` needs."""
+        raise NotImplementedError(f"{type(self).__name__}: must give linear(x)")
+
+    def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:
+        """Write the kernel's gradient, or add to it; return that by the input, or anything if it isn't needed."""
+        raise NotImplementedError(f"{type(self).__name__}: must give linear_backward(dz, accumulate, input_gradient)")
+
+    def add_weights(self, kernel_shape: Shape, rng: np.random.Generator) -> None:
+        """Make the kernel, the bias, and the activation's own."""
+        self.kernel = self.add_parameter("kernel", kernel_shape, self.kernel_initializer, rng, self.kernel_regularizer)
+        if self.use_bias:
+            shape = kernel_shape[-1:]
+            self.bias = self.add_parameter("bias", shape, self.bias_initializer, rng, self.bias_regularizer)
+        if self.activation is not None:
+            self.activation.dtype = self.dtype
+            self.activation.build(self.output_shape, rng)
+
+    @property
+    def children(self) -> tuple[Layer, ...]:
+        """The activation, if there is one."""
+        return () if self.activation is None else (self.activation,)
+
+    @property
+    def link(self) -> Layer | None:
+        """The link of the activation."""
+        return None if self.activation is None or self.activity_regularizer else self.activation.link
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        z = self.forward_logits(x, training)
+        return z if self.activation is None else self.activation.forward(z, training)
+
+    def forward_logits(self, x: Array, training: bool = False) -> Array:
+        self.check_input(x)
+        z = self.linear(x)
+        if self.use_bias:
+            z += self.bias.data
+        return z
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        return self.backward_part(dy, accumulate)
+
+    def backward_part(
+        self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
+    ) -> Array:
+        if dy.shape[1:] != self.output_shape:
+            raise ValueError(
+                f"{self.title}: the gradient must have the shape of the output, (batch, "
+                f"{', '.join(map(str, self.output_shape))}). Received: {describe(dy)}"
+            )
+        if self.activation is not None and not from_logits:
+            dy = self.activation.backward(dy, accumulate)
+        dx = self.linear_backward(dy, accumulate, input_gradient)
+        if self.use_bias:
+            self.write_gradient(self.bias, dy.reshape(-1, dy.shape[-1]).sum(axis=0), accumulate)
+        return dx

@@ -1,0 +1,83 @@
+"""Vectors for integers."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl import initializers
+from minidl.layers.base import Layer, Shape, optional_regularizer, registry
+from minidl.validation import describe, integer
+
+__all__ = ["Embedding"]
+
+Array = NDArray[Any]
+
+
+@registry.register("embedding")
+class Embedding(Layer):
+    """Each integer becomes its row of a table: words, users, anything that is counted through.
+
+    Input shape (...), integers in 0 .. input_dim − 1; output shape (..., output_dim); `embeddings` has one row for each
+    integer. It is a model's first layer: integers have no gradient, and what `backward` returns is zeros.
+
+    Args:
+        input_dim: How many integers there are.
+        output_dim: How long the vectors are.
+        embeddings_initializer: A name or an initializer; Keras's default.
+        embeddings_regularizer: None, a name, or a regularizer.
+        name: See `Layer`.
+
+    Raises:
+        ValueError: If an input isn't such an integer.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: object = "random_uniform",
+        embeddings_regularizer: object = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.input_dim = integer("Embedding", "input_dim", input_dim, 1)
+        self.output_dim = integer("Embedding", "output_dim", output_dim, 1)
+        self.embeddings_initializer = initializers.registry.get(embeddings_initializer)
+        self.embeddings_regularizer = optional_regularizer(embeddings_regularizer)
+
+    @property
+    def takes_integers(self) -> bool:
+        """True: as many as a float could not tell apart."""
+        return True
+
+    @property
+    def output_shape(self) -> Shape:
+        """(..., output_dim)."""
+        return (*self._shape(), self.output_dim)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+        super().build(input_shape, rng)
+        shape = (self.input_dim, self.output_dim)
+        self.embeddings = self.add_parameter(
+            "embeddings", shape, self.embeddings_initializer, rng, self.embeddings_regularizer
+        )
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.check_input(x)
+        places = x.astype(np.intp)
+        if x.size and ((places != x).any() or places.min() < 0 or places.max() >= self.input_dim):
+            raise ValueError(
+                f"{self.title}: input must be integers in 0 .. {self.input_dim - 1}. "
+                f"Received: {describe(x)}, from {x.min():g} to {x.max():g}"
+            )
+        self.remember(places=places)
+        return self.embeddings.data[places]
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        places = self.remembered("places")
+        if not accumulate:
+            self.embeddings.grad[...] = 0
+        np.add.at(self.embeddings.grad, places, dy)
+        return np.zeros(places.shape, dy.dtype)

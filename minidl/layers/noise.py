@@ -1,0 +1,62 @@
+"""Layers that draw random numbers while training."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.layers.base import Layer, Shape, registry
+from minidl.randomness import generator
+from minidl.validation import integer, number
+
+__all__ = ["Dropout"]
+
+Array = NDArray[Any]
+
+
+@registry.register("dropout")
+class Dropout(Layer):
+    """While training, each entry is 0 with probability `rate`, and 1 / (1 − rate) times itself otherwise.
+
+    Otherwise, in `evaluate` and `predict`, nothing is done. The mask of the k-th training batch is a function of k and
+    of the seed; k, a buffer, is saved and restored with the weights, so that training continues as if it had not
+    stopped.
+
+    Args:
+        rate: In [0, 1).
+        seed: Where the masks come from; by default from the model's seed.
+        name: See `Layer`.
+
+    Source: Srivastava and others, Dropout: a simple way to prevent neural networks from overfitting, 2014.
+
+    >>> layer = Dropout(0.5, seed=0)
+    >>> layer.build((4,), np.random.default_rng(0))
+    >>> sorted(set(layer.forward(np.ones((3, 4)), training=True).ravel().tolist()))
+    [0.0, 2.0]
+    """
+
+    def __init__(self, rate: float, *, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.rate = number("Dropout", "rate", rate, "[0, 1)")
+        self.seed = None if seed is None else integer("Dropout", "seed", seed)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+        super().build(input_shape, rng)
+        drawn = int(rng.integers(2**32))
+        self._start = drawn if self.seed is None else self.seed
+        self.buffers["batches"] = np.zeros((), np.int64)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.check_input(x)
+        if not training or self.rate == 0:
+            self.remember(mask=None)
+            return x.copy()
+        draw = generator(self._start, "dropout", int(self.buffers["batches"])).random(x.shape, np.float32)
+        self.buffers["batches"] += 1
+        mask = (draw >= self.rate).astype(x.dtype) / (1 - self.rate)
+        self.remember(mask=mask)
+        return x * mask
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        mask = self.remembered("mask")
+        return dy.copy() if mask is None else dy * mask

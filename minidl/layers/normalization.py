@@ -1,0 +1,232 @@
+"""Normalisation: outputs with a mean and a variance that the next layer can rely on."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl import initializers
+from minidl.layers.base import Layer, Shape, optional_regularizer, registry
+from minidl.validation import flag, integer, number
+
+__all__ = ["BatchNormalization", "LayerNormalization"]
+
+Array = NDArray[Any]
+
+
+class _Normalization(Layer):
+    """The base of both: y = γ ⊙ (x − mean) / √(variance + ε) + β, with γ and β along one axis."""
+
+    def __init__(
+        self,
+        axis: int,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: object,
+        gamma_initializer: object,
+        beta_regularizer: object,
+        gamma_regularizer: object,
+        *,
+        name: str | None,
+    ) -> None:
+        super().__init__(name=name)
+        owner = type(self).__name__
+        self.axis = integer(owner, "axis", axis, -32)
+        self.epsilon = number(owner, "epsilon", epsilon, "(0, inf)")
+        self.center = flag(owner, "center", center)
+        self.scale = flag(owner, "scale", scale)
+        self.beta_initializer = initializers.registry.get(beta_initializer)
+        self.gamma_initializer = initializers.registry.get(gamma_initializer)
+        self.beta_regularizer = optional_regularizer(beta_regularizer)
+        self.gamma_regularizer = optional_regularizer(gamma_regularizer)
+
+    def check_shape(self, shape: Shape) -> None:
+        axes = len(shape) + 1
+        if not -axes < self.axis < axes or self.axis == 0:
+            raise ValueError(
+                f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={self.axis}"
+            )
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+        super().build(input_shape, rng)
+        self._axis = self.axis % (len(self._shape()) + 1)
+        self._size = self._shape()[self._axis - 1]
+        #: How the parameters lie along the axes of a batch.
+        self._along = tuple(self._size if i == self._axis else 1 for i in range(len(self._shape()) + 1))
+        if self.scale:
+            self.gamma = self.add_parameter("gamma", (self._size,), self.gamma_initializer, rng, self.gamma_regularizer)
+        if self.center:
+            self.beta = self.add_parameter("beta", (self._size,), self.beta_initializer, rng, self.beta_regularizer)
+
+    def _finish(self, normal: Array) -> Array:
+        """Return γ ⊙ normal + β."""
+        y = normal * self.gamma.data.reshape(self._along) if self.scale else normal.copy()
+        if self.center:
+            y += self.beta.data.reshape(self._along)
+        return y
+
+    def _start_back(self, dy: Array, normal: Array, accumulate: bool) -> Array:
+        """Write the gradients of γ and β; return that by `normal`."""
+        others = tuple(i for i in range(dy.ndim) if i != self._axis)
+        if self.scale:
+            self.write_gradient(self.gamma, (dy * normal).sum(axis=others), accumulate)
+        if self.center:
+            self.write_gradient(self.beta, dy.sum(axis=others), accumulate)
+        return dy * self.gamma.data.reshape(self._along) if self.scale else dy
+
+
+def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return mean and biased variance over the axes, which stay with length 1; float16 is summed in float32."""
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    mean = wide.mean(axis=axes, keepdims=True)
+    return mean, np.square(wide - mean).mean(axis=axes, keepdims=True)
+
+
+def _normal_slope(d_normal: Array, normal: Array, inverse: Array, axes: tuple[int, ...]) -> Array:
+    """Return the gradient by x of what x normalised over the axes has as `d_normal`."""
+    mean, share = d_normal.mean(axis=axes, keepdims=True), (d_normal * normal).mean(axis=axes, keepdims=True)
+    return (d_normal - mean - normal * share) * inverse
+
+
+@registry.register("batch_normalization")
+class BatchNormalization(_Normalization):
+    """y = γ ⊙ (x − mean) / √(variance + ε) + β, mean and variance of each channel over the batch.
+
+    While training they are those of the batch, the variance the biased one; running averages are kept as buffers,
+    moving ← momentum · moving + (1 − momentum) · new, and take their place otherwise, and in a frozen layer.
+
+    Args:
+        axis: That of the channels, counted with the batch axis, which is 0.
+        momentum: Of the running averages, in [0, 1).
+        epsilon: ε, greater than 0.
+        center: Whether there is a β.
+        scale: Whether there is a γ.
+        beta_initializer: A name or an initializer; Keras's default, as are the others.
+        gamma_initializer: Alike.
+        moving_mean_initializer: Alike.
+        moving_variance_initializer: Alike.
+        beta_regularizer: None, a name, or a regularizer.
+        gamma_regularizer: Alike.
+        name: See `Layer`.
+
+    Source: Ioffe, Szegedy, Batch normalization, 2015.
+    Differs from: PyTorch's momentum is 1 − this one, its ε 1e-5, and its running variance is the unbiased one.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: object = "zeros",
+        gamma_initializer: object = "ones",
+        moving_mean_initializer: object = "zeros",
+        moving_variance_initializer: object = "ones",
+        beta_regularizer: object = None,
+        gamma_regularizer: object = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            name=name,
+        )
+        self.momentum = number("BatchNormalization", "momentum", momentum, "[0, 1)")
+        self.moving_mean_initializer = initializers.registry.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.registry.get(moving_variance_initializer)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+        super().build(input_shape, rng)
+        shape = (self._size,)
+        self.buffers["moving_mean"] = self.moving_mean_initializer(shape, rng, self.dtype)
+        self.buffers["moving_variance"] = self.moving_variance_initializer(shape, rng, self.dtype)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.check_input(x)
+        axes = tuple(i for i in range(x.ndim) if i != self._axis)
+        of_batch = training and len(x) > 0 and (self.trainable or not self.parameters)
+        if of_batch:
+            mean, variance = _moments(x, axes)
+            for name, new in {"moving_mean": mean, "moving_variance": variance}.items():
+                moving = self.buffers[name]
+                moving[...] = self.momentum * moving + (1 - self.momentum) * new.reshape(self._size)
+        else:
+            mean, variance = (self.buffers[f"moving_{name}"].reshape(self._along) for name in ("mean", "variance"))
+        inverse = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype, copy=False)
+        normal = ((x - mean) * inverse).astype(x.dtype, copy=False)
+        self.remember(normal=normal, inverse=inverse, axes=axes if of_batch else None)
+        return self._finish(normal)
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        normal, inverse, axes = (self.remembered(what) for what in ("normal", "inverse", "axes"))
+        d_normal = self._start_back(dy, normal, accumulate)
+        if axes is None:
+            return d_normal * inverse
+        return _normal_slope(d_normal, normal, inverse, axes)
+
+
+@registry.register("layer_normalization")
+class LayerNormalization(_Normalization):
+    """y = γ ⊙ (x − mean) / √(variance + ε) + β, mean and biased variance of each sample along one axis.
+
+    Args:
+        axis: Counted with the batch axis, which is 0.
+        epsilon: ε, greater than 0.
+        center: Whether there is a β.
+        scale: Whether there is a γ.
+        beta_initializer: A name or an initializer; Keras's default, as are the others.
+        gamma_initializer: Alike.
+        beta_regularizer: None, a name, or a regularizer.
+        gamma_regularizer: Alike.
+        name: See `Layer`.
+
+    Source: Ba, Kiros, Hinton, Layer normalization, 2016.
+    Differs from: PyTorch's ε is 1e-5.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: object = "zeros",
+        gamma_initializer: object = "ones",
+        beta_regularizer: object = None,
+        gamma_regularizer: object = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            name=name,
+        )
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.check_input(x)
+        mean, variance = _moments(x, (self._axis,))
+        inverse = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype, copy=False)
+        normal = ((x - mean) * inverse).astype(x.dtype, copy=False)
+        self.remember(normal=normal, inverse=inverse)
+        return self._finish(normal)
+
+    def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        normal, inverse = self.remembered("normal"), self.remembered("inverse")
+        return _normal_slope(self._start_back(dy, normal, accumulate), normal, inverse, (self._axis,))

@@ -1,0 +1,103 @@
+"""The windows that a convolution or a pooling moves over an image."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.validation import describe, integer
+
+__all__ = ["Windows", "pair"]
+
+Array = NDArray[Any]
+Pair = tuple[int, int]
+
+
+def pair(owner: str, name: str, value: object) -> Pair:
+    """Return two positive integers, for height and width; one given stands for both."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"{owner}: {name} must be one integer or two. Received: {name}={describe(value)}")
+        return integer(owner, name, value[0], 1), integer(owner, name, value[1], 1)
+    number = integer(owner, name, value, 1)
+    return number, number
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How windows of `size` lie over images of `height` × `width`: every `strides` pixels, in steps of `dilation`.
+
+    With padding "valid" all lie inside; with "same" there are ceil(pixels / stride) of them, and what sticks out is
+    shared between both sides, the odd pixel behind, as in TensorFlow.
+    """
+
+    image: Pair
+    size: Pair
+    strides: Pair
+    padding: str
+    dilation: Pair = (1, 1)
+
+    @classmethod
+    def over(
+        cls, owner: str, image: tuple[int, ...], size: Pair, strides: Pair, padding: str, dilation: Pair = (1, 1)
+    ) -> "Windows":
+        """Return the windows over images of (height, width, ...); raise ValueError if none fits."""
+        windows = cls((image[0], image[1]), size, strides, padding, dilation)
+        if min(windows.out) < 1:
+            raise ValueError(
+                f"{owner}: a window of {windows.extent} pixels must fit into the image. Received: {image[:2]} pixels"
+            )
+        return windows
+
+    @property
+    def extent(self) -> Pair:
+        """How many pixels a window reaches over."""
+        high, wide = ((n - 1) * d + 1 for n, d in zip(self.size, self.dilation, strict=True))
+        return high, wide
+
+    @property
+    def out(self) -> Pair:
+        """How many windows there are."""
+        if self.padding == "same":
+            high, wide = (-(-n // s) for n, s in zip(self.image, self.strides, strict=True))
+        else:
+            parts = zip(self.image, self.extent, self.strides, strict=True)
+            high, wide = ((n - k) // s + 1 for n, k, s in parts)
+        return high, wide
+
+    @property
+    def pads(self) -> tuple[Pair, Pair]:
+        """How many pixels are added before and behind."""
+        parts = zip(self.out, self.strides, self.extent, self.image, strict=True)
+        lack = [max((o - 1) * s + k - n, 0) for o, s, k, n in parts]
+        return (lack[0] // 2, lack[0] - lack[0] // 2), (lack[1] // 2, lack[1] - lack[1] // 2)
+
+    def padded(self, x: Array, value: float = 0.0) -> Array:
+        """Return the images with what is added around them."""
+        (top, bottom), (left, right) = self.pads
+        if not (top or bottom or left or right):
+            return x
+        height, width = self.image
+        shape = (len(x), top + height + bottom, left + width + right, x.shape[3])
+        padded = np.full(shape, value, x.dtype)
+        padded[:, top : top + height, left : left + width] = x
+        return padded
+
+    def inside(self, padded: Array) -> Array:
+        """Return the images without what was added around them."""
+        (top, _), (left, _) = self.pads
+        return padded[:, top : top + self.image[0], left : left + self.image[1]]
+
+    def views(self, padded: Array) -> Iterator[tuple[int, int, Array]]:
+        """Give, for each place (i, j) in a window, a view of the pixels there in all windows."""
+        (high, wide), (down, right) = self.out, self.strides
+        for i in range(self.size[0]):
+            for j in range(self.size[1]):
+                top, left = i * self.dilation[0], j * self.dilation[1]
+                yield (
+                    i,
+                    j,
+                    padded[:, top : top + (high - 1) * down + 1 : down, left : left + (wide - 1) * right + 1 : right],
+                )
