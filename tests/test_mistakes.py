@@ -1088,7 +1088,8 @@ MISTAKES = [
     ("a history of another text", lambda w: History.from_json("{}"), ValueError,
      "History: the text must be what to_json returned. Received: '{}'"),
     ("a history of other columns", lambda w: w.trainer.history.append(9, {"loss": 1.0}), ValueError,
-     "History: an epoch must have the columns ['loss', 'accuracy', 'val_loss', 'val_accuracy', 'learning_rate']. Received: ['loss']"),
+     ("History: an epoch must have the columns ['loss', 'accuracy', 'val_loss', 'val_accuracy', 'learning_rate']. "
+      "Received: ['loss']")),
 
     # Data sets
     ("one sample of moons", lambda w: datasets.make_moons(1), ValueError,
