@@ -33,7 +33,7 @@ OTHERS = {
     layers.BatchNormalization: ({"momentum": 0.5, "scale": False}, "BatchNormalization(momentum=0.5, scale=False)"),
     layers.Bidirectional: (
         {"layer": {"class": "GRU", "units": 2}, "merge_mode": "sum"},
-        "Bidirectional(layer=GRU(units=2, name='forward'), merge_mode='sum')",
+        "Bidirectional(layer=GRU(units=2), merge_mode='sum')",
     ),
     layers.Conv2D: (
         {"filters": 4, "kernel_size": 3, "strides": [2, 1], "groups": 2},

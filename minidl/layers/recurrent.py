@@ -445,7 +445,7 @@ class Bidirectional(Layer):
     round, so that both speak of the same step.
 
     Args:
-        layer: A `SimpleRNN`, `LSTM` or `GRU` that isn't built.
+        layer: A `SimpleRNN`, `LSTM` or `GRU` that isn't built, of which two are made; it stays as it is.
         merge_mode: "concat" (default), "sum", "mul" or "ave".
         name: See `Layer`.
 
@@ -461,31 +461,25 @@ class Bidirectional(Layer):
             )
         self.layer = layer
         self.merge_mode = choice("Bidirectional", "merge_mode", merge_mode, ("concat", "sum", "mul", "ave"))
-        config = {**layer.get_config(), "go_backwards": not layer.go_backwards}
-        self._other = type(layer).from_config(
-            {**config, "name": f"backward_{layer.name}" if layer.name else "backward"}
-        )
-        self.layer.name = f"forward_{layer.name}" if layer.name else "forward"
+        end = f"_{layer.name}" if layer.name else ""
+        config = layer.get_config()
+        self.forward_layer = type(layer).from_config({**config, "name": f"forward{end}"})
+        turned = {"name": f"backward{end}", "go_backwards": not layer.go_backwards}
+        self.backward_layer = type(layer).from_config({**config, **turned})
 
     @property
     def children(self) -> tuple[Layer, ...]:
         """The two layers."""
-        return (self.layer, self._other)
+        return (self.forward_layer, self.backward_layer)
 
     @property
     def output_shape(self) -> Shape:
         """That of the layer, with twice the units for "concat"."""
-        *steps, units = self.layer.output_shape
+        *steps, units = self.forward_layer.output_shape
         return (*steps, 2 * units if self.merge_mode == "concat" else units)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the layer, the mode and the name."""
-        config = super().get_config()
-        name = config["layer"]["name"].removeprefix("forward").removeprefix("_") or None
-        return {**config, "layer": {**config["layer"], "name": name}}
-
     def check_shape(self, shape: Shape) -> None:
-        self.layer.check_shape(shape)
+        self.forward_layer.check_shape(shape)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
@@ -494,7 +488,7 @@ class Bidirectional(Layer):
             layer.build(self._shape(), rng)
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        one, other = self.layer.forward(x, training), self._turned(self._other.forward(x, training))
+        one, other = self.forward_layer.forward(x, training), self._turned(self.backward_layer.forward(x, training))
         self.remember(one=one, other=other)
         if self.merge_mode == "concat":
             return np.concatenate([one, other], axis=-1)
@@ -510,7 +504,9 @@ class Bidirectional(Layer):
             first, second = dy * other, dy * one
         else:
             first = second = dy / (2 if self.merge_mode == "ave" else 1)
-        return self.layer.backward(first, accumulate) + self._other.backward(self._turned(second), accumulate)
+        return self.forward_layer.backward(first, accumulate) + self.backward_layer.backward(
+            self._turned(second), accumulate
+        )
 
     def _turned(self, y: Array) -> Array:
         return y[:, ::-1] if self.layer.return_sequences else y

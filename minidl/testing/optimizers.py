@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from minidl.optimizers import Optimizer
 from minidl.parameters import Parameter, flatten
-from minidl.testing.report import CheckFailedError, Report, Result
+from minidl.testing.checking import NotApplicableError, run_checks, same
+from minidl.testing.report import Report
 from minidl.validation import Interval, describe
 
 __all__ = ["check_optimizer"]
@@ -22,10 +23,6 @@ Factory: TypeAlias = Callable[[], Optimizer]
 
 SIZE = 24
 STEPS = 6
-
-
-class _NotApplicableError(Exception):
-    """Says why a check doesn't apply."""
 
 
 def check_optimizer(cls_or_factory: type[Optimizer] | Factory, *, raises: bool = True) -> Report:
@@ -54,25 +51,7 @@ def check_optimizer(cls_or_factory: type[Optimizer] | Factory, *, raises: bool =
             f"check_optimizer: must be given an optimizer class, or a callable that returns optimizers. "
             f"Received: {describe(cls_or_factory)}"
         )
-    results: list[Result] = []
-    for check in _CHECKS:
-        name, meaning = check.__name__.lstrip("_"), (check.__doc__ or "").strip()
-        if results and results[0].status == "fail":
-            results.append(Result(name, meaning, "not applicable", "the rule breaks its contract"))
-            continue
-        try:
-            with np.errstate(all="ignore"):
-                check(cls_or_factory)
-            results.append(Result(name, meaning, "pass"))
-        except _NotApplicableError as reason:
-            results.append(Result(name, meaning, "not applicable", str(reason)))
-        except Exception as error:  # whatever the rule raises is a finding
-            detail = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            results.append(Result(name, meaning, "fail", detail))
-    report = Report(repr(first), tuple(results))
-    if raises and not report.passed:
-        raise CheckFailedError(str(report))
-    return report
+    return run_checks(repr(first), _CHECKS, cls_or_factory, raises, "the rule breaks its contract")
 
 
 # Pieces of which the checks are made ---------------------------------------------------------------------
@@ -109,15 +88,6 @@ def _single(optimizer: Optimizer, dtype: DTypeLike = np.float64, steps: int = ST
     return parameter
 
 
-def _same(found: Array, expected: Array, what: str, tolerance: float = 0.0) -> None:
-    """Raise an AssertionError that shows the first entry that differs."""
-    allowed = tolerance * (np.abs(expected) + tolerance)
-    equal = (found == expected) | (np.isnan(found) & np.isnan(expected)) | (np.abs(found - expected) <= allowed)
-    if not equal.all():
-        at = tuple(int(i) for i in np.argwhere(~equal)[0])
-        raise AssertionError(f"{what}: entry {list(at)} is {found[at]!r} instead of {expected[at]!r}")
-
-
 # The checks: each one's docstring is its meaning ---------------------------------------------------------
 
 
@@ -129,7 +99,7 @@ def _contract(make: Factory) -> None:
 def _elementwise(make: Factory) -> None:
     """Any permutation, split or reshape of a parameter gives the same numbers."""
     if not make().elementwise:
-        raise _NotApplicableError("it says elementwise = False")
+        raise NotApplicableError("it says elementwise = False")
     w, gradients = _values(SIZE), _gradients(SIZE)
     whole = Parameter(w.copy(), name="whole")
     _run(make(), [whole], [[g] for g in gradients])
@@ -146,7 +116,7 @@ def _elementwise(make: Factory) -> None:
         ]
         _run(make(), parts, [arrange(g) for g in gradients])
         for part, expected in zip(parts, arrange(whole.data), strict=True):
-            _same(part.data, expected, what, tolerance=1e-12)
+            same(part.data, expected, what, tolerance=1e-12)
 
 
 def _flat_storage(make: Factory) -> None:
@@ -161,7 +131,7 @@ def _flat_storage(make: Factory) -> None:
     _run(make(), apart, gradients)
     _run(make(), together, gradients)
     for one, other in zip(together, apart, strict=True):
-        _same(one.data, other.data, f"parameter of shape {one.shape}", tolerance=1e-12)
+        same(one.data, other.data, f"parameter of shape {one.shape}", tolerance=1e-12)
 
 
 def _edge_shapes(make: Factory) -> None:
@@ -173,7 +143,7 @@ def _edge_shapes(make: Factory) -> None:
     for parameter, shape in zip(parameters, shapes, strict=True):
         assert parameter.shape == shape, f"shape {shape} became {parameter.shape}"
         if parameter.size and optimizer.elementwise:
-            _same(parameter.data, np.broadcast_to(parameters[0].data, shape), f"shape {shape}", tolerance=1e-12)
+            same(parameter.data, np.broadcast_to(parameters[0].data, shape), f"shape {shape}", tolerance=1e-12)
 
 
 def _in_place(make: Factory) -> None:
@@ -196,9 +166,9 @@ def _gradient_untouched(make: Factory) -> None:
         left.grad = right.grad = gradient
         one.step([left])
         other.step([right])
-        _same(left.grad, gradient, "the gradient after a step")
+        same(left.grad, gradient, "the gradient after a step")
         left.grad = np.full(SIZE, 1e3)
-    _same(left.data, right.data, "a parameter whose gradient was overwritten after each step")
+    same(left.data, right.data, "a parameter whose gradient was overwritten after each step")
 
 
 def _slots_apart(make: Factory) -> None:
@@ -207,7 +177,7 @@ def _slots_apart(make: Factory) -> None:
     flatten(parameters)
     one, other = make(), make()
     if not one.slots:
-        raise _NotApplicableError("it has no slots")
+        raise NotApplicableError("it has no slots")
     gradients = [[g, -2 * g] for g in _gradients(SIZE)]
     _run(one, parameters, gradients)
     _run(other, parameters, gradients)
@@ -225,14 +195,14 @@ def _slots_apart(make: Factory) -> None:
 def _neighbours_independent(make: Factory) -> None:
     """Two parameters of one shape with different gradients step as each would alone."""
     if not make().elementwise:
-        raise _NotApplicableError("it says elementwise = False")
+        raise NotApplicableError("it says elementwise = False")
     w = _values(SIZE)
     pair = [Parameter(w.copy(), name="a"), Parameter(w.copy(), name="b")]
     _run(make(), pair, [[g, -3 * g] for g in _gradients(SIZE)])
     for sign, parameter in zip((1, -3), pair, strict=True):
         alone = Parameter(w.copy(), name="alone")
         _run(make(), [alone], [[sign * g] for g in _gradients(SIZE)])
-        _same(parameter.data, alone.data, f"parameter {parameter.name}", tolerance=1e-12)
+        same(parameter.data, alone.data, f"parameter {parameter.name}", tolerance=1e-12)
 
 
 def _dtype_kept(make: Factory) -> None:
@@ -296,7 +266,7 @@ def _save_and_load(make: Factory) -> None:
         loaded.load_state_dict(original.state_dict())
         _run(original, [parameter], [[g] for g in gradients[done:]])
         _run(loaded, [twin], [[g] for g in gradients[done:]])
-        _same(twin.data, parameter.data, f"loaded after step {done}")
+        same(twin.data, parameter.data, f"loaded after step {done}")
 
 
 def _copies_continue(make: Factory) -> None:
@@ -308,9 +278,9 @@ def _copies_continue(make: Factory) -> None:
     before = parameters[0].data.copy()
     twins, clone = copy.deepcopy((parameters, optimizer))
     _run(clone, twins, [[g] for g in gradients[3:]])
-    _same(parameters[0].data, before, "the original after steps of its copy")
+    same(parameters[0].data, before, "the original after steps of its copy")
     _run(optimizer, parameters, [[g] for g in gradients[3:]])
-    _same(twins[0].data, parameters[0].data, "the copy")
+    same(twins[0].data, parameters[0].data, "the copy")
 
 
 def _config_round_trip(make: Factory) -> None:
@@ -319,9 +289,9 @@ def _config_round_trip(make: Factory) -> None:
     try:
         config = optimizer.get_config()
     except TypeError as error:
-        raise _NotApplicableError(str(error)) from None
+        raise NotApplicableError(str(error)) from None
     again = type(optimizer).from_config(pickle.loads(pickle.dumps(config)))
-    _same(_single(again).data, _single(optimizer).data, "made from its config")
+    same(_single(again).data, _single(optimizer).data, "made from its config")
 
 
 _CHECKS: tuple[Callable[[Factory], None], ...] = (

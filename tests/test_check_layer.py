@@ -1,0 +1,342 @@
+"""`check_layer`: what is right passes, and a fault planted in any `backward` is caught."""
+
+import inspect
+import sys
+import textwrap
+from functools import partial
+
+import numpy as np
+import pytest
+from test_layers import CASES
+
+import minidl
+from minidl import layers, testing
+from minidl.layers import GRU, LSTM, Bidirectional, Conv2D, Dense, Embedding, Layer, PReLU, SimpleRNN
+
+CHECKS = 18
+SOME = {**CASES, "BinaryStep": (layers.BinaryStep, (3,))}
+
+
+@pytest.mark.parametrize("case", SOME)
+def test_our_layers_pass(case):
+    report = testing.check_layer(*SOME[case], examples=3)
+    assert len(report.results) == CHECKS
+
+
+def integers(rng, shape):
+    return rng.integers(0, 7, shape)
+
+
+def test_an_embedding_passes_on_integers():
+    report = testing.check_layer(Embedding(7, 3), (4,), inputs=integers)
+    assert {r.check for r in report.results if r.status == "not applicable"} == {
+        "gradient_by_input",
+        "complex_step",
+        "extremes",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SOME)
+def test_our_layers_pass_with_a_hundred_examples_a_property(case):
+    testing.check_layer(*SOME[case], examples=100)
+
+
+@pytest.mark.slow
+def test_an_embedding_passes_with_a_hundred_examples_a_property():
+    testing.check_layer(Embedding(7, 3), (4,), inputs=integers, examples=100)
+
+
+# Planted faults --------------------------------------------------------------------------------------------
+
+
+def planted(cls, method, right, wrong):
+    """Return a class like `cls` whose method has `wrong` where the source has `right`, once."""
+    owner = next(c for c in cls.__mro__ if method in vars(c))
+    source = textwrap.dedent(inspect.getsource(vars(owner)[method]))
+    assert right in source, f"{owner.__name__}.{method} has no {right!r}"
+    namespace = dict(vars(sys.modules[owner.__module__]))
+    exec(source.replace(right, wrong, 1), namespace)
+    return type(cls.__name__, (cls,), {method: namespace[method]})
+
+
+def one(cls, *arguments, **options):
+    return cls, arguments, options
+
+
+SQUARE = one(Dense, 4), (4,)
+IMAGE = (4, 4, 3)
+SEQUENCE = (4, 3)
+CONV, SAME = one(Conv2D, 3, 2, activation="tanh"), one(Conv2D, 3, 3, 2, "same")
+GROUPS = one(Conv2D, 4, 2, groups=2)
+RNN, LSTM_, GRU_ = (one(kind, 3, return_sequences=True) for kind in (SimpleRNN, LSTM, GRU))
+GRU_BEFORE = one(GRU, 3, reset_after=False)
+BATCH, LAYER = one(layers.BatchNormalization), one(layers.LayerNormalization)
+
+# What is planted where: (layer, shape), method, the right source, the wrong one.
+# fmt: off
+FAULTS = [
+    # a missing or needless transpose, a wrong axis, a missing term
+    (SQUARE, "linear_backward", "self.kernel.data.T", "self.kernel.data"),
+    (SQUARE, "linear_backward", "rows.T @ slopes", "slopes.T @ rows"),
+    (SQUARE, "linear_backward", "np.matmul(rows.T, slopes", "np.matmul(slopes.T, rows"),
+    (SQUARE, "linear_backward", "+= rows.T", "= 1.0 * rows.T"),
+    (SQUARE, "backward_part", "dy.reshape(-1, dy.shape[-1]).sum(axis=0)", "dy.reshape(-1, dy.shape[-1]).mean(axis=0)"),
+    (SQUARE, "backward_part", ".sum(axis=0), accumulate)", ".sum(axis=0), False)"),
+    ((one(Dense, 4, "tanh"), (4,)), "backward_part", "self.activation.backward(dy, accumulate)", "dy"),
+    ((CONV, IMAGE), "linear_backward", "view += patches", "view -= patches"),
+    ((CONV, IMAGE), "linear_backward", "view += patches", "view[...] = patches"),
+    ((CONV, IMAGE), "linear_backward", "patches[:, :, :, i, j]", "patches[:, :, :, j, i]"),
+    ((CONV, IMAGE), "linear_backward", "np.swapaxes(rows, -1, -2) @ slopes", "-np.swapaxes(rows, -1, -2) @ slopes"),
+    ((CONV, IMAGE), "linear_backward", "(self.kernel.shape), accumulate", "(self.kernel.shape), False"),
+    ((SAME, IMAGE), "linear_backward", "self.windows.inside(padded)", "padded[:, 1 : height + 1, 1 : width + 1]"),
+    ((GROUPS, (3, 3, 4)), "linear_backward", "gradient.transpose(1, 0, 2)", "gradient.transpose(1, 0, 2)[:, ::-1]"),
+    ((GROUPS, (3, 3, 4)), "linear_backward", ".transpose(1, 2, 0, 3)", "[::-1].transpose(1, 2, 0, 3)"),
+    ((one(layers.MaxPooling2D), IMAGE), "backward", "i * self.pool_size[1] + j", "j * self.pool_size[1] + i"),
+    ((one(layers.MaxPooling2D, 3, 1), IMAGE), "backward", "view += dy", "view[...] = dy"),
+    ((one(layers.AveragePooling2D), IMAGE), "backward", "dy / self._counts(dy.dtype)", "dy"),
+    ((one(layers.AveragePooling2D, 3, 1, "same"), IMAGE), "backward", "dy / self._counts(dy.dtype)", "dy / 9"),
+    ((one(layers.GlobalAveragePooling2D), IMAGE), "backward", "(height * width)", "height"),
+    ((one(layers.GlobalMaxPooling2D), IMAGE), "backward", 'self.remembered("winner")', '0 * self.remembered("winner")'),
+    # through time
+    ((RNN, SEQUENCE), "walk_back", "recurrent.T", "recurrent"),
+    ((RNN, SEQUENCE), "walk_back", "(dh + slopes[t])", "slopes[t]"),
+    ((RNN, SEQUENCE), "walk_back", "_matrix(states[:-1])", "_matrix(states[1:])"),
+    ((RNN, SEQUENCE), "walk_back", "dz.sum(axis=(0, 1))", "dz[-1].sum(axis=0)"),
+    ((RNN, SEQUENCE), "backward", "self.kernel.data.T", "self.kernel.data"),
+    ((one(SimpleRNN, 3, go_backwards=True), SEQUENCE), "backward", "dx[:: -1 if self.go_backwards else 1]", "dx"),
+    ((one(SimpleRNN, 3), SEQUENCE), "backward", "slopes[-1] = dy", "slopes[:] = dy"),
+    ((LSTM_, SEQUENCE), "walk_back", "dc = dc * f", "dc = dc"),
+    ((LSTM_, SEQUENCE), "walk_back", "dc * cells[t],", "dc * cells[t + 1],"),
+    ((LSTM_, SEQUENCE), "walk_back", "dc = dc + dh", "dc = dh"),
+    ((LSTM_, SEQUENCE), "walk_back", "3 * u), self.activation)", "3 * u), self.recurrent_activation)"),
+    ((LSTM_, SEQUENCE), "walk_back", "recurrent.T", "-recurrent.T"),
+    ((GRU_, SEQUENCE), "walk_back", "dh * (h - g)", "dh * (g - h)"),
+    ((GRU_, SEQUENCE), "walk_back", "back[:, 2 * u :] * r", "back[:, 2 * u :]"),
+    ((GRU_, SEQUENCE), "walk_back", "dh = dh * z + d_state", "dh = d_state"),
+    ((GRU_, SEQUENCE), "walk_back", "_matrix(d_inner)", "rows[:, 2 * u :]"),
+    ((GRU_, SEQUENCE), "walk_back", "np.stack([by_bias, recurrent.sum(axis=0)])", "np.stack([by_bias, by_bias])"),
+    ((GRU_BEFORE, SEQUENCE), "walk_back", "by_product * h", "by_product"),
+    ((GRU_BEFORE, SEQUENCE), "walk_back", "d_state = by_product * r", "d_state = by_product"),
+    ((one(Bidirectional, GRU(2, return_sequences=True)), SEQUENCE), "backward", "self._turned(second)", "second"),
+    ((one(Bidirectional, GRU(2), "mul"), SEQUENCE), "backward", "dy * other, dy * one", "dy * one, dy * other"),
+    ((one(Bidirectional, GRU(2), "ave"), SEQUENCE), "backward", 'dy / (2 if self.merge_mode == "ave" else 1)', "dy"),
+    # normalisation
+    ((BATCH, (3, 2)), "_start_back", "(dy * normal).sum(axis=others)", "dy.sum(axis=others)"),
+    ((BATCH, (3, 2)), "_start_back", "dy * self.gamma.data.reshape(self._along) if self.scale else dy", "dy"),
+    ((BATCH, (3, 2)), "backward", "_normal_slope(d_normal, normal, inverse, axes)", "d_normal * inverse"),
+    ((BATCH, (3, 2)), "backward", "return d_normal * inverse", "return d_normal"),
+    ((BATCH, (3, 2)), "forward", "if of_batch else None", ""),
+    ((LAYER, (3, 4)), "backward", "(self._axis,))", "(0,))"),
+    ((LAYER, (3, 4)), "backward", "self._start_back(dy, normal, accumulate)", "dy"),
+    # activations and the rest
+    ((one(layers.Sigmoid), (4,)), "slope", "(1 - y)", "(1 + y)"),
+    ((one(layers.Tanh), (4,)), "slope", "1 - y * y", "1 - y"),
+    ((one(layers.Softmax), (4,)), "backward", "axis=self.axis", "axis=0"),
+    ((one(layers.LogSoftmax), (4,)), "backward", "dy - np.exp", "dy + np.exp"),
+    ((one(layers.GELU), (4,)), "slope", "share + near * density", "share"),
+    ((one(layers.Swish), (4,)), "slope", "(1 - s)", "s"),
+    ((one(layers.ELU, 2.0), (4,)), "slope", "self.alpha * np.exp", "np.exp"),
+    ((one(layers.SELU), (4,)), "slope", "self.SCALE * ", ""),
+    ((one(layers.Softplus), (4,)), "slope", "sigmoid(x)", "sigmoid(-x)"),
+    ((one(layers.HardSigmoid), (4,)), "slope", "/ 6", "/ 5"),
+    ((one(layers.LeakyReLU), (4,)), "slope", "self.negative_slope", "-self.negative_slope"),
+    ((one(PReLU, shared_axes=(1,)), (3, 2)), "backward", "np.minimum(x, 0) * dy", "x * dy"),
+    ((one(PReLU), (3, 2)), "backward", "self.alpha.data * dy", "dy"),
+    ((one(layers.Dropout, 0.5), (6,)), "backward", "dy * mask", "dy"),
+    ((one(layers.Rescaling, 0.5), (3,)), "backward", "dy * self.scale", "dy"),
+    ((one(layers.ZeroPadding2D, ((1, 0), (0, 2))), IMAGE), "backward", "self._inside(dy)", "dy[:, :4, :4]"),
+    ((one(Embedding, 7, 3), (4,)), "backward", "np.add.at(self.embeddings.grad, places, dy)",
+     "self.embeddings.grad[places] += dy"),
+    ((one(Embedding, 7, 3), (4,)), "backward", "if not accumulate", "if accumulate"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("case", "method", "right", "wrong"),
+    FAULTS,
+    ids=[f"{row[0][0][0].__name__}: {row[3]}" for row in FAULTS],
+)
+def test_a_planted_fault_is_caught(case, method, right, wrong):
+    (cls, arguments, options), shape = case
+    inputs = integers if cls is Embedding else None
+    testing.check_layer(lambda: cls(*arguments, **options), shape, inputs=inputs, examples=3)
+    faulty = planted(cls, method, right, wrong)
+    report = testing.check_layer(lambda: faulty(*arguments, **options), shape, inputs=inputs, examples=3, raises=False)
+    assert not report.passed
+    assert report.failures[0].detail
+
+
+def test_there_are_many_faults_in_all_kinds_of_layers():
+    assert len(FAULTS) >= 60
+    assert len({row[0][0][0] for row in FAULTS}) >= 25
+
+
+def test_a_fault_in_a_containers_backward_is_caught():
+    class Forgets(minidl.Residual):
+        def backward_part(self, dy, accumulate=False, **options):
+            return minidl.Sequential.backward_part(self, dy, accumulate, **options)
+
+    report = testing.check_layer(lambda: Forgets([Dense(3)], seed=0), (3,), raises=False)
+    assert {r.check for r in report.failures} >= {"gradient_by_input"}
+
+
+# What each other check catches -----------------------------------------------------------------------------
+
+
+class Good(Layer):
+    """y = x²."""
+
+    def forward(self, x, training=False):
+        self.remember(x=x)
+        return x * x
+
+    def backward(self, dy, accumulate=False):
+        return 2 * self.remembered("x") * dy
+
+
+class Mutates(Good):
+    """Writes to the gradient that it is given."""
+
+    def backward(self, dy, accumulate=False):
+        dy *= 2 * self.remembered("x")
+        return dy
+
+
+class KeepsItsOutput(Good):
+    """Returns the same memory each time."""
+
+    def forward(self, x, training=False):
+        if getattr(self, "kept", np.empty(0)).shape != x.shape or self.kept.dtype != x.dtype:
+            self.kept = np.empty_like(x)
+        self.remember(x=x)
+        return np.multiply(x, x, out=self.kept)
+
+
+class Widens(Good):
+    """Returns double precision."""
+
+    def forward(self, x, training=False):
+        return super().forward(x, training) * np.float64(1.0)
+
+
+class LooksAtItsMates(Good):
+    """Depends on the other samples."""
+
+    def forward(self, x, training=False):
+        return super().forward(x, training) * (1 + 0 * len(x)) + x.sum() * 1e-3
+
+
+class Forgetful(Good):
+    """Its buffer changes outside training."""
+
+    def build(self, input_shape, rng):
+        super().build(input_shape, rng)
+        self.buffers["seen"] = np.zeros(())
+
+    def forward(self, x, training=False):
+        self.buffers["seen"] += 1
+        return super().forward(x, training)
+
+
+class Random(Good):
+    """Draws from NumPy's global state."""
+
+    def forward(self, x, training=False):
+        return super().forward(x, training) + (1e-3 * np.random.random() if training else 0)
+
+
+class NoForwardNeeded(Good):
+    """Makes up an answer."""
+
+    def backward(self, dy, accumulate=False):
+        return dy if "x" not in self._remembered else super().backward(dy)
+
+
+class WrongShape(Good):
+    """Declares another shape than it has."""
+
+    @property
+    def output_shape(self):
+        return (*self._shape(), 1)
+
+
+class Overflows(Good):
+    """(√x⁴ + ...) by a detour that is NaN for large numbers."""
+
+    def forward(self, x, training=False):
+        self.remember(x=x)
+        large = np.exp(x * 0 + np.abs(x))
+        return x * x * (large / large)
+
+
+class NoConfig(Good):
+    """Becomes something else."""
+
+    def __init__(self, factor=3, *, name=None):
+        super().__init__(name=name)
+        self.factor = 1
+
+    def forward(self, x, training=False):
+        return super().forward(x, training)
+
+    @classmethod
+    def from_config(cls, config):  # noqa: ARG003
+        return Dense(2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "check"),
+    [
+        (Mutates, "arguments_untouched"),
+        (KeepsItsOutput, "outputs_stay"),
+        (Widens, "dtypes"),
+        (LooksAtItsMates, "batch_mates"),
+        (Forgetful, "modes"),
+        (Random, "deterministic"),
+        (NoForwardNeeded, "backward_needs_forward"),
+        (WrongShape, "builds_and_runs"),
+        (Overflows, "extremes"),
+        (NoConfig, "config_round_trip"),
+    ],
+)
+def test_each_kind_of_fault_has_its_check(layer, check):
+    assert testing.check_layer(Good, (3,), examples=3).passed
+    report = testing.check_layer(layer, (3,), examples=3, raises=False)
+    if layer is Mutates:  # the check's own gradients are read-only: the fault shows at once
+        check = "builds_and_runs"
+    assert check in {r.check for r in report.failures}
+
+
+def test_a_failure_shows_the_smallest_example():
+    faulty = planted(layers.Tanh, "slope", "1 - y * y", "1 - y")
+    with pytest.raises(
+        testing.CheckFailedError, match=r"(?s)gradient_by_input .*entry \[0, 0\] is .* the input \[\["
+    ) as e:
+        testing.check_layer(faulty, (1,))
+    assert str(e.value).startswith("Tanh(): ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        (
+            (5, (3,)),
+            TypeError,
+            "must be given a layer, a class of layers or a callable that returns layers. Received: 5",
+        ),
+        ((lambda: 5, (3,)), TypeError, "must be given a layer, a class of layers or a callable that returns layers"),
+        ((Dense(3), 3), TypeError, "check_layer: input_shape must be a tuple"),
+        ((partial(Dense, 3), (3,), "x"), TypeError, "positional"),
+    ],
+)
+def test_mistakes_are_named(arguments, error, says):
+    with pytest.raises(error, match=says):
+        testing.check_layer(*arguments)
+    built = Dense(3)
+    built.build((2,), np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"the layer must not be built yet. Received: Dense"):
+        testing.check_layer(built, (2,))
+    with pytest.raises(ValueError, match="examples must be a positive integer"):
+        testing.check_layer(Dense(3), (2,), examples=0)
