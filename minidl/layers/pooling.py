@@ -58,21 +58,24 @@ class MaxPooling2D(_Pooling2D):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
-        y = np.full((len(x), *self.output_shape), -np.inf, x.dtype)
-        winner = np.zeros(y.shape, np.int32)
-        for i, j, view in self.windows.views(self.windows.padded(x, -np.inf)):
-            better = view > y
-            np.copyto(y, view, where=better)
-            winner[better] = i * self.pool_size[1] + j
-        self.remember(winner=winner)
+        padded = self.windows.padded(x, -np.inf)
+        views = self.windows.views(padded)
+        y = next(views)[2].copy()
+        for _, _, view in views:
+            np.maximum(y, view, out=y)
+        self.remember(padded=padded, y=y.copy())
         return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        winner = self.remembered("winner")
-        padded = self.windows.padded(np.zeros((len(dy), *self._shape()), dy.dtype))
-        for i, j, view in self.windows.views(padded):
-            view += dy * (winner == i * self.pool_size[1] + j)
-        return self.windows.inside(padded)
+        padded, y = self.remembered("padded"), self.remembered("y")
+        slopes = self.windows.padded(np.zeros((len(dy), *self._shape()), dy.dtype))
+        free = np.ones(y.shape, bool)
+        for (i, j, view), (_, _, slope) in zip(self.windows.views(padded), self.windows.views(slopes), strict=True):
+            winner = (view == y) & free
+            if (i, j) != (self.pool_size[0] - 1, self.pool_size[1] - 1):
+                free &= ~winner
+            slope += dy * winner
+        return self.windows.inside(slopes)
 
 
 @registry.register("average_pooling2d")
