@@ -69,6 +69,7 @@ class Sequential(Layer):
         self.stop_training = False
         self._forget()
         self._activities: dict[Layer, Array] = {}
+        self._activity_share = 1.0
         if isinstance(layers, (str, dict, Layer)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
         entries = [registry.get(layer) if isinstance(layer, dict) else layer for layer in layers]
@@ -241,7 +242,7 @@ class Sequential(Layer):
         self.check_input(x)
         if x.dtype != self.dtype and not self.takes_integers:
             x = self._cast(x)
-        self._activities = {}
+        self._activities, self._activity_share = {}, 1.0
         for layer in layers:
             x = layer.forward(x, training)
             if layer.activity_regularizer is not None:
@@ -279,12 +280,17 @@ class Sequential(Layer):
     def activity_penalty(self) -> float:
         """Return the penalties on the outputs of the last `forward`: each one's mean over the batch."""
         own = sum(layer.activity_regularizer(y) / max(len(y), 1) for layer, y in self._activities.items())  # type: ignore[misc]  # it has one
-        return float(own + super().activity_penalty())
+        return float(own) * self._activity_share + super().activity_penalty()
+
+    def share_activities(self, share: float) -> None:
+        """Let the penalties on outputs count by that share, as those of a part of a batch."""
+        self._activity_share = share
+        super().share_activities(share)
 
     def _activity_gradient(self, layer: Layer) -> Array:
         y, penalty = self._activities[layer], layer.activity_regularizer
         assert penalty is not None
-        return (penalty.gradient(y) / max(len(y), 1)).astype(y.dtype, copy=False)
+        return (penalty.gradient(y) * (self._activity_share / max(len(y), 1))).astype(y.dtype, copy=False)
 
     @property
     def takes_integers(self) -> bool:
@@ -387,7 +393,7 @@ class Sequential(Layer):
         inside = ", ".join(repr(layer) for layer in self.layers)
         dtype = "" if self.dtype == np.float32 else f", dtype={str(self.dtype)!r}"
         name = "" if self.name is None else f", name={self.name!r}"
-        return f"Sequential([{inside}], seed={self.seed}{dtype}{name})"
+        return f"{type(self).__name__}([{inside}], seed={self.seed}{dtype}{name})"
 
     # Training it, as in Keras --------------------------------------------------------------------------
 

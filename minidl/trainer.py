@@ -221,10 +221,11 @@ class Trainer(metaclass=Checked):
             with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
                 y_pred = self._forward(x, training=True)
                 value, slopes = self._objective.value_and_gradient(y, y_pred, weight)
-                value += self.model.activity_penalty()
                 if len(group) > 1:
                     share = totals[i] / sum(totals) if sum(totals) else 0.0
                     value, slopes = value * share, slopes * share
+                    self.model.share_activities(share)
+                value += self.model.activity_penalty()
                 self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
             means.add_metrics(batch, y_pred, self._objective)
             loss += value

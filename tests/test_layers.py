@@ -329,6 +329,21 @@ def test_extreme_inputs_saturate_without_a_warning(name, dtype):
     assert layer.backward(np.ones((1, 2), dtype)).tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *MORE_ACTIVATIONS, "prelu", "binary_step"])
+def test_large_inputs_in_single_precision_are_right_wherever_that_can_be_told(name):
+    x = np.array([[1e4, -1e4, 100, -100, 89, -89, 17, -17, 5, -5, 1e-4, -1e-4]], np.float32)
+    single, double = (build(partial(layers.activations.get, name), (12,), dtype) for dtype in ("float32", "float64"))
+    for one, other in zip(single.parameters, double.parameters, strict=True):
+        other.data = one.data
+    dy = np.ones_like(x)
+    with np.errstate(over="ignore"):  # what is beyond float32 is inf in both
+        expected = [double.forward(x.astype(float)), double.backward(dy.astype(float))]
+        expected = [array.astype(np.float32) for array in expected]
+    for found, right in zip((single.forward(x), single.backward(dy)), expected, strict=True):
+        assert not np.isnan(found).any()
+        np.testing.assert_allclose(found, right, rtol=2e-5, atol=1e-7)  # 17 + 1e-7 is 17 in float32
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_is_the_same_by_name_as_a_layer_and_inside_dense(name):
     x = away_from_0(np.random.default_rng(7), (3, 4))

@@ -280,9 +280,8 @@ MISTAKES = [
     ("requires_grad", lambda w: Parameter(np.ones(3), requires_grad=False), TypeError,
      ("Parameter: got an unexpected keyword argument 'requires_grad'. Received: float64 array of shape (3,), "
       "requires_grad=False. Known: data, learning_rate_multiplier, name, trainable.")),
-    ("label_smoothing", lambda w: losses.CategoricalCrossentropy(label_smoothing=0.1), TypeError,
-     ("CategoricalCrossentropy: got an unexpected keyword argument 'label_smoothing'. Received: label_smoothing=0.1. "
-      "Known: from_logits.")),
+    ("label_smoothing", lambda w: losses.CategoricalCrossentropy(label_smoothing=10), ValueError,
+     "CategoricalCrossentropy: label_smoothing must be in [0, 1]. Received: label_smoothing=10.0"),
     ("a misspelt monitor", lambda w: EarlyStopping(moniter="loss"), TypeError,
      "EarlyStopping: got an unexpected keyword argument 'moniter'. Received: moniter='loss'. Did you mean 'monitor'?"),
     ("patience by position", lambda w: EarlyStopping("loss", 3), TypeError,

@@ -356,3 +356,31 @@ def test_colour_blind_readers_tell_the_seven_colours_apart(kind: str) -> None:
     seen = lab(linear @ np.array(BLINDNESS[kind]).T)
     distances = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(7, 1)]
     assert distances.min() > 10  # a difference of 2.3 is just noticeable
+
+
+# Activations -------------------------------------------------------------------------------------------------
+
+
+def test_each_activation_has_a_panel_with_its_values_and_slopes() -> None:
+    figure, data = plotting.plot_activations(figure=Figure(layout="constrained"))
+    panels = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title() for ax in panels] == list(data)
+    assert {"ReLU", "Tanh", "GELU", "BinaryStep", "Swish"} <= set(data)
+    x = np.linspace(-4, 4, 401)
+    for ax, (y, slopes) in zip(panels, data.values(), strict=True):
+        for line, values in zip(ax.get_lines(), (y, slopes), strict=True):
+            np.testing.assert_array_equal(line.get_data(), (x, values))
+    np.testing.assert_allclose(data["Tanh"], (np.tanh(x), 1 / np.cosh(x) ** 2), rtol=1e-12)
+    assert [text.get_text() for text in panels[0].get_legend().get_texts()] == ["f(x)", "f'(x)"]
+    assert drawn(panels[0]) > 50
+
+
+def test_chosen_activations_and_mistakes() -> None:
+    figure, data = plotting.plot_activations(["relu", layers.ELU(0.5)], limit=2, figure=Figure())
+    assert (list(data), len(figure.axes)) == (["ReLU", "ELU(alpha=0.5)"], 2)
+    with pytest.raises(ValueError, match=r"unknown activation. Received: 'rleu'"):
+        plotting.plot_activations(["rleu"])
+    with pytest.raises(TypeError, match=r"must act on each entry by itself. Received: Softmax\(\)"):
+        plotting.plot_activations(["softmax"])
+    with pytest.raises(ValueError, match="at least one activation"):
+        plotting.plot_activations([])

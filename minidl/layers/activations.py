@@ -211,7 +211,7 @@ class LeakyReLU(Elementwise):
 
     Source: Maas, Hannun, Ng, Rectifier nonlinearities improve neural network acoustic models, 2013.
     Differs from: the default is that of Keras's layer, 0.3; Keras's `activation="leaky_relu"` has 0.2, PyTorch and the
-    paper have 0.01.
+    paper have 0.01. The slope at 0 is taken as 1; PyTorch takes the other one, there and in PReLU, ELU and SELU.
     """
 
     def __init__(self, negative_slope: float = 0.3, *, name: str | None = None) -> None:
@@ -234,6 +234,7 @@ class ELU(Elementwise):
         name: See `Layer`.
 
     Source: Clevert, Unterthiner, Hochreiter, Fast and accurate deep network learning by exponential linear units, 2016.
+    Differs from: the slope at 0 is taken as 1; PyTorch takes alpha.
     """
 
     def __init__(self, alpha: float = 1.0, *, name: str | None = None) -> None:
@@ -254,6 +255,7 @@ class SELU(Elementwise):
     The two numbers keep mean 0 and variance 1 from layer to layer, if weights start from `lecun_normal`.
 
     Source: Klambauer and others, Self-normalizing neural networks, 2017.
+    Differs from: the slope at 0 is taken as 1.0507; PyTorch takes 1.7581.
     """
 
     SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -351,6 +353,7 @@ class PReLU(Layer):
         name: See `Layer`.
 
     Source: He and others, Delving deep into rectifiers, 2015.
+    Differs from: the slope at 0 is taken as 1; PyTorch takes α.
     """
 
     def __init__(

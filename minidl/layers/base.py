@@ -237,6 +237,11 @@ class Layer(Configurable):
         """Return the penalties on the outputs of layers inside, of the last `forward`."""
         return sum((child.activity_penalty() for child in self.children), 0.0)
 
+    def share_activities(self, share: float) -> None:
+        """Let the penalties on outputs count by that share, until the next `forward`."""
+        for child in self.children:
+            child.share_activities(share)
+
     @property
     def takes_integers(self) -> bool:
         """Whether `forward` takes integers as they are, not converted to `dtype`."""
@@ -341,5 +346,5 @@ def names(layers: Sequence[Layer]) -> list[str]:
 def fresh_name(layer: Layer, taken: Collection[str | None]) -> str:
     """Return the name of the layer's class, with a number if it is taken."""
     plain = type(layer).__name__.replace("LU", "lu")  # relu, not re_lu
-    base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
+    base = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain).lower()
     return next(name for name in (f"{base}_{i}" if i else base for i in itertools.count()) if name not in taken)

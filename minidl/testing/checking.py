@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from minidl.testing.report import CheckFailedError, Report, Result
 
-__all__ = ["Example", "NotApplicableError", "for_examples", "run_checks", "same"]
+__all__ = ["Example", "NotApplicableError", "for_examples", "run_checks", "same", "slope_along"]
 
 Array = NDArray[Any]
 T = TypeVar("T")
+
+STEP = 1e-5
 
 
 class NotApplicableError(Exception):
@@ -97,3 +99,18 @@ def same(found: Array, expected: Array, what: str, tolerance: float = 0.0) -> No
     if not equal.all():
         at = tuple(int(i) for i in np.argwhere(~equal)[0])
         raise AssertionError(f"{what}: entry {list(at)} is {found[at]!r} instead of {expected[at]!r}")
+
+
+def slope_along(objective: Callable[[], float], array: Array, way: Array) -> float | None:
+    """Return the slope of `objective()`, which reads `array`, along `way` by central differences; None at a kink."""
+    kept = array.copy()
+    values = []
+    for step in (-STEP, 0.0, STEP):
+        array[...] = kept + step * way
+        values.append(objective())
+    array[...] = kept
+    below, here, above = values
+    left, right = (here - below) / STEP, (above - here) / STEP
+    if abs(left - right) > 1e-2 * (abs(left) + abs(right)) + 1e-3:
+        return None
+    return (above - below) / (2 * STEP)

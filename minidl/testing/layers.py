@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.layers import Layer
 from minidl.models import Sequential
-from minidl.testing.checking import Example, NotApplicableError, for_examples, run_checks, same
+from minidl.testing.checking import Example, NotApplicableError, for_examples, run_checks, same, slope_along
 from minidl.testing.report import Report
 from minidl.validation import describe, integer, sample_shape
 
@@ -22,8 +22,6 @@ __all__ = ["check_layer"]
 
 Array = NDArray[Any]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], ArrayLike]
-
-STEP = 1e-5
 
 
 def check_layer(
@@ -189,7 +187,7 @@ def _compare_gradients(case: _Case, by_input: bool) -> None:
             layer = _unbuffered(case, example, layer)
             for i, (name, array, gradient) in enumerate(parts):
                 way = np.random.default_rng((example.seed, 2 + i)).choice([-1.0, 1.0], array.shape)
-                slope = _slope(objective, array, way)
+                slope = slope_along(objective, array, way)
                 if slope is None:
                     continue
                 counted.append(name)
@@ -215,28 +213,13 @@ def _unbuffered(case: _Case, example: Example, layer: Layer) -> Layer:
     return layer
 
 
-def _slope(objective: Callable[[], float], array: Array, way: Array) -> float | None:
-    """Return the slope of the objective along `way`, or None at a kink."""
-    kept = array.copy()
-    values = []
-    for step in (-STEP, 0.0, STEP):
-        array[...] = kept + step * way
-        values.append(objective())
-    array[...] = kept
-    below, here, above = values
-    left, right = (here - below) / STEP, (above - here) / STEP
-    if abs(left - right) > 1e-2 * (abs(left) + abs(right)) + 1e-3:
-        return None
-    return (above - below) / (2 * STEP)
-
-
 def _worst(objective: Callable[[], float], array: Array, gradient: Array) -> tuple[tuple[int, ...], float]:
     """Return the entry of the gradient that is most wrong, and what it should be."""
     found = [((0,) * array.ndim, 0.0, -1.0)]
     for i in np.ndindex(array.shape):
         way = np.zeros(array.shape)
         way[i] = 1.0
-        slope = _slope(objective, array, way)
+        slope = slope_along(objective, array, way)
         if slope is not None:
             found.append((i, slope, abs(slope - float(gradient[i]))))
     at, right, _ = max(found, key=lambda entry: entry[2])
@@ -262,7 +245,7 @@ def _complex_step(case: _Case) -> None:
         except (TypeError, ValueError, Warning) as error:
             raise NotApplicableError(f"it doesn't take complex numbers: {error}") from None
         moved = x.copy()
-        slope = _slope(lambda: float((dy * _forward(layer, moved, False)).sum()), moved, way)
+        slope = slope_along(lambda: float((dy * _forward(layer, moved, False)).sum()), moved, way)
         size = float(np.abs(dx).sum()) + 1e-12
         if slope is None or abs(slope - exact) > 1e-4 * size + 1e-8:
             raise NotApplicableError("its formula isn't analytic as it is written")

@@ -1,0 +1,84 @@
+"""The picture of activations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl import layers
+from minidl.plotting.frame import COLOURS
+from minidl.validation import describe, number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_activations"]
+
+COLUMNS = 4
+
+
+def plot_activations(
+    activations: Sequence[str | layers.Elementwise] | None = None,
+    *,
+    limit: float = 4.0,
+    figure: Figure | None = None,
+) -> tuple[Figure, dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+    """Draw activations and their slopes, a panel each.
+
+    Args:
+        activations: Names or layers, of activations that act on each entry by itself; by default all of minidl's.
+        limit: The panels show inputs from −limit to limit; greater than 0.
+        figure: Where to draw; by default a new figure.
+
+    Returns:
+        The Figure, and for each panel's title the values and the slopes at 401 inputs, evenly spaced.
+
+    Raises:
+        ValueError, TypeError: If an activation isn't known, or isn't such a one.
+    """
+    limit = number("plot_activations", "limit", limit, "(0, inf)")
+    given = _all() if activations is None else list(activations)
+    if not given:
+        raise ValueError(f"plot_activations: there must be at least one activation. Received: {activations!r}")
+    chosen = [_elementwise(one) for one in given]
+    if figure is None:
+        from matplotlib import pyplot
+
+        figure = pyplot.figure(figsize=(3 * COLUMNS, 2.4 * math.ceil(len(chosen) / COLUMNS)), layout="constrained")
+    x = np.linspace(-limit, limit, 401)
+    rows = math.ceil(len(chosen) / COLUMNS)
+    panels = figure.subplots(rows, min(COLUMNS, len(chosen)), squeeze=False).ravel()
+    data = {}
+    for panel, activation in zip(panels, chosen, strict=False):
+        y = activation.function(x)
+        slopes = activation.slope(x, y)
+        data[repr(activation).removesuffix("()")] = y, slopes
+        panel.plot(x, y, color=COLOURS[0], label="f(x)")
+        panel.plot(x, slopes, color=COLOURS[1], linestyle="--", label="f'(x)")
+        panel.set(title=list(data)[-1], ylim=(max(y.min(), -2) - 0.3, min(max(y.max(), slopes.max()), limit) + 0.3))
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in panels[len(chosen) :]:
+        panel.set_axis_off()
+    panels[0].legend(framealpha=0.8, edgecolor="none")
+    return figure, data
+
+
+def _elementwise(given: object) -> layers.Elementwise:
+    activation = layers.activations.get(given)
+    if not isinstance(activation, layers.Elementwise):
+        raise TypeError(
+            f"plot_activations: an activation must act on each entry by itself. Received: {describe(activation)}"
+        )
+    return activation
+
+
+def _all() -> list[str]:
+    """Return a name for each activation that acts on each entry by itself."""
+    classes = (getattr(layers, name) for name in layers.__all__)
+    kinds = [c for c in classes if isinstance(c, type) and issubclass(c, layers.Elementwise)]
+    return [kind.__name__ for kind in kinds if kind is not layers.Elementwise]

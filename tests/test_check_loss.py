@@ -1,0 +1,99 @@
+"""`check_loss`: ours pass, and planted faults are caught."""
+
+import numpy as np
+import pytest
+from numeric import exported
+from test_check_layer import planted
+
+from minidl import losses, testing
+
+RNG = np.random.default_rng(0)
+REAL = (RNG.normal(size=(5, 3)), RNG.normal(size=(5, 3)))
+CLASSES = RNG.dirichlet(np.ones(3), 5)
+YES = RNG.integers(0, 2, (5, 2)).astype(float)
+P = RNG.uniform(0.05, 0.95, (5, 2))
+
+# Targets and predictions for each class of losses.
+DATA = {
+    "BinaryCrossentropy": (YES, P),
+    "CategoricalCrossentropy": (np.eye(3)[[0, 1, 2, 1, 0]], CLASSES),
+    "SparseCategoricalCrossentropy": (np.array([0, 1, 2, 1, 0]), CLASSES),
+    "KLDivergence": (RNG.dirichlet(np.ones(3), 5), CLASSES),
+    "Poisson": (RNG.integers(0, 5, (5, 2)).astype(float), RNG.uniform(0.1, 3, (5, 2))),
+    "Hinge": (2 * YES - 1, RNG.normal(size=(5, 2))),
+    "SquaredHinge": (2 * YES - 1, RNG.normal(size=(5, 2))),
+}
+LOGITS = {name: (y, np.log(p)) for name, (y, p) in DATA.items() if "Crossentropy" in name}
+CASES = {
+    **{name: (getattr(losses, name)(), *DATA.get(name, REAL)) for name in sorted(exported(losses, losses.Loss))},
+    **{f"{name} from logits": (getattr(losses, name)(from_logits=True), *LOGITS[name]) for name in LOGITS},
+}
+each_case = pytest.mark.parametrize("case", CASES)
+
+
+@each_case
+def test_our_losses_pass(case):
+    assert len(testing.check_loss(*CASES[case], examples=5).results) == 11
+
+
+@pytest.mark.slow
+@each_case
+def test_our_losses_pass_with_a_hundred_examples_a_property(case):
+    testing.check_loss(*CASES[case], examples=100)
+
+
+@pytest.mark.parametrize(
+    ("case", "method", "right", "wrong", "check"),
+    [
+        ("MeanSquaredError", "per_sample_gradient", "2 / _entries", "1 / _entries", "gradient"),
+        ("MeanSquaredError", "per_sample_gradient", "(y_pred - y_true)", "(y_true - y_pred)", "gradient"),
+        ("MeanAbsoluteError", "per_sample_gradient", " / _entries(y_pred)", "", "gradient"),
+        ("MeanSquaredError", "value_and_gradient", "slopes /= total", "pass", "gradient"),
+        ("MeanSquaredError", "value_and_gradient", "slopes *= (weight / total)", "slopes *= weight", "gradient"),
+        ("MeanSquaredError", "value_and_gradient", "(losses * weight).sum()", "losses.sum()", "weighted_mean"),
+        ("MeanSquaredError", "per_sample", "np.square(y_pred - y_true)", "np.abs(y_pred - y_true)", "gradient"),
+    ],
+)
+def test_a_planted_fault_is_caught(case, method, right, wrong, check):
+    loss, y_true, y_pred = CASES[case]
+    faulty = planted(type(loss), method, right, wrong)
+    report = testing.check_loss(faulty, y_true, y_pred, raises=False)
+    assert check in {r.check for r in report.failures}
+
+
+class Broadcasts(losses.MeanSquaredError):
+    """Takes targets of any shape."""
+
+    def check(self, y_true, y_pred):
+        pass
+
+
+class Writes(losses.MeanSquaredError):
+    """Returns its predictions' own memory as the gradient."""
+
+    def per_sample_gradient(self, y_true, y_pred):
+        y_pred -= y_true
+        y_pred *= 2 / 3
+        return y_pred
+
+
+@pytest.mark.parametrize(("loss", "check"), [(Broadcasts, "shapes_refused"), (Writes, "arguments_untouched")])
+def test_each_kind_of_fault_has_its_check(loss, check):
+    report = testing.check_loss(loss, *REAL, raises=False)
+    assert check in {r.check for r in report.failures}
+    with pytest.raises(testing.CheckFailedError, match=check):
+        testing.check_loss(loss, *REAL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        (("mse", *REAL), TypeError, "check_loss: must be given a loss or a class of losses. Received: 'mse'"),
+        ((losses.MeanSquaredError, [1.0], [1.0]), ValueError, r"at least two. Received: shapes \(1,\) and \(1,\)"),
+        ((losses.MeanSquaredError, 1.0, 1.0), ValueError, r"at least two. Received: shapes \(\) and \(\)"),
+        ((losses.MeanSquaredError, ["a", "b"], [1, 2]), ValueError, "check_loss: y_true must be numbers"),
+    ],
+)
+def test_mistakes_are_named(arguments, error, says):
+    with pytest.raises(error, match=says):
+        testing.check_loss(*arguments)
