@@ -9,26 +9,28 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ARGUMENTS = {
-    "notebook.py": ["1001"],
-    "fashion_mnist.py": ["6000", "2", "curve.png"],
-    "trajectories.py": ["."],
+    "notebook.py": [["1001"]],
+    "fashion_mnist.py": [["6000", "2", "curve.png"]],
+    "trajectories.py": [["."]],
+    "nets.py": [["conv", "1000", "3"], *[[net, "2000", "3"] for net in ("lstm", "residual", "batchnorm")]],
 }
+RUNS = [(path, arguments) for path in sorted(EXAMPLES.glob("*.py")) for arguments in ARGUMENTS.get(path.name, [[]])]
 PICTURES = {
     "fashion_mnist.py": ["curve.png"],
     "trajectories.py": ["beale.gif", "beale.png"],
     "decision_boundary.py": ["decision_boundary.png"],
 }
-NEEDS_DATA = {"fashion_mnist.py"}
+NEEDS_DATA = {"fashion_mnist.py", "nets.py"}
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
-def test_the_example_reaches_its_figure(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("path", "arguments"), RUNS, ids=[" ".join([path.name, *given[:1]]) for path, given in RUNS])
+def test_the_example_reaches_its_figure(path: Path, arguments: list[str], tmp_path: Path) -> None:
     data = Path(os.environ.get("MINIDL_DATA_DIR", "nowhere")).resolve()
     if path.name in NEEDS_DATA and not (data / "fashion_mnist").is_dir():
         pytest.skip("MINIDL_DATA_DIR holds no Fashion-MNIST")
     assert len(path.read_text(encoding="utf-8").splitlines()) < 60
     environment = {**os.environ, "MINIDL_DATA_DIR": str(data)}
-    command = [sys.executable, "-W", "error", str(path), *ARGUMENTS.get(path.name, [])]
+    command = [sys.executable, "-W", "error", str(path), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(file.name for file in tmp_path.iterdir()) == PICTURES.get(path.name, [])
