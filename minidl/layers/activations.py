@@ -198,7 +198,7 @@ class ReLU(Elementwise):
         return np.maximum(x, 0)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return (x > 0).astype(x.dtype)
+        return x > 0  # True and False multiply as 1 and 0, and are a quarter of the memory
 
 
 @_activation("leaky_relu")

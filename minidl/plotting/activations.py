@@ -55,7 +55,7 @@ def plot_activations(
     data = {}
     for panel, activation in zip(panels, chosen, strict=False):
         y = activation.function(x)
-        slopes = activation.slope(x, y)
+        slopes = activation.slope(x, y).astype(np.float64)
         data[repr(activation).removesuffix("()")] = y, slopes
         panel.plot(x, y, color=COLOURS[0], label="f(x)")
         panel.plot(x, slopes, color=COLOURS[1], linestyle="--", label="f'(x)")
