@@ -14,7 +14,15 @@ from minidl import layers, testing
 from minidl.layers import GRU, LSTM, Bidirectional, Conv2D, Dense, Embedding, Layer, PReLU, SimpleRNN
 
 CHECKS = 18
-SOME = {**CASES, "BinaryStep": (layers.BinaryStep, (3,))}
+SOME = {
+    **CASES,
+    "BinaryStep": (layers.BinaryStep, (3,)),
+    "Dense prelu": (partial(Dense, 3, "prelu"), (4,)),
+    "penalties inside": (
+        lambda: minidl.Residual([Dense(4, "swish", activity_regularizer="l2"), Dense(4)], seed=1),
+        (4,),
+    ),
+}
 
 
 @pytest.mark.parametrize("case", SOME)

@@ -182,7 +182,8 @@ def _compare_gradients(case: _Case, by_input: bool) -> None:
             parts = [("the input", x, dx)] if by_input else [(p.name, p.data, p.grad.copy()) for p in layer.parameters]
 
             def objective() -> float:
-                return float((dy * _forward(layer, x, training)).sum(dtype=np.float64))  # noqa: B023  # called at once
+                y = _forward(layer, x, training)  # noqa: B023  # called at once
+                return float((dy * y).sum(dtype=np.float64)) + layer.activity_penalty()  # noqa: B023
 
             layer = _unbuffered(case, example, layer)
             for i, (name, array, gradient) in enumerate(parts):
@@ -234,6 +235,7 @@ def _complex_step(case: _Case) -> None:
     def check(example: Example) -> None:
         layer, x = case.layer(example), case.input(example)
         dy = case.slopes(example, _forward(layer, x, False))
+        _refuse_penalty(layer)
         dx = layer.backward(dy)
         way = np.random.default_rng((example.seed, 2)).choice([-1.0, 1.0], x.shape)
         for part in _inside(layer):
@@ -261,12 +263,18 @@ def _inside(layer: Layer) -> Iterator[Layer]:
         yield from _inside(child)
 
 
+def _refuse_penalty(layer: Layer) -> None:
+    if layer.activity_penalty():
+        raise NotApplicableError("a layer inside adds the slope of a penalty on its outputs")
+
+
 def _linear_backward(case: _Case) -> None:
     """`backward` is linear: of a sum it is the sum, of a multiple the multiple."""
 
     def check(example: Example) -> None:
         layer, x = case.layer(example), case.input(example)
         y = _forward(layer, x, True)
+        _refuse_penalty(layer)
         one, other = example.normal(y.shape, 3), example.normal(y.shape, 4)
         found = [[layer.backward(dy).copy(), *_gradients(layer)] for dy in (one, other, 2 * one - 3 * other)]
         for a, b, both in zip(*found, strict=True):
@@ -348,6 +356,7 @@ def _batch_mates(case: _Case) -> None:
     def check(example: Example) -> None:
         layer, x = case.layer(example), case.input(example, batch=3)
         y = _forward(layer, x, False).copy()
+        _refuse_penalty(layer)
         dy = case.slopes(example, y)
         dx, total = layer.backward(dy).copy(), _gradients(layer)
         for i in range(3):
