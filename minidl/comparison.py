@@ -183,6 +183,9 @@ def train(task: Task, name: str, optimizer: Optimizer, seed: int, callbacks: Seq
         seconds = time.perf_counter() - start
         if not diverged:
             train_end, test_end = trainer.evaluate(*task.train), trainer.evaluate(*task.test)
+        if not diverged and not math.isfinite(train_end["loss"] + test_end["loss"]):  # its last step did it
+            diverged = trainer.epoch
+            train_end = test_end = {"loss": math.nan, "accuracy": math.nan}
     return Run(
         optimizer=name,
         learning_rate=rate,

@@ -52,6 +52,8 @@ class Sequential(Layer):
     (2, 1)
     """
 
+    input_kinds = "fiub"  # they are converted
+
     def __init__(
         self,
         layers: Iterable[Layer] = (),
@@ -68,7 +70,6 @@ class Sequential(Layer):
         #: Set by a callback, it ends training after the epoch.
         self.stop_training = False
         self._forget()
-        self._activities: dict[Layer, Array] = {}
         self._activity_share = 1.0
         if isinstance(layers, (str, dict, Layer)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
@@ -104,6 +105,7 @@ class Sequential(Layer):
         self._start = self.seed if rng is None else int(rng.integers(2**32))
         try:
             self._build_layers(self._layers, 0, self._shape())
+            self._check_output(self._layers)
         except Exception:
             self.input_shape = None
             raise
@@ -125,6 +127,7 @@ class Sequential(Layer):
         self._parameter_tuple: tuple[Parameter, ...] = ()
         self._penalties: list[tuple[Parameter, Regularizer]] = []
         self._first_with_parameters = 0
+        self._activities: dict[Layer, Array] = {}
 
     def _take(self, layers: Sequence[Layer]) -> None:
         """Put `layers` behind the last one: all of them, or none."""
@@ -148,6 +151,7 @@ class Sequential(Layer):
         refuse_taken(self, layers)
         if self.built:
             self._build_layers(layers, len(self._layers), self.output_shape)
+            self._check_output(layers)
         for layer, title in zip(layers, titles, strict=True):
             layer.named_by_model = layer.named_by_model or layer.name is None
             layer.name = title
@@ -175,6 +179,9 @@ class Sequential(Layer):
                 layer.dtype = dtype
             raise
         self._built_here += new
+
+    def _check_output(self, layers: Sequence[Layer]) -> None:
+        """Raise ValueError if what these layers, the last ones and just built, put out isn't what it must be."""
 
     def _settle(self) -> None:
         """Take over the layers; give parameters their paths as names, and move them into one storage."""
@@ -223,10 +230,12 @@ class Sequential(Layer):
     def forward(self, x: ArrayLike, training: bool = False) -> Array:
         """Return the output for a batch; `training` is for layers that differ while training.
 
+        The output is the caller's: what is done to it changes nothing that `backward` needs.
+
         Raises:
             ValueError: If `x` doesn't have the shape or kind that the model was built for.
         """
-        return self._run(self._layers, x, training)
+        return self._run(self._layers, x, training).copy()
 
     def forward_logits(self, x: ArrayLike, training: bool = False) -> Array:
         """Return what goes into the link."""
@@ -351,7 +360,8 @@ class Sequential(Layer):
         self.load_state_dict({**self._arrays(), **dict(zip(names, weights, strict=True))})
 
     def _weights(self) -> dict[str, Array]:
-        return {name: array for name, array in self._arrays().items() if array.dtype.kind == "f"}
+        """Return what `get_weights` copies: layer by layer, first its parameters, then its running statistics."""
+        return {name: array for name, array in self.named_arrays().items() if array.dtype.kind == "f"}
 
     # Describing it -------------------------------------------------------------------------------------
 
@@ -435,6 +445,9 @@ class Sequential(Layer):
             )
         return self.trainer
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_activities": {}}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         claim(self)
@@ -454,11 +467,11 @@ class Residual(Sequential):
     [[1.0, 1.0, 1.0]]
     """
 
-    def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
-        super().build(input_shape, rng)
-        if self.output_shape != self.input_shape:
-            shapes = f"from {self.input_shape} to {self.output_shape}"
-            self.unbuild()
+    def _check_output(self, layers: Sequence[Layer]) -> None:
+        if layers and layers[-1].output_shape != self.input_shape:
+            shapes = f"from {self.input_shape} to {layers[-1].output_shape}"
+            for layer in layers:
+                layer.unbuild()
             raise ValueError(f"{self.title}: its layers must keep the shape of a sample. Received: {shapes}")
 
     @property

@@ -80,7 +80,7 @@ def descend(
 
     Returns:
         For each name the points from the start on, shape (steps + 1, 2). The path of one that diverges is shorter: it
-        ends with the last point where height and gradient are finite.
+        ends with the last point where its height is finite, and from which a step could be made.
 
     Raises:
         ValueError: If there is no optimizer, or one has made steps already.

@@ -126,7 +126,8 @@ class Trainer(metaclass=Checked):
             stratify: Whether each class gives its share to that part.
             sample_weight: A weight for each sample; 2 is the sample twice.
             class_weight: A weight for each class, which multiplies that of its samples.
-            accumulate: How many batches make one step: k batches of b samples give the step of one of k · b.
+            accumulate: How many batches make one step: k batches of b samples give the step of one of k · b (but for
+                layers that look at the batch, `BatchNormalization`, or draw for it, `Dropout`).
             callbacks: See `minidl.callbacks`.
             verbose: 0 shows nothing, 1 (default) a progress bar, 2 a line an epoch.
 
@@ -215,7 +216,7 @@ class Trainer(metaclass=Checked):
         """Make one step on the samples of all batches of `group` together; return their loss before it."""
         totals = [_total(batch) for batch in group]
         penalty = self.model.regularization()
-        loss = 0.0
+        loss = activity = 0.0
         for i, batch in enumerate(group):
             x, y, weight = batch
             with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
@@ -224,15 +225,16 @@ class Trainer(metaclass=Checked):
                 if len(group) > 1:
                     share = totals[i] / sum(totals) if sum(totals) else 0.0
                     value, slopes = value * share, slopes * share
-                    self.model.share_activities(share)
-                value += self.model.activity_penalty()
+                    self.model.share_activities(len(x) / sum(len(part[0]) for part in group))
+                activity += self.model.activity_penalty()
                 self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
             means.add_metrics(batch, y_pred, self._objective)
             loss += value
         means.add_loss(loss + penalty, sum(totals))
+        means.add_activity(activity, sum(len(part[0]) for part in group))
         self.model.add_regularization_gradient()
         self.optimizer.step(self.model.parameters)
-        return loss + penalty
+        return loss + penalty + activity
 
     def _evaluate(self, data: Batches | Stream) -> Logs:
         self._objective, self._on_logits = _objective(self.model, self.loss)
@@ -241,8 +243,8 @@ class Trainer(metaclass=Checked):
         for batch in data.epoch():
             x, y, weight = batch
             y_pred = self._forward(x, training=False)
-            value = self._objective(y, y_pred, weight) + self.model.activity_penalty()
-            means.add_loss(value + penalty, _total(batch))
+            means.add_loss(self._objective(y, y_pred, weight) + penalty, _total(batch))
+            means.add_activity(self.model.activity_penalty(), len(x))
             means.add_metrics(batch, y_pred, self._objective)
         return means.logs()
 
@@ -333,11 +335,16 @@ class _Means:
     def reset(self) -> None:
         for metric in self.metrics:
             metric.reset()
-        self.loss = self.weight = 0.0
+        self.loss = self.weight = self.activity = self.samples = 0.0
 
     def add_loss(self, loss: float, weight: float) -> None:
         self.loss += loss * weight
         self.weight += weight
+
+    def add_activity(self, penalty: float, samples: int) -> None:
+        """Add a penalty on outputs, the mean over that many samples; their weights don't count."""
+        self.activity += penalty * samples
+        self.samples += samples
 
     def add_metrics(self, batch: Batch, y_pred: Array, objective: losses.Loss) -> None:
         if self.metrics:
@@ -347,6 +354,7 @@ class _Means:
 
     def logs(self) -> Logs:
         loss = self.loss / self.weight if self.weight else 0.0
+        loss += self.activity / self.samples if self.samples else 0.0
         return {"loss": loss, **{metric.name: float(metric.result()) for metric in self.metrics}}
 
 

@@ -114,6 +114,10 @@ def lr_find(
             if len(known) and not known[-1] - known.min() <= stop * abs(losses[0]):
                 complete = False
                 break
+    if not losses:
+        raise ValueError(
+            f"lr_find: the first step's gradient must be finite. Received: one that isn't, at rate {low:g}"
+        )
     return RangeTest(rates[: len(losses)], np.array(losses), _smooth(losses, smoothing), complete)
 
 

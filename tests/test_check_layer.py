@@ -13,7 +13,7 @@ import minidl
 from minidl import layers, testing
 from minidl.layers import GRU, LSTM, Bidirectional, Conv2D, Dense, Embedding, Layer, PReLU, SimpleRNN
 
-CHECKS = 18
+CHECKS = 20
 SOME = {
     **CASES,
     "BinaryStep": (layers.BinaryStep, (3,)),
@@ -41,6 +41,7 @@ def test_an_embedding_passes_on_integers():
         "gradient_by_input",
         "complex_step",
         "extremes",
+        "ties",
     }
 
 
@@ -279,6 +280,64 @@ class Overflows(Good):
         return x * x * (large / large)
 
 
+class SharesTies(Good):
+    """Gives the whole gradient of a maximum to every entry that has it."""
+
+    @property
+    def output_shape(self):
+        return (1,)
+
+    def forward(self, x, training=False):
+        y = x.max(axis=1, keepdims=True)
+        self.remember(x=x, y=y)
+        return y + 0
+
+    def backward(self, dy, accumulate=False):
+        return (self.remembered("x") == self.remembered("y")) * dy
+
+
+class StaleMask(Good):
+    """Forgets, outside training, that it dropped something before."""
+
+    def forward(self, x, training=False):
+        if training:
+            self.mask = np.arange(x.size).reshape(x.shape) % 2.0
+        self.remember(seen=True)
+        return x * self.mask.astype(x.dtype) if training else x.copy()
+
+    def backward(self, dy, accumulate=False):
+        self.remembered("seen")
+        return dy * self.mask if getattr(self, "mask", dy).shape == dy.shape and hasattr(self, "mask") else dy
+
+
+class OwnGenerator(Dense):
+    """Draws its kernel from a generator of its own."""
+
+    def build(self, input_shape, rng):
+        super().build(input_shape, np.random.default_rng(0))
+
+
+class Normalizes(Good):
+    """x / ‖x‖, also where that is 0 / 0."""
+
+    def forward(self, x, training=False):
+        self.remember(x=x)
+        return x / np.sqrt((x * x).sum(axis=1, keepdims=True))
+
+    def backward(self, dy, accumulate=False):
+        x = self.remembered("x")
+        n = np.sqrt((x * x).sum(axis=1, keepdims=True))
+        return dy / n - x * (x * dy).sum(axis=1, keepdims=True) / n**3
+
+
+class Coarse(Good):
+    """Rounds its gradient to half precision, unless it is asked in double."""
+
+    def backward(self, dy, accumulate=False):
+        dx = super().backward(dy)
+        return dx if dx.dtype == np.float64 else dx.astype(np.float16).astype(dx.dtype)
+
+
 class NoConfig(Good):
     """Becomes something else."""
 
@@ -306,12 +365,17 @@ class NoConfig(Good):
         (NoForwardNeeded, "backward_needs_forward"),
         (WrongShape, "builds_and_runs"),
         (Overflows, "extremes"),
+        (SharesTies, "ties"),
+        (StaleMask, "last_forward_counts"),
+        (lambda: OwnGenerator(3), "deterministic"),
+        (Normalizes, "extremes"),
+        (Coarse, "dtypes"),
         (NoConfig, "config_round_trip"),
     ],
 )
 def test_each_kind_of_fault_has_its_check(layer, check):
     assert testing.check_layer(Good, (3,), examples=3).passed
-    report = testing.check_layer(layer, (3,), examples=3, raises=False)
+    report = testing.check_layer(layer, (3,), examples=20, raises=False)
     if layer is Mutates:  # the check's own gradients are read-only: the fault shows at once
         check = "builds_and_runs"
     assert check in {r.check for r in report.failures}

@@ -68,6 +68,16 @@ class Broadcasts(losses.MeanSquaredError):
         pass
 
 
+class BroadcastsOneAxis(Broadcasts):
+    """The classic mistake: (n,) against (n, 1)."""
+
+    def per_sample(self, y_true, y_pred):
+        return ((y_pred - y_true) ** 2).mean(axis=1)
+
+    def per_sample_gradient(self, y_true, y_pred):
+        return 2 * (y_pred - y_true) / y_pred.shape[1]
+
+
 class Writes(losses.MeanSquaredError):
     """Returns its predictions' own memory as the gradient."""
 
@@ -77,7 +87,10 @@ class Writes(losses.MeanSquaredError):
         return y_pred
 
 
-@pytest.mark.parametrize(("loss", "check"), [(Broadcasts, "shapes_refused"), (Writes, "arguments_untouched")])
+@pytest.mark.parametrize(
+    ("loss", "check"),
+    [(Broadcasts, "shapes_refused"), (BroadcastsOneAxis, "shapes_refused"), (Writes, "arguments_untouched")],
+)
 def test_each_kind_of_fault_has_its_check(loss, check):
     report = testing.check_loss(loss, *REAL, raises=False)
     assert check in {r.check for r in report.failures}

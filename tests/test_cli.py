@@ -104,6 +104,14 @@ def test_a_run_that_diverges_is_a_result(tmp_path: Path, capsys: pytest.CaptureF
     assert runs[0]["test_loss"] is None
 
 
+def test_a_run_whose_last_step_bursts_has_diverged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "compare --dataset moons --optimizers sgd,adam --learning-rate sgd=1e14 --epochs 1 --batch-size 1000"
+    assert main([*arguments.split(), "--seeds", "1", "--out", str(tmp_path)]) == 0
+    assert "diverged in 1 of 1 runs (epoch 1)" in capsys.readouterr().out
+    assert json.loads((tmp_path / "results.json").read_text())["runs"][0]["diverged"] == 1
+    assert (tmp_path / "boundaries.png").exists()
+
+
 def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str]) -> None:
     main([*QUICK, "--optimizers", "gd"])
     assert rows(capsys.readouterr().out)["sgd"][1] == "0.1"

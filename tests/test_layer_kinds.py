@@ -316,3 +316,124 @@ def test_accumulated_batches_share_the_penalty_by_their_samples():
     parts.fit(X, Y, batch_size=5, accumulate=3, shuffle=False, verbose=0)
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+# What a reader found ---------------------------------------------------------------------------------------
+
+
+def test_weights_are_in_the_order_of_keras_layer_by_layer():
+    model = Sequential([Input((2,)), BatchNormalization(), Dense(1), BatchNormalization()], seed=0)
+    model.set_weights([np.full(w.shape, i) for i, w in enumerate(model.get_weights())])
+    values = {name: array.ravel()[0] for name, array in model.state_dict().items()}
+    names = ["gamma", "beta", "moving_mean", "moving_variance"]
+    assert [values[f"batch_normalization/{name}"] for name in names] == [0, 1, 2, 3]
+    assert [values["dense/kernel"], values["dense/bias"]] == [4, 5]
+    assert [values[f"batch_normalization_1/{name}"] for name in names] == [6, 7, 8, 9]
+
+
+def test_a_residual_block_keeps_its_shape_however_it_is_made():
+    with pytest.raises(ValueError, match="must keep the shape of a sample"):
+        Residual([Input((3,)), Dense(1)])
+    block = Residual([Input((3,)), Dense(3)], seed=0)
+    with pytest.raises(ValueError, match=r"Received: from \(3,\) to \(1,\)"):
+        block.add(Dense(1))
+    assert (len(block.layers), block.forward(np.ones((2, 3))).shape) == (1, (2, 3))
+    assert repr(Residual.from_config(block.get_config())) == repr(block)
+
+
+@pytest.mark.parametrize("batch_size", [4, 2, 1])
+def test_penalties_on_outputs_count_samples_whatever_their_weights(batch_size):
+    weight = np.array([1.0, 1, 3, 3])
+
+    def make():
+        layer = Dense(1, activity_regularizer="l2")
+        return Trainer(Sequential([Input((6,)), layer], seed=0, dtype="float64"), optimizers.SGD(0.01), "mse")
+
+    whole, parts = make(), make()
+    expected = whole.evaluate(X[:4], Y[:4, :1], sample_weight=weight, batch_size=4)["loss"]
+    found = parts.evaluate(X[:4], Y[:4, :1], sample_weight=weight, batch_size=batch_size)["loss"]
+    assert found == pytest.approx(expected, rel=1e-12)
+    options = {"sample_weight": weight, "shuffle": False, "verbose": 0}
+    one = whole.fit(X[:4], Y[:4, :1], batch_size=4, **options).history["loss"]
+    other = parts.fit(X[:4], Y[:4, :1], batch_size=batch_size, accumulate=4 // batch_size, **options).history["loss"]
+    assert other == pytest.approx(one, rel=1e-12)
+    np.testing.assert_allclose(parts.model.parameters[0].data, whole.model.parameters[0].data, rtol=1e-12)
+
+
+def test_masks_continue_from_the_saved_state_in_a_model_of_another_seed():
+    one, other = (Sequential([Input((8,)), Dropout(0.5)], seed=seed) for seed in (1, 2))
+    one.forward(np.ones((1, 8)), training=True)
+    other.load_state_dict(one.state_dict())
+    for _ in range(2):
+        x = np.ones((3, 8))
+        np.testing.assert_array_equal(one.forward(x, training=True), other.forward(x, training=True))
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softmax", "exponential"])
+def test_what_is_done_to_an_output_changes_no_gradient(activation):
+    model = Sequential([Input((6,)), Dense(3, activation, activity_regularizer="l2")], seed=0, dtype="float64")
+    dy = RNG.normal(size=(12, 3))
+    model.forward(X)
+    expected = model.backward(dy)
+    y = model.forward(X)
+    y -= 5
+    np.testing.assert_array_equal(model.backward(dy), expected)
+    x = X.copy()
+    Sequential([Input((6,)), layers.Flatten()], dtype="float64").forward(x)[...] = 7
+    np.testing.assert_array_equal(x, X)
+
+
+def test_whole_numbers_are_not_silently_computed_with():
+    for layer in (LSTM(2), layers.LayerNormalization(), layers.MaxPooling2D(), Dense(2)):
+        shape = (4, 4, 1) if isinstance(layer, layers.MaxPooling2D) else (4, 3)
+        built(layer, shape)
+        with pytest.raises(ValueError, match=r"input must be a floating-point array. Received: int64"):
+            layer.forward(np.ones((2, *shape), np.int64))
+
+
+def test_a_normalisation_without_parameters_can_be_frozen():
+    model = Sequential([Input((2,)), BatchNormalization(center=False, scale=False), Dense(1)], seed=0)
+    assert model.layers[0].trainable
+    model.trainable = False
+    assert not model.layers[0].trainable
+    model.forward(np.full((4, 2), 7.0), training=True)
+    assert not model.layers[0].buffers["moving_mean"].any()
+    model.trainable = True
+    model.forward(np.full((4, 2), 7.0), training=True)
+    assert model.layers[0].buffers["moving_mean"].all()
+
+
+def test_half_precision_sums_and_averages_stay_in_range():
+    layer = built(BatchNormalization(momentum=0.99), (1,), "float16")
+    for _ in range(2000):
+        layer.forward(np.array([[0.0], [2.0]], np.float16), training=True)
+    assert layer.buffers["moving_mean"] == pytest.approx(1.0, abs=1e-3)
+    pool = built(layers.AveragePooling2D(), (2, 2, 1), "float16")
+    assert pool.forward(np.full((1, 2, 2, 1), 20000, np.float16)).ravel().tolist() == [20000]
+
+
+def test_bidirectional_takes_a_users_own_activation():
+    class Cube(layers.Elementwise):
+        def function(self, x):
+            return x**3
+
+        def slope(self, x, y):
+            return 3 * x**2
+
+    both = built(Bidirectional(layers.SimpleRNN(2, Cube())), (3, 2))
+    assert both.forward(np.ones((1, 3, 2))).shape == (1, 4)
+
+
+def test_copies_do_not_carry_what_the_last_forward_kept():
+    model = Sequential([Input((6,)), Dense(3, activity_regularizer="l2")], seed=0)
+    model.forward(X)
+    assert model.activity_penalty() > 0
+    assert copy.deepcopy(model).activity_penalty() == 0
+
+
+def test_two_children_of_one_name_are_refused():
+    class Two(layers.Layer):
+        children = (Dense(2, name="a"), Dense(2, name="a"))
+
+    with pytest.raises(ValueError, match=r"layers side by side must have different names. Received: \['a', 'a'\]"):
+        Two().named_parameters()

@@ -1242,7 +1242,7 @@ MISTAKES = [
      "MeanSquaredError: predictions must be numbers. Received: object array of shape (2,)"),
     ("a layer's input of objects",
      lambda w: w.dense.forward(w.x.astype(object)), ValueError,
-     "Dense 'dense': input must be an array of numbers. Received: object array of shape (24, 4)"),
+     "Dense 'dense': input must be a floating-point array. Received: object array of shape (24, 4)"),
     ("a metric's labels beyond the classes",
      lambda w: metrics.SparseCategoricalAccuracy().update([5, -1], [[0.2, 0.8], [0.3, 0.7]]), ValueError,
      "SparseCategoricalAccuracy: labels must be in 0 .. 1, for 2 outputs. Received: labels from -1 to 5"),
@@ -1337,11 +1337,11 @@ MISTAKES = [
      "Sequential: input must be numbers. Received: [[1.0, 2.0], [3.0]]"),
     ("a list for a layer",
      lambda w: w.dense.forward(w.x.tolist()), ValueError,
-     ("Dense 'dense': input must be an array of numbers. Received: [[0.1257302165031433, -0.13210485875606537, "
+     ("Dense 'dense': input must be a floating-point array. Received: [[0.1257302165031433, -0.13210485875606537, "
       "0.6404226422309875, 0.10490011423826218], [-0.5356693863868713, 0.3615950...")),
     ("texts for a layer",
      lambda w: w.dense.forward(w.x.astype(str)), ValueError,
-     "Dense 'dense': input must be an array of numbers. Received: <U32 array of shape (24, 4)"),
+     "Dense 'dense': input must be a floating-point array. Received: <U32 array of shape (24, 4)"),
     ("a ragged parameter",
      lambda w: Parameter([[1.0], [1.0, 2.0]]), ValueError,
      "Parameter 'parameter': data must be numbers. Received: [[1.0], [1.0, 2.0]]"),

@@ -254,8 +254,8 @@ def test_paths_lie_on_their_surface(name: str) -> None:
     )
     ends = {line.get_label(): np.array(line.get_data()).T.tolist() for line in ax.get_lines()}
     for title, path in paths.items():
-        assert ends[f"_{title}"] == [path[-1].tolist()]
-    assert ends["_start"] == [list(surface.start)]
+        assert ends[f"_end of {title}"] == [path[-1].tolist()]
+    assert ends["_starts"] == [list(surface.start)]
     assert (ax.get_xlim(), ax.get_ylim()) == surface.view
     assert ax.get_title() == surface.name
     assert drawn(ax) > 50
@@ -384,3 +384,18 @@ def test_chosen_activations_and_mistakes() -> None:
         plotting.plot_activations(["softmax"])
     with pytest.raises(ValueError, match="at least one activation"):
         plotting.plot_activations([])
+
+
+def test_betas_of_many_digits_and_paths_of_any_name(tmp_path) -> None:
+    ax, averages = plotting.plot_moving_averages(
+        [1.0, 2.0], (b for b in (0.1234567, 0.12345678)), ax=Figure().subplots()
+    )
+    assert len(averages) == 4
+    assert len({line.get_color() for line in ax.get_lines()[1:]}) == 2
+    paths = {"starts": [[0.0, 0.0], [1.0, 1.0]], "end of starts": [[0.0, 0.0], [2.0, 2.0]]}
+    shown_at = plotting.animate_trajectories(
+        surfaces.BOWL, paths, tmp_path / "a.gif", ax=Figure(figsize=(3, 2)).subplots(), frames=2
+    )
+    np.testing.assert_equal(shown(shown_at.get_lines()), {name: np.array(path) for name, path in paths.items()})
+    with pytest.raises(TypeError, match=r"activations must be a list. Received: 'relu'"):
+        plotting.plot_activations("relu")

@@ -126,6 +126,7 @@ class NoRate(optimizers.Optimizer):
         (lambda m: lr_find(m, X, Y, smoothing=-1), ValueError, "lr_find: smoothing must be a non-negative integer. R"),
         (lambda m: lr_find(m, X, Y, stop=0), ValueError, "lr_find: stop must be in (0, inf). Received: stop=0.0"),
         (lambda m: lr_find(m, X, Y[1:]), ValueError, "lr_find: x and y must have as many samples. Received: 1437 and"),
+        (lambda m: lr_find(m, X * 3e38, Y), ValueError, "lr_find: the first step's gradient must be finite. Received"),
         (lambda m: lr_find(m, iter([(X, Y)])), ValueError, "lr_find: data must be arrays, or batches that iterate"),
     ],
 )

@@ -182,6 +182,7 @@ def _draw_boundaries(file: Path, task: Task, runs: list[Run]) -> Path:
     lines = math.ceil(len(first) / columns)
     figure = Figure(figsize=(3.6 * columns, 3.4 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    legend = False  # one is enough
     for panel, run in zip(panels, first, strict=False):
         title = f"{run.optimizer}, test accuracy {run.test_accuracy:.1%}"
         if run.diverged:
@@ -189,8 +190,9 @@ def _draw_boundaries(file: Path, task: Task, runs: list[Run]) -> Path:
         else:
             plotting.plot_decision_boundary(run.model, x[:300], y[:300], ax=panel)
             panel.label_outer()
-            if panel is not panels[0]:
+            if legend:
                 panel.get_legend().remove()
+            legend = True
         panel.set_title(title)
     for panel in panels[len(first) :]:
         panel.set_axis_off()

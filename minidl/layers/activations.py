@@ -420,7 +420,7 @@ class Softmax(Layer):
     def link(self) -> Layer | None:
         """The layer itself, if it acts on the last axis."""
         last = -1 if self.input_shape is None else len(self.input_shape)
-        return self if self.axis in (-1, last) else None
+        return super().link if self.axis in (-1, last) else None
 
     def check_shape(self, shape: Shape) -> None:
         axes = len(shape) + 1
@@ -481,7 +481,7 @@ class Activation(Layer):
     @property
     def link(self) -> Layer | None:
         """The link of the activation."""
-        return self.activation.link
+        return None if self.activity_regularizer else self.activation.link
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)

@@ -12,7 +12,7 @@ from minidl import initializers, regularizers
 from minidl.config import Configurable, Registry
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
-from minidl.validation import describe, sample_shape
+from minidl.validation import describe, flag, sample_shape
 
 __all__ = ["Layer", "fresh_name", "names", "optional_regularizer", "registry"]
 
@@ -46,7 +46,9 @@ class Layer(Configurable):
         buffers: Arrays by name that aren't trained but saved, copied and restored with the parameters.
     """
 
-    #: A penalty on the outputs, or None; a model adds its mean over the batch to the loss.
+    #: The kinds of dtypes that `forward` takes, as NumPy's letters: floating point.
+    input_kinds: ClassVar[str] = "f"
+    #: A penalty on the outputs, or None; a model adds its mean over the batch to the loss. (Keras 3 adds the sum.)
     activity_regularizer: Regularizer | None = None
     #: Which losses may take this layer's place: "softmax", "sigmoid" or None. See `link`.
     link_name: ClassVar[str | None] = None
@@ -59,6 +61,7 @@ class Layer(Configurable):
             )
         self.name = name
         self.named_by_model = False
+        self._trainable = True
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self.input_shape: Shape | None = None
         self.buffers: dict[str, Array] = {}
@@ -193,17 +196,27 @@ class Layer(Configurable):
             named.update({f"{name}/{inner}": array for inner, array in child.named_buffers().items()})
         return named
 
+    def named_arrays(self) -> dict[str, Array]:
+        """Return the values of all parameters and buffers, layer by layer, those of each layer together."""
+        named = {name: parameter.data for name, parameter in self._parameters.items()} | self.buffers
+        for name, child in zip(names(self.children), self.children, strict=True):
+            named.update({f"{name}/{inner}": array for inner, array in child.named_arrays().items()})
+        return named
+
     @property
     def trainable(self) -> bool:
-        """Whether any parameter is trained; assigning sets all of them."""
-        return any(parameter.trainable for parameter in self.parameters)
+        """Whether any parameter is trained, or the layer, if it has none; assigning sets all inside."""
+        return any(parameter.trainable for parameter in self.parameters) if self.parameters else self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         if not self.built:
             raise RuntimeError(f"{self.title}: must be built before it can be frozen. Received: trainable={value!r}")
-        for parameter in self.parameters:
+        for parameter in self._parameters.values():
             parameter.trainable = value
+        for child in self.children:
+            child.trainable = value
+        self._trainable = flag(self.title, "trainable", value)
 
     @property
     def learning_rate_multiplier(self) -> float:
@@ -226,7 +239,10 @@ class Layer(Configurable):
             parameter.learning_rate_multiplier = value
 
     def penalties(self) -> list[tuple[Parameter, Regularizer]]:
-        """Return the parameters that have a regularizer, with it, those of the layers inside included."""
+        """Return the parameters that have a regularizer, with it, those of the layers inside included.
+
+        Differs from: in Keras the penalties of frozen parameters aren't in the loss.
+        """
         return [*self._regularized, *(pair for child in self.children for pair in child.penalties())]
 
     def regularization(self) -> float:
@@ -291,8 +307,8 @@ class Layer(Configurable):
             raise RuntimeError(
                 f"{self.title}: must be built before forward: build(input_shape, rng). Received: {describe(x)}"
             )
-        if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub":
-            raise ValueError(f"{self.title}: input must be an array of numbers. Received: {describe(x)}")
+        if not isinstance(x, np.ndarray) or x.dtype.kind not in self.input_kinds:
+            raise ValueError(f"{self.title}: input must be a floating-point array. Received: {describe(x)}")
         if x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"{self.title}: input must have shape ({', '.join(map(str, ('batch', *self.input_shape)))}). "
@@ -308,7 +324,7 @@ class Layer(Configurable):
         Such a layer also gives `forward_logits`, which stops before the link, and takes `from_logits` in
         `backward_part`, which starts there.
         """
-        return self if self.link_name else None
+        return self if self.link_name and self.activity_regularizer is None else None
 
     def forward_logits(self, x: Array, training: bool = False) -> Array:
         """Return what goes into the link."""
@@ -337,6 +353,11 @@ def optional_regularizer(identifier: object) -> Regularizer | None:
 def names(layers: Sequence[Layer]) -> list[str]:
     """Return a name for each layer: its own, or else that of its class, numbered: dense, dense_1, leaky_relu."""
     chosen: list[str] = []
+    given = [layer.name for layer in layers if layer.name]
+    if len(set(given)) < len(given):
+        raise ValueError(
+            f"{type(layers[0]).__name__}: layers side by side must have different names. Received: {given}"
+        )
     for layer in layers:
         others = {*chosen, *(other.name for other in layers if other is not layer)}
         chosen.append(layer.name or fresh_name(layer, others))

@@ -103,11 +103,15 @@ class Conv2D(Affine):
             raise ValueError(
                 f"{self.title}: groups must divide the channels. Received: groups={self.groups}, {shape[2]} channels"
             )
-        self.windows = Windows.over(self.title, shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
+        self._windows_over(shape)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
+        self.windows = self._windows_over(self._shape())
         self.add_weights((*self.kernel_size, self._shape()[2] // self.groups, self.filters), rng)
+
+    def _windows_over(self, shape: Shape) -> Windows:
+        return Windows.over(self.title, shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
 
     def linear(self, x: Array) -> Array:
         n, (high, wide), channels = len(x), self.windows.out, x.shape[3]
@@ -115,7 +119,7 @@ class Conv2D(Affine):
         for i, j, view in self.windows.views(self.windows.padded(x)):
             patches[:, :, :, i, j] = view
         rows = self._by_group(patches.reshape(n * high * wide, self._places, channels))
-        self.remember(rows=rows, dtype=x.dtype)
+        self.remember(rows=rows)
         return self._joined(rows @ self._matrix()).reshape(n, high, wide, self.filters)
 
     def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:

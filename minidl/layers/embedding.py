@@ -32,6 +32,8 @@ class Embedding(Layer):
         ValueError: If an input isn't such an integer.
     """
 
+    input_kinds = "fiub"
+
     def __init__(
         self,
         input_dim: int,

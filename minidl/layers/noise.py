@@ -19,7 +19,7 @@ class Dropout(Layer):
     """While training, each entry is 0 with probability `rate`, and 1 / (1 − rate) times itself otherwise.
 
     Otherwise, in `evaluate` and `predict`, nothing is done. The mask of the k-th training batch is a function of k and
-    of the seed; k, a buffer, is saved and restored with the weights, so that training continues as if it had not
+    of the seed; both are buffers, saved and restored with the weights, so that training continues as if it had not
     stopped.
 
     Args:
@@ -43,7 +43,7 @@ class Dropout(Layer):
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
         drawn = int(rng.integers(2**32))
-        self._start = drawn if self.seed is None else self.seed
+        self.buffers["seed"] = np.array(drawn if self.seed is None else self.seed, np.int64)
         self.buffers["batches"] = np.zeros((), np.int64)
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -51,7 +51,8 @@ class Dropout(Layer):
         if not training or self.rate == 0:
             self.remember(mask=None)
             return x.copy()
-        draw = generator(self._start, "dropout", int(self.buffers["batches"])).random(x.shape, np.float32)
+        seed, batch = int(self.buffers["seed"]), int(self.buffers["batches"])
+        draw = generator(seed, "dropout", batch).random(x.shape, np.float32)
         self.buffers["batches"] += 1
         mask = (draw >= self.rate).astype(x.dtype) / (1 - self.rate)
         self.remember(mask=mask)

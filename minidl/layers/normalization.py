@@ -148,13 +148,14 @@ class BatchNormalization(_Normalization):
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
         shape = (self._size,)
-        self.buffers["moving_mean"] = self.moving_mean_initializer(shape, rng, self.dtype)
-        self.buffers["moving_variance"] = self.moving_variance_initializer(shape, rng, self.dtype)
+        wide = np.promote_types(self.dtype, np.float32)  # in float16 the averages would stick
+        self.buffers["moving_mean"] = self.moving_mean_initializer(shape, rng, wide)
+        self.buffers["moving_variance"] = self.moving_variance_initializer(shape, rng, wide)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
         axes = tuple(i for i in range(x.ndim) if i != self._axis)
-        of_batch = training and len(x) > 0 and (self.trainable or not self.parameters)
+        of_batch = training and len(x) > 0 and self.trainable
         if of_batch:
             mean, variance = _moments(x, axes)
             for name, new in {"moving_mean": mean, "moving_variance": variance}.items():

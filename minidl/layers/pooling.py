@@ -39,7 +39,14 @@ class _Pooling2D(Layer):
 
     def check_shape(self, shape: Shape) -> None:
         self.check_axes(shape, "height", "width", "channels")
-        self.windows = Windows.over(self.title, shape, self.pool_size, self.strides or self.pool_size, self.padding)
+        self._windows_over(shape)
+
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+        super().build(input_shape, rng)
+        self.windows = self._windows_over(self._shape())
+
+    def _windows_over(self, shape: Shape) -> Windows:
+        return Windows.over(self.title, shape, self.pool_size, self.strides or self.pool_size, self.padding)
 
 
 @registry.register("max_pooling2d")
@@ -92,10 +99,10 @@ class AveragePooling2D(_Pooling2D):
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
         self.remember(seen=True)
-        y = np.zeros((len(x), *self.output_shape), x.dtype)
+        y = np.zeros((len(x), *self.output_shape), np.promote_types(x.dtype, np.float32))  # a sum may overflow
         for _, _, view in self.windows.views(self.windows.padded(x)):
             y += view
-        return y / self._counts(x.dtype)
+        return (y / self._counts(y.dtype)).astype(x.dtype, copy=False)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         self.remembered("seen")

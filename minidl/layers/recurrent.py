@@ -3,6 +3,7 @@
 Input shape (steps, features); output shape (units,), the last step's, or (steps, units) with `return_sequences`.
 """
 
+import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -226,7 +227,7 @@ class LSTM(_Recurrent):
         units: See `SimpleRNN`, as for all that isn't told here.
         activation: Of the state and of the candidate g.
         recurrent_activation: Of the gates i, f and o.
-        unit_forget_bias: Whether the bias of the gate f starts with 1 more, so that the layer remembers at first.
+        unit_forget_bias: Whether the bias of the gate f starts at 1, so that the layer remembers at first.
 
     Source: Hochreiter, Schmidhuber, Long short-term memory, 1997; Gers, Schmidhuber, Cummins, Learning to forget, 2000.
     Differs from: PyTorch orders the parts alike, and has two biases, which add up.
@@ -272,7 +273,7 @@ class LSTM(_Recurrent):
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
         if self.use_bias and self.unit_forget_bias:
-            self.bias.data[self.units : 2 * self.units] += 1
+            self.bias.data[self.units : 2 * self.units] = 1
 
     def walk(self, inputs: Array, states: Array) -> Any:
         recurrent, u = self.recurrent_kernel.data, self.units
@@ -462,10 +463,9 @@ class Bidirectional(Layer):
         self.layer = layer
         self.merge_mode = choice("Bidirectional", "merge_mode", merge_mode, ("concat", "sum", "mul", "ave"))
         end = f"_{layer.name}" if layer.name else ""
-        config = layer.get_config()
-        self.forward_layer = type(layer).from_config({**config, "name": f"forward{end}"})
-        turned = {"name": f"backward{end}", "go_backwards": not layer.go_backwards}
-        self.backward_layer = type(layer).from_config({**config, **turned})
+        self.forward_layer, self.backward_layer = copy.deepcopy(layer), copy.deepcopy(layer)
+        self.forward_layer.name, self.backward_layer.name = f"forward{end}", f"backward{end}"
+        self.backward_layer.go_backwards = not layer.go_backwards
 
     @property
     def children(self) -> tuple[Layer, ...]:

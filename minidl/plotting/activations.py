@@ -41,6 +41,8 @@ def plot_activations(
         ValueError, TypeError: If an activation isn't known, or isn't such a one.
     """
     limit = number("plot_activations", "limit", limit, "(0, inf)")
+    if isinstance(activations, str):
+        raise TypeError(f"plot_activations: activations must be a list. Received: {activations!r}")
     given = _all() if activations is None else list(activations)
     if not given:
         raise ValueError(f"plot_activations: there must be at least one activation. Received: {activations!r}")

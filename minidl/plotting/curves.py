@@ -120,7 +120,7 @@ def plot_lr_find(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     finish(ax, "learning rate", "loss")
     ax.set_xscale("log")
     least, first = min(0.0, float(result.losses.min())), float(result.losses[0])
-    ax.set_ylim(least, min(1.05 * float(result.losses.max()), least + 2.5 * abs(first)))
+    ax.set_ylim(least, max(first, least) + 1.5 * abs(first))
     return ax
 
 
@@ -182,23 +182,31 @@ def plot_moving_averages(
         raise ValueError(
             f"plot_moving_averages: series must be numbers in one axis. Received: {describe(np.asarray(series))}"
         )
-    averages = {}
-    for beta in betas:
-        beta = number("plot_moving_averages", "beta", beta, "[0, 1)")
+    averages: dict[str, NDArray[np.float64]] = {}
+    colours = {}
+    for index, given in enumerate(betas):
+        beta = number("plot_moving_averages", "beta", given, "[0, 1)")
+        colours.update(dict.fromkeys((f"β = {beta!r}", f"β = {beta!r}, corrected"), COLOURS[index % len(COLOURS)]))
         plain = np.empty_like(theta)
         v = 0.0
         for t, value in enumerate(theta):
             v = beta * v + (1 - beta) * value
             plain[t] = v
         if corrected is not True:
-            averages[f"β = {beta:g}"] = plain
+            averages[f"β = {beta!r}"] = plain
         if corrected is not False:
-            averages[f"β = {beta:g}, corrected"] = plain / (1 - beta ** np.arange(1, len(theta) + 1))
+            averages[f"β = {beta!r}, corrected"] = plain / (1 - beta ** np.arange(1, len(theta) + 1))
     ax = new_axes(ax)
     steps = np.arange(1, len(theta) + 1)
     ax.plot(steps, theta, ".", color="#999999", markersize=3, label="series")
     for name, values in averages.items():
-        colour = COLOURS[list(betas).index(float(name.split()[2].rstrip(","))) % len(COLOURS)]
-        ax.plot(steps, values, color=colour, linestyle="-" if "corrected" in name else "--", linewidth=1.5, label=name)
+        ax.plot(
+            steps,
+            values,
+            color=colours[name],
+            linestyle="-" if "corrected" in name else "--",
+            linewidth=1.5,
+            label=name,
+        )
     finish(ax, "t", "average")
     return ax, averages

@@ -47,10 +47,10 @@ def plot_trajectories(surface: Surface, paths: Mapping[str, ArrayLike], *, ax: A
             markersize=9,
             markeredgecolor="white",
             zorder=4,
-            label=f"_{name}",
+            label=f"_end of {name}",
         )
     starts = np.unique([path[0] for path in points.values()], axis=0)
-    ax.plot(*starts.T, "o", color="white", markeredgecolor="black", markersize=8, zorder=5, label="_start")
+    ax.plot(*starts.T, "o", color="white", markeredgecolor="black", markersize=8, zorder=5, label="_starts")
     ax.legend(framealpha=0.85, edgecolor="none", fontsize="small")
     return ax
 
@@ -101,7 +101,11 @@ def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     lines = {str(line.get_label()): line for line in ax.get_lines()}
-    moving = [*(artist for name in points for artist in (lines[name], lines[f"_{name}"])), lines["_start"], ax.title]
+    moving = [
+        *(artist for name in points for artist in (lines[name], lines[f"_end of {name}"])),
+        lines["_starts"],
+        ax.title,
+    ]
     figure, shown_on = ax.figure.get_figure(root=True), ax.figure.canvas
     canvas = FigureCanvasAgg(figure)
     try:
@@ -113,7 +117,7 @@ def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]
             ax.set_title(f"{surface.name}, step {step}")
             for name, path in points.items():
                 lines[name].set_data(*path[: step + 1].T)
-                lines[f"_{name}"].set_data(*path[: step + 1][-1:].T)
+                lines[f"_end of {name}"].set_data(*path[: step + 1][-1:].T)
             canvas.restore_region(still)
             for artist in moving:
                 ax.draw_artist(artist)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from minidl.testing.report import CheckFailedError, Report, Result
 
-__all__ = ["Example", "NotApplicableError", "for_examples", "run_checks", "same", "slope_along"]
+__all__ = ["Example", "NotApplicableError", "agrees", "for_examples", "run_checks", "same", "slopes_along"]
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -101,8 +101,8 @@ def same(found: Array, expected: Array, what: str, tolerance: float = 0.0) -> No
         raise AssertionError(f"{what}: entry {list(at)} is {found[at]!r} instead of {expected[at]!r}")
 
 
-def slope_along(objective: Callable[[], float], array: Array, way: Array) -> float | None:
-    """Return the slope of `objective()`, which reads `array`, along `way` by central differences; None at a kink."""
+def slopes_along(objective: Callable[[], float], array: Array, way: Array) -> tuple[float, float]:
+    """Return the slopes of `objective()`, which reads `array`, before and behind it along `way`, by differences."""
     kept = array.copy()
     values = []
     for step in (-STEP, 0.0, STEP):
@@ -110,7 +110,9 @@ def slope_along(objective: Callable[[], float], array: Array, way: Array) -> flo
         values.append(objective())
     array[...] = kept
     below, here, above = values
-    left, right = (here - below) / STEP, (above - here) / STEP
-    if abs(left - right) > 1e-2 * (abs(left) + abs(right)) + 1e-3:
-        return None
-    return (above - below) / (2 * STEP)
+    return (here - below) / STEP, (above - here) / STEP
+
+
+def agrees(slope: float, slopes: tuple[float, float], room: float) -> bool:
+    """Tell whether `slope` lies between them; they are all but equal unless there is a kink."""
+    return min(slopes) - room <= slope <= max(slopes) + room
