@@ -1,6 +1,7 @@
 """`check_layer`: what is right passes, and a fault planted in any `backward` is caught."""
 
 import inspect
+import subprocess
 import sys
 import textwrap
 from functools import partial
@@ -412,3 +413,21 @@ def test_mistakes_are_named(arguments, error, says):
         testing.check_layer(built, (2,))
     with pytest.raises(ValueError, match="examples must be a positive integer"):
         testing.check_layer(Dense(3), (2,), examples=0)
+
+
+@pytest.mark.parametrize(
+    "call", ["check_layer(layers.ReLU, (3,))", "check_loss(losses.MeanSquaredError, [1, 2], [1, 2])"]
+)
+def test_without_hypothesis_the_extra_is_named(call):
+    code = f"""
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "hypothesis" else find(name, *rest)
+from minidl import layers, losses, testing
+try:
+    testing.{call}
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("drawing examples needs the extra `test`: pip install 'minidl[test]'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +12,16 @@ from numpy.typing import NDArray
 
 from minidl.testing.report import CheckFailedError, Report, Result
 
-__all__ = ["Example", "NotApplicableError", "agrees", "for_examples", "run_checks", "same", "slopes_along"]
+__all__ = [
+    "Example",
+    "NotApplicableError",
+    "agrees",
+    "for_examples",
+    "require_hypothesis",
+    "run_checks",
+    "same",
+    "slopes_along",
+]
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -62,17 +72,16 @@ class Example:
         return np.random.default_rng((self.seed, stream)).standard_normal(shape) * self.scale
 
 
-def for_examples(examples: int, check: Callable[[Example], None]) -> None:
-    """Call `check` with that many examples; the error that is raised is that of the smallest one that fails.
+def require_hypothesis(owner: str) -> None:
+    """Raise ImportError, which names the extra, if Hypothesis isn't installed."""
+    if importlib.util.find_spec("hypothesis") is None:
+        raise ImportError(f"{owner}: drawing examples needs the extra `test`: pip install 'minidl[test]'")
 
-    Raises:
-        ImportError: If the extra `test` isn't installed.
-    """
-    try:
-        from hypothesis import HealthCheck, Phase, given, settings
-        from hypothesis import strategies as st
-    except ImportError:
-        raise ImportError("minidl.testing: this needs the extra `test`: pip install 'minidl[test]'") from None
+
+def for_examples(examples: int, check: Callable[[Example], None]) -> None:
+    """Call `check` with that many examples; the error that is raised is that of the smallest one that fails."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import strategies as st
 
     @settings(
         max_examples=examples,

@@ -14,7 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.layers import Layer
 from minidl.models import Sequential
-from minidl.testing.checking import Example, NotApplicableError, agrees, for_examples, run_checks, same, slopes_along
+from minidl.testing.checking import (
+    Example,
+    NotApplicableError,
+    agrees,
+    for_examples,
+    require_hypothesis,
+    run_checks,
+    same,
+    slopes_along,
+)
 from minidl.testing.report import Report
 from minidl.validation import describe, integer, sample_shape
 
@@ -58,6 +67,7 @@ def check_layer(
     >>> print(minidl.testing.check_layer(minidl.layers.Dense(3, "tanh"), (4,), examples=2).passed)
     True
     """
+    require_hypothesis("check_layer")
     shape = sample_shape("check_layer", "input_shape", input_shape)
     case = _Case(_maker(layer_or_class), shape, inputs, integer("check_layer", "examples", examples, 1))
     return run_checks(repr(case.make()), _CHECKS, case, raises, "it can't be built and run at all")

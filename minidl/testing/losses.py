@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.losses import Loss
-from minidl.testing.checking import Example, NotApplicableError, agrees, for_examples, run_checks, same, slopes_along
+from minidl.testing.checking import (
+    Example,
+    NotApplicableError,
+    agrees,
+    for_examples,
+    require_hypothesis,
+    run_checks,
+    same,
+    slopes_along,
+)
 from minidl.testing.report import Report
 from minidl.validation import describe, integer, numbers
 
@@ -48,6 +57,7 @@ def check_loss(
     >>> print(minidl.testing.check_loss(losses.MeanSquaredError, [[1.0], [2.0]], [[0.5], [3.0]]).passed)
     True
     """
+    require_hypothesis("check_loss")
     loss = loss_or_class() if isinstance(loss_or_class, type) and issubclass(loss_or_class, Loss) else loss_or_class
     if not isinstance(loss, Loss):
         raise TypeError(f"check_loss: must be given a loss or a class of losses. Received: {describe(loss_or_class)}")
