@@ -114,7 +114,7 @@ class Stream:
     """Batches (x, y) or (x, y, sample_weight) as an iterable gives them, gone through anew each epoch.
 
     Args:
-        batches: The iterable.
+        batches: The iterable. The batches of a list are looked at here, too, and kept as `checked`.
         class_weight: A weight for each class, which multiplies that of its samples.
         owner: Who names what is wrong.
     """
@@ -127,11 +127,11 @@ class Stream:
         self.class_weight = class_weight
         if isinstance(batches, Sized) and len(batches) == 0:
             raise ValueError(f"{owner}: data must have at least one batch. Received: an empty iterable")
-        self._checked_batches = [self._checked(batch) for batch in batches] if isinstance(batches, list) else []
+        self.checked = [self._checked(batch) for batch in batches] if isinstance(batches, list) else []
 
     def known(self) -> list[tuple[Array, Array]]:
         """Return the parts of x and y that can be checked before training: those of a list's batches."""
-        return [(x, y) for x, y, _ in self._checked_batches]
+        return [(x, y) for x, y, _ in self.checked]
 
     def __len__(self) -> int:
         """The number of batches in an epoch; 0 if the iterable doesn't tell."""

@@ -15,7 +15,7 @@ from minidl.layers.ownership import claim, owner, refuse_taken
 from minidl.parameters import Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
-from minidl.validation import choice, describe, numbers
+from minidl.validation import cast, choice, describe, numbers
 
 if TYPE_CHECKING:
     from minidl.history import History
@@ -250,22 +250,13 @@ class Sequential(Layer):
             self.build(x.shape[1:])
         self.check_input(x)
         if x.dtype != self.dtype and not self.takes_integers:
-            x = self._cast(x)
+            x = cast(self.title, "input", x, self.dtype)
         self._activities, self._activity_share = {}, 1.0
         for layer in layers:
             x = layer.forward(x, training)
             if layer.activity_regularizer is not None:
                 self._activities[layer] = x
         return x
-
-    def _cast(self, x: Array) -> Array:
-        try:
-            with np.errstate(over="raise"):
-                return x.astype(self.dtype)
-        except FloatingPointError:
-            raise ValueError(
-                f"{self.title}: input must be in the range of {self.dtype}. Received: {describe(x)}"
-            ) from None
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         """Return the gradient by the last input; write the parameters', or add to them if `accumulate`."""
@@ -331,12 +322,7 @@ class Sequential(Layer):
             given = numbers(self.title, name, state[name])
             if given.shape != array.shape:
                 raise ValueError(f"{self.title}: {name} must have shape {array.shape}. Received: shape {given.shape}")
-            with np.errstate(over="ignore"):
-                new[name] = given.astype(array.dtype)
-            if array.dtype.kind == "f" and not np.array_equal(np.isfinite(new[name]), np.isfinite(given)):
-                raise ValueError(
-                    f"{self.title}: {name} must be in the range of {array.dtype}. Received: {describe(given)}"
-                )
+            new[name] = cast(self.title, name, given, array.dtype)
         for name, array in own.items():
             array[...] = new[name]
 

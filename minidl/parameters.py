@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.config import Checked
-from minidl.validation import describe, flag, nearest, number, numbers
+from minidl.validation import cast, describe, flag, nearest, number, numbers
 
 __all__ = ["Parameter", "Storage", "flatten"]
 
@@ -96,7 +96,7 @@ class Parameter(metaclass=Checked):
         array = numbers(owner, what, value)
         if array.shape != target.shape:
             raise ValueError(f"{owner}: {what} must have shape {target.shape}. Received: shape {array.shape}")
-        target[...] = array if array.dtype == target.dtype else _cast(owner, what, array, target.dtype)
+        target[...] = array if array.dtype == target.dtype else cast(owner, what, array, target.dtype)
 
     @property
     def trainable(self) -> bool:
@@ -172,15 +172,6 @@ class Parameter(metaclass=Checked):
     def __repr__(self) -> str:
         frozen = "" if self.trainable else ", trainable=False"
         return f"Parameter({self.name!r}, shape={self.shape}, dtype={self.dtype}{frozen})"
-
-
-def _cast(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a copy of `array` in another dtype, or raise ValueError if a number is beyond its range."""
-    try:
-        with np.errstate(all="ignore", over="raise"):
-            return array.astype(dtype)
-    except FloatingPointError:
-        raise ValueError(f"{owner}: {name} must be in the range of {dtype}. Received: {describe(array)}") from None
 
 
 def flatten(parameters: Iterable[Parameter]) -> None:

@@ -194,7 +194,7 @@ class Trainer(metaclass=Checked):
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
         self._check_pair()
         self._step_means.reset()
-        self._update(list(data.epoch()), self._step_means)
+        self._update(data.checked, self._step_means)
         return self._step_means.logs()
 
     def evaluate(

@@ -7,7 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interval", "choice", "describe", "flag", "integer", "nearest", "number", "numbers", "sample_shape", "state"]
+__all__ = [
+    "Interval",
+    "cast",
+    "choice",
+    "describe",
+    "flag",
+    "integer",
+    "nearest",
+    "number",
+    "numbers",
+    "sample_shape",
+    "state",
+]
 
 # What people who come from another framework type first.
 HABITS = {
@@ -119,6 +131,15 @@ def numbers(owner: str, name: str, value: object) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{owner}: {name} must be numbers. Received: {describe(value)}")
     return array
+
+
+def cast(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a copy of `array` in another dtype, or raise ValueError if a number is beyond its range."""
+    try:
+        with np.errstate(all="ignore", over="raise"):
+            return array.astype(dtype)
+    except FloatingPointError:
+        raise ValueError(f"{owner}: {name} must be in the range of {dtype}. Received: {describe(array)}") from None
 
 
 def state(owner: str, given: object, names: Iterable[str]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ FAULTS = [
     ((CONV, IMAGE), "linear_backward", "patches[:, :, :, i, j]", "patches[:, :, :, j, i]"),
     ((CONV, IMAGE), "linear_backward", "np.swapaxes(rows, -1, -2) @ slopes", "-np.swapaxes(rows, -1, -2) @ slopes"),
     ((CONV, IMAGE), "linear_backward", "(self.kernel.shape), accumulate", "(self.kernel.shape), False"),
-    ((SAME, IMAGE), "linear_backward", "self.windows.inside(padded)", "padded[:, 1 : height + 1, 1 : width + 1]"),
+    ((SAME, IMAGE), "linear_backward", "self.windows.inside(padded)", "padded[:, 1:5, 1:5]"),
     ((GROUPS, (3, 3, 4)), "linear_backward", "gradient.transpose(1, 0, 2)", "gradient.transpose(1, 0, 2)[:, ::-1]"),
     ((GROUPS, (3, 3, 4)), "linear_backward", ".transpose(1, 2, 0, 3)", "[::-1].transpose(1, 2, 0, 3)"),
     ((one(layers.MaxPooling2D), IMAGE), "backward", "(view == y) & free", "(view != y) & free"),

@@ -423,11 +423,7 @@ class Softmax(Layer):
         return super().link if self.axis in (-1, last) else None
 
     def check_shape(self, shape: Shape) -> None:
-        axes = len(shape) + 1
-        if not -axes < self.axis < axes or self.axis == 0:
-            raise ValueError(
-                f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={self.axis}"
-            )
+        self.check_axis(shape, self.axis)
         if (0, *shape)[self.axis] == 1:
             raise ValueError(
                 f"{self.title}: softmax over one entry is always 1; for one output use sigmoid. "

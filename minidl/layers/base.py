@@ -2,8 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Collection, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from minidl.validation import describe, flag, sample_shape
 __all__ = ["Layer", "fresh_name", "names", "optional_regularizer", "registry"]
 
 Array = NDArray[Any]
+T = TypeVar("T")
 Shape = tuple[int, ...]
 
 
@@ -92,6 +93,14 @@ class Layer(Configurable):
         if len(shape) != len(axes):
             raise ValueError(
                 f"{self.title}: input must have shape (batch, {', '.join(axes)}). Received: samples of shape {shape}"
+            )
+
+    def check_axis(self, shape: Shape, axis: int) -> None:
+        """Raise ValueError if `axis`, counted with the batch axis, isn't one behind it."""
+        axes = len(shape) + 1
+        if not -axes < axis < axes or axis == 0:
+            raise ValueError(
+                f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={axis}"
             )
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -184,23 +193,21 @@ class Layer(Configurable):
 
     def named_parameters(self) -> dict[str, Parameter]:
         """Return the parameters by their names within this layer; those of a layer inside follow its name."""
-        named = dict(self._parameters)
-        for name, child in zip(names(self.children), self.children, strict=True):
-            named.update({f"{name}/{inner}": parameter for inner, parameter in child.named_parameters().items()})
-        return named
+        return self._named(lambda layer: layer._parameters)
 
     def named_buffers(self) -> dict[str, Array]:
         """Return the buffers by their names within this layer; those of a layer inside follow its name."""
-        named = dict(self.buffers)
-        for name, child in zip(names(self.children), self.children, strict=True):
-            named.update({f"{name}/{inner}": array for inner, array in child.named_buffers().items()})
-        return named
+        return self._named(lambda layer: layer.buffers)
 
     def named_arrays(self) -> dict[str, Array]:
         """Return the values of all parameters and buffers, layer by layer, those of each layer together."""
-        named = {name: parameter.data for name, parameter in self._parameters.items()} | self.buffers
+        return self._named(lambda layer: {name: p.data for name, p in layer._parameters.items()} | layer.buffers)
+
+    def _named(self, own: "Callable[[Layer], dict[str, T]]") -> dict[str, T]:
+        """Return what `own` returns of this layer and, behind their names, of the layers inside."""
+        named = dict(own(self))
         for name, child in zip(names(self.children), self.children, strict=True):
-            named.update({f"{name}/{inner}": array for inner, array in child.named_arrays().items()})
+            named.update({f"{name}/{inner}": value for inner, value in child._named(own).items()})
         return named
 
     @property

@@ -131,13 +131,13 @@ class Conv2D(Affine):
         self.write_gradient(self.kernel, gradient.reshape(self.kernel.shape), accumulate)
         if not input_gradient:
             return dz
-        height, width, channels = self._shape()
+        channels = self._shape()[2]
         patches = slopes @ np.swapaxes(self._matrix(), -1, -2)
         if self.groups > 1:
             split = (self.groups, patches.shape[1], self._places, channels // self.groups)
             patches = patches.reshape(split).transpose(1, 2, 0, 3)
         patches = patches.reshape(n, *self.windows.out, *self.kernel_size, channels)
-        padded = self.windows.padded(np.zeros((n, height, width, channels), dz.dtype))
+        padded = self.windows.zeros(n, channels, dz.dtype)
         for i, j, view in self.windows.views(padded):
             view += patches[:, :, :, i, j]
         return self.windows.inside(padded)

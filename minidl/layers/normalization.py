@@ -42,11 +42,7 @@ class _Normalization(Layer):
         self.gamma_regularizer = optional_regularizer(gamma_regularizer)
 
     def check_shape(self, shape: Shape) -> None:
-        axes = len(shape) + 1
-        if not -axes < self.axis < axes or self.axis == 0:
-            raise ValueError(
-                f"{self.title}: axis must be one of the {axes - 1} axes behind the batch. Received: axis={self.axis}"
-            )
+        self.check_axis(shape, self.axis)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)

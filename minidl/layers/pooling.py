@@ -75,7 +75,7 @@ class MaxPooling2D(_Pooling2D):
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         padded, y = self.remembered("padded"), self.remembered("y")
-        slopes = self.windows.padded(np.zeros((len(dy), *self._shape()), dy.dtype))
+        slopes = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype)
         free = np.ones(y.shape, bool)
         for (i, j, view), (_, _, slope) in zip(self.windows.views(padded), self.windows.views(slopes), strict=True):
             winner = (view == y) & free
@@ -107,7 +107,7 @@ class AveragePooling2D(_Pooling2D):
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         self.remembered("seen")
         share = dy / self._counts(dy.dtype)
-        padded = self.windows.padded(np.zeros((len(dy), *self._shape()), dy.dtype))
+        padded = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype)
         for _, _, view in self.windows.views(padded):
             view += share
         return self.windows.inside(padded)

@@ -85,6 +85,11 @@ class Windows:
         padded[:, top : top + height, left : left + width] = x
         return padded
 
+    def zeros(self, images: int, channels: int, dtype: np.dtype[Any]) -> Array:
+        """Return images of zeros, with what is added around them: what the views of a gradient add to."""
+        (top, bottom), (left, right) = self.pads
+        return np.zeros((images, top + self.image[0] + bottom, left + self.image[1] + right, channels), dtype)
+
     def inside(self, padded: Array) -> Array:
         """Return the images without what was added around them."""
         (top, _), (left, _) = self.pads

@@ -188,7 +188,6 @@ def _compare_gradients(case: _Case, by_input: bool) -> None:
         for training in (False, True):
             layer, x = case.layer(example), case.input(example).copy()
             dy = case.slopes(example, _forward(layer, x, training))
-            layer.forward(x, training)
             dx = layer.backward(dy)
             parts = [("the input", x, dx)] if by_input else [(p.name, p.data, p.grad.copy()) for p in layer.parameters]
 
@@ -196,7 +195,6 @@ def _compare_gradients(case: _Case, by_input: bool) -> None:
                 y = _forward(layer, x, training)  # noqa: B023  # called at once
                 return float((dy * y).sum(dtype=np.float64)) + layer.activity_penalty()  # noqa: B023
 
-            layer = _unbuffered(case, example, layer)
             for i, (name, array, gradient) in enumerate(parts):
                 way = np.random.default_rng((example.seed, 2 + i)).choice([-1.0, 1.0], array.shape)
                 slopes = slopes_along(objective, array, way)
@@ -210,14 +208,6 @@ def _compare_gradients(case: _Case, by_input: bool) -> None:
                     )
 
     case.for_examples(check)
-
-
-def _unbuffered(case: _Case, example: Example, layer: Layer) -> Layer:
-    """Put the buffers of `layer` back to those of a fresh one."""
-    fresh = case.layer(example).named_buffers()
-    for name, buffer in layer.named_buffers().items():
-        buffer[...] = fresh[name]
-    return layer
 
 
 def _worst(objective: Callable[[], float], array: Array, gradient: Array) -> tuple[tuple[int, ...], float]:
