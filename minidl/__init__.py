@@ -16,7 +16,7 @@ from minidl import (
 )
 from minidl.history import History
 from minidl.models import Residual, Sequential
-from minidl.parameters import Parameter
+from minidl.parameters import Parameter, configure_parameters
 from minidl.trainer import Trainer
 from minidl.validation import nearest
 
@@ -32,6 +32,7 @@ __all__ = [
     "Sequential",
     "Trainer",
     "callbacks",
+    "configure_parameters",
     "datasets",
     "initializers",
     "layers",

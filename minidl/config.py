@@ -11,9 +11,11 @@ __all__ = ["Checked", "Configurable", "Registry", "checked_config", "declared_ra
 
 # Where to find what other frameworks make an argument of.
 POINTERS = {
-    "momentum": "See the classes Momentum and Nesterov.",
+    "momentum": "See the classes Momentum, Nesterov and RMSpropMomentum.",
     "nesterov": "See the class Nesterov.",
-    "weight_decay": "Put the hook WeightDecay (or L2) into the optimizer's hooks.",
+    "amsgrad": "See the class AMSGrad.",
+    "centered": "See the class CenteredRMSprop.",
+    "weight_decay": "Put the hook WeightDecay (or L2) into the optimizer's hooks, or take AdamW.",
     "clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
     "global_clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
     "clipvalue": "Put the hook ClipByValue into the optimizer's hooks.",

@@ -1,7 +1,8 @@
 """Parameters, and the flat storage in which a model keeps them side by side."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from minidl.config import Checked
 from minidl.validation import cast, describe, flag, nearest, number, numbers
 
-__all__ = ["Parameter", "Storage", "flatten"]
+__all__ = ["Parameter", "Storage", "configure_parameters", "flatten"]
 
 
-PUBLIC = ("name", "data", "grad", "trainable", "learning_rate_multiplier", "storage", "offset")
+PUBLIC = (
+    "name",
+    "data",
+    "grad",
+    "trainable",
+    "learning_rate_multiplier",
+    "weight_decay_multiplier",
+    "storage",
+    "offset",
+)
 
 
 class Storage:
@@ -37,6 +47,8 @@ class Parameter(metaclass=Checked):
         name: What errors, states and files call it. Within a model a path such as `dense_1/kernel`.
         trainable: False freezes it: an optimizer then leaves it, and its state, untouched.
         learning_rate_multiplier: Multiplies the learning rate for this parameter; at least 0.
+        weight_decay_multiplier: Multiplies any weight decay for this parameter; at least 0. It reaches the hooks
+            WeightDecay and L2, and rules with a `weight_decay` of their own; not a layer's regularizers.
 
     Raises:
         TypeError: If `data` isn't floating point, in this machine's byte order, or `name` is no text.
@@ -55,6 +67,7 @@ class Parameter(metaclass=Checked):
         *,
         trainable: bool = True,
         learning_rate_multiplier: float = 1.0,
+        weight_decay_multiplier: float = 1.0,
     ) -> None:
         self.name = name
         array = numbers(f"Parameter {name!r}", "data", data)
@@ -68,6 +81,7 @@ class Parameter(metaclass=Checked):
             raise ValueError(f"Parameter {name!r}: data must be writable. Received: read-only {describe(array)}")
         self.trainable = trainable
         self.learning_rate_multiplier = learning_rate_multiplier
+        self.weight_decay_multiplier = weight_decay_multiplier
         self.storage: Storage | None = None
         self.offset = 0
         self._data: NDArray[Any] = array
@@ -116,6 +130,16 @@ class Parameter(metaclass=Checked):
     def learning_rate_multiplier(self, value: float) -> None:
         owner = f"Parameter {self.name!r}"
         self._learning_rate_multiplier = number(owner, "learning_rate_multiplier", value, "[0, inf)")
+
+    @property
+    def weight_decay_multiplier(self) -> float:
+        """What multiplies any weight decay for this parameter."""
+        return self._weight_decay_multiplier
+
+    @weight_decay_multiplier.setter
+    def weight_decay_multiplier(self, value: float) -> None:
+        owner = f"Parameter {self.name!r}"
+        self._weight_decay_multiplier = number(owner, "weight_decay_multiplier", value, "[0, inf)")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -197,3 +221,95 @@ def flatten(parameters: Iterable[Parameter]) -> None:
         for parameter in parameters:
             parameter.move(storage, offset)
             offset += parameter.size
+
+
+def configure_parameters(
+    parameters: Any,
+    which: str | Iterable[str] | Callable[[Parameter], bool],
+    *,
+    trainable: bool | None = None,
+    learning_rate_multiplier: float | None = None,
+    weight_decay_multiplier: float | None = None,
+) -> list[Parameter]:
+    """Set how some parameters are to be trained, all or nothing; the next step goes by it.
+
+    Args:
+        parameters: A built model or layer, or an iterable of parameters.
+        which: A name such as "dense/bias", a pattern such as "*/bias" (`*` is any text, slashes too; `?` one
+            character), a list of these, or a function that tells of a parameter whether it is meant.
+        trainable: False freezes them; None leaves this, as None does each of the following, as it is.
+        learning_rate_multiplier: Multiplies the learning rate for them; at least 0.
+        weight_decay_multiplier: Multiplies any weight decay for them; at least 0.
+
+    Returns:
+        Those that were meant, in their order.
+
+    Raises:
+        ValueError: If a name or pattern meets no parameter, a number is out of range, or the model isn't built.
+        TypeError: If `parameters` or `which` is something else.
+
+    No decay on biases:
+
+    >>> model = minidl.Sequential([minidl.layers.Dense(3), minidl.layers.Dense(2)])
+    >>> model.build((4,))
+    >>> minidl.configure_parameters(model, "*/bias", weight_decay_multiplier=0)
+    [Parameter('dense/bias', shape=(3,), dtype=float32), Parameter('dense_1/bias', shape=(2,), dtype=float32)]
+    """
+    listed = _listed(parameters)
+    meant = _meant(listed, which)
+    settings = {
+        "trainable": trainable,
+        "learning_rate_multiplier": learning_rate_multiplier,
+        "weight_decay_multiplier": weight_decay_multiplier,
+    }
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name, value in given.items():
+        if name == "trainable":
+            flag("configure_parameters", name, value)
+        else:
+            number("configure_parameters", name, value, "[0, inf)")
+    for parameter in meant:
+        for name, value in given.items():
+            setattr(parameter, name, value)
+    return meant
+
+
+def _listed(given: Any) -> list[Parameter]:
+    """Return the parameters of a model or layer, or those that are given themselves."""
+    owner = "configure_parameters"
+    if getattr(given, "built", True) is False:
+        raise ValueError(f"{owner}: the model must be built, or it has no parameters yet. Received: {describe(given)}")
+    parameters = getattr(given, "parameters", given)
+    listed: list[Any] = list(parameters) if isinstance(parameters, Iterable) else [None]
+    if not all(isinstance(parameter, Parameter) for parameter in listed):
+        raise TypeError(f"{owner}: needs a model, a layer or a list of parameters. Received: {describe(given)}")
+    return listed
+
+
+def _meant(parameters: list[Parameter], which: Any) -> list[Parameter]:
+    """Return the `parameters` that `which` means; raise if these are none."""
+    owner = "configure_parameters"
+    names = [parameter.name for parameter in parameters]
+    if callable(which):
+        meant = [parameter for parameter in parameters if which(parameter)]
+        if not meant:
+            raise ValueError(
+                f"{owner}: which must be true of a parameter. Received: which={describe(which)}. {nearest('', names)}"
+            )
+        return meant
+    patterns: list[Any] = [which] if isinstance(which, str) else list(which) if isinstance(which, Iterable) else [None]
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise TypeError(
+            f"{owner}: which must be a name, a pattern, a list of these or a function. "
+            f"Received: which={describe(which)}"
+        )
+    for pattern in patterns:
+        if not any(_fits(name, pattern) for name in names):
+            raise ValueError(
+                f"{owner}: no parameter has such a name. Received: which={pattern!r}. {nearest(pattern, names)}"
+            )
+    return [parameter for parameter in parameters if any(_fits(parameter.name, pattern) for pattern in patterns)]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)

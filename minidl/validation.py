@@ -55,7 +55,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     known = sorted(known)
     habit = HABITS.get(name)
-    matches = [habit] if habit in known else difflib.get_close_matches(name.lower(), known, n=1)
+    by_case = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), by_case, n=1)
+    matches = [habit] if habit in known else [by_case[one] for one in close]
     return f"Did you mean {matches[0]!r}?" if matches else f"Known: {', '.join(known) or 'none'}."
 
 

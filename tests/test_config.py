@@ -398,8 +398,11 @@ def test_describe_is_short():
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: optimizers.SGD(momentum=0.9), "See the classes Momentum and Nesterov"),
-        (lambda: optimizers.Adam(weight_decay=0.1), "Put the hook WeightDecay"),
+        (lambda: optimizers.SGD(momentum=0.9), "See the classes Momentum, Nesterov and RMSpropMomentum"),
+        (
+            lambda: optimizers.Adam(weight_decay=0.1),
+            r"Put the hook WeightDecay \(or L2\) into the optimizer's hooks, or take AdamW\.$",
+        ),
         (lambda: optimizers.Adam(clipnorm=1.0), "Put the hook ClipByGlobalNorm"),
         (lambda: schedules.CosineDecay(0.1, 50), "By keyword only: decay_steps, final, every"),
         (lambda: regularizers.L2(0.1, 0.2), r"Received: 0\.1, 0\.2\. Known: l2\.$"),

@@ -11,84 +11,39 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numeric import exported
 
-from minidl import Parameter
+from minidl import Parameter, optimizers
 from minidl.optimizers import (
     L2,
+    LAMB,
     SGD,
     AdaDelta,
     AdaGrad,
     Adam,
+    Adamax,
+    AdamW,
+    AMSGrad,
+    CenteredRMSprop,
     ClipByGlobalNorm,
+    ClipByValue,
     Hook,
+    Lion,
     Momentum,
+    Nadam,
     Nesterov,
     Optimizer,
     RMSprop,
+    RMSpropMomentum,
     WeightDecay,
     registry,
 )
+from minidl.optimizers.laws import Rests
 from minidl.parameters import flatten
 from minidl.schedules import CosineDecay, InverseTimeDecay, PolynomialDecay, Schedule, StepDecay, Warmup
 
 SHAPES = [(3, 2), (3, 2), (), (5,), (0,), (1, 0, 2)]
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda value: pickle.loads(pickle.dumps(value))}
-
-
-class Lion(Optimizer):
-    """Chen et al., Symbolic Discovery of Optimization Algorithms, 2023, Algorithm 2."""
-
-    slots = ("m",)
-
-    def __init__(self, learning_rate=1e-4, beta_1=0.9, beta_2=0.99):
-        super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2)
-
-    @staticmethod
-    def update(w, g, m, *, learning_rate, beta_1, beta_2):
-        w = w - learning_rate * np.sign(beta_1 * m + (1 - beta_1) * g)
-        m = beta_2 * m + (1 - beta_2) * g
-        return w, m
-
-
-def lion(w, gradients, rate, beta_1=0.9, beta_2=0.99):
-    m = 0.0
-    for g in gradients:
-        direction = beta_1 * m + (1 - beta_1) * g
-        w -= rate * math.copysign(1, direction) if direction else 0.0
-        m = beta_2 * m + (1 - beta_2) * g
-    return w
-
-
-class Nadam(Optimizer):
-    """Dozat, Incorporating Nesterov Momentum into Adam, 2016, with the momentum schedule of its section 3."""
-
-    slots = ("m", "v")
-
-    def __init__(self, learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
-
-    @staticmethod
-    def prepare(t, beta_1, mu_product=1.0):
-        mu, mu_next = (beta_1 * (1 - 0.5 * 0.96 ** (i / 250)) for i in (t, t + 1))
-        return {"mu": mu, "mu_next": mu_next, "mu_product": mu_product * mu}
-
-    @staticmethod
-    def update(w, g, m, v, *, learning_rate, beta_1, beta_2, epsilon, t, mu, mu_next, mu_product):
-        m = beta_1 * m + (1 - beta_1) * g
-        v = beta_2 * v + (1 - beta_2) * (g * g)
-        m_bar = mu_next * (m / (1 - mu_product * mu_next)) + (1 - mu) * (g / (1 - mu_product))
-        return w - learning_rate * m_bar / (np.sqrt(v / (1 - beta_2**t)) + epsilon), m, v
-
-
-def nadam(w, gradients, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-    mus = [beta_1 * (1 - 0.5 * 0.96 ** (t / 250)) for t in range(1, len(gradients) + 2)]
-    m = v = 0.0
-    for t, g in enumerate(gradients, start=1):
-        m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g * g
-        m_hat, g_hat = m / (1 - math.prod(mus[: t + 1])), g / (1 - math.prod(mus[:t]))
-        m_bar = (1 - mus[t - 1]) * g_hat + mus[t] * m_hat
-        w -= rate * m_bar / (math.sqrt(v / (1 - beta_2**t)) + epsilon)
-    return w
 
 
 class Travelled(Optimizer):
@@ -106,7 +61,7 @@ class Travelled(Optimizer):
         return w - travelled * g
 
 
-RULES = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, AdaDelta, Adam, Nadam, Travelled]
+RULES = [*(getattr(optimizers, name) for name in sorted(exported(optimizers, Optimizer))), Travelled]
 each_rule = pytest.mark.parametrize("rule", RULES)
 each_layout = pytest.mark.parametrize("flat", [False, True], ids=["standalone", "flat"])
 each_copy = pytest.mark.parametrize("way", COPIES)
@@ -265,6 +220,129 @@ def test_a_huge_gradient_is_finite_although_its_square_is_not(dtype, huge):
     assert parameter.data.tolist() == (-0.5 * parameter.grad).tolist()
 
 
+SQUARING = [AdaGrad, RMSprop, RMSpropMomentum, CenteredRMSprop, AdaDelta, Adam, AdamW, AMSGrad, Nadam, LAMB]
+HUGE = {"f4": 1e30, "f8": 1e200}
+
+
+@each_layout
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("dtype", HUGE)
+@pytest.mark.parametrize("rule", SQUARING)
+def test_a_square_that_overflows_is_refused_and_nothing_changes(rule, dtype, split, flat):
+    parameters, optimizer = parameters_of(dtype=dtype, flat=flat), rule(learning_rate=0.1)
+    twins, twin = parameters_of(dtype=dtype, flat=flat), rule(learning_rate=0.1)
+    parameters[0].learning_rate_multiplier = twins[0].learning_rate_multiplier = 0.5 if split else 1.0
+    steps(optimizer, parameters, range(2))
+    steps(twin, twins, range(2))
+    parameters[1].grad[2, 1] = HUGE[dtype]
+    before = everything(optimizer, parameters)
+    with pytest.raises(
+        FloatingPointError, match=rf"^{rule.__name__}: .* 'p1' with entries of up to 1e\+.* in step 3; "
+    ):
+        optimizer.step(parameters)
+    assert everything(optimizer, parameters) == before
+    steps(optimizer, parameters, [2])
+    steps(twin, twins, [2])
+    assert everything(optimizer, parameters) == everything(twin, twins)
+
+
+def test_the_error_of_an_overflow_names_all_and_says_what_helps():
+    parameter = Parameter(np.zeros(3, np.float32), "dense/kernel")
+    parameter.grad = [1.0, -1e30, 0.0]
+    with pytest.raises(FloatingPointError) as caught:
+        Adam().step([parameter])
+    assert str(caught.value) == (
+        "Adam: a step must stay in the range of float32. Received: a gradient of 'dense/kernel' with entries of up to "
+        "1e+30, of which v overflows, in step 1; nothing was changed; the hook ClipByGlobalNorm or ClipByValue, a "
+        "smaller scale of the loss, or float64 helps"
+    )
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_half_precision_squares_in_single_precision_but_stores_in_its_own(rule):
+    parameters, optimizer = parameters_of([(3,), (3,)], dtype="f2", flat=True), rule(learning_rate=1e-3)
+    for parameter in parameters:
+        parameter.grad = [6e4, -6e4, 0]
+    optimizer.step(parameters)
+    assert all(np.isfinite(array).all() for p in parameters for array in (p.data, *optimizer.state[p].values()))
+    parameters[1].data = [-6.5e4, 6.5e4, 0]
+    optimizer.learning_rate = 1e9
+    before = everything(optimizer, parameters)
+    with pytest.raises(
+        FloatingPointError, match=r"the range of float16\. Received: a gradient of 'p\d' .* of which w "
+    ):
+        optimizer.step(parameters)
+    assert everything(optimizer, parameters) == before
+
+
+@pytest.mark.parametrize("rule", SQUARING)
+@pytest.mark.parametrize("hook", [ClipByGlobalNorm(1.0), ClipByValue(1.0)], ids=repr)
+def test_a_huge_gradient_that_a_hook_clips_is_taken(rule, hook):
+    parameters, optimizer = parameters_of(dtype="f4", shapes=[(3,), (2, 2)]), rule(learning_rate=0.1)
+    optimizer.hooks = [hook]
+    start = [p.data.copy() for p in parameters]
+    for parameter in parameters:
+        parameter.grad = np.full(parameter.shape, 1e30)
+    optimizer.step(parameters)
+    for parameter, before in zip(parameters, start, strict=True):
+        assert np.isfinite(parameter.data).all()
+        assert np.all(parameter.data != before)
+
+
+def test_where_a_step_is_refused_no_hook_comes_after_it():
+    class After(Hook):
+        def after(self, spans):
+            raise AssertionError("a hook was called")
+
+    parameters, optimizer = parameters_of(dtype="f4"), Adam()
+    parameters[0].grad[0, 0] = 1e30
+    optimizer.hooks = [WeightDecay(0.5), After()]
+    optimizer.build(parameters)
+    before = everything(optimizer, parameters)
+    with pytest.raises(FloatingPointError, match=r"of 'p0' .* of which v overflows"):
+        optimizer.step(parameters)
+    assert everything(optimizer, parameters) == before
+
+
+def test_a_velocity_overflows_later_than_its_gradients():
+    parameter, optimizer = Parameter(np.zeros(2, np.float32), "w"), Momentum(1e-10)
+    parameter.grad = [3e38, 0]
+    optimizer.step([parameter])
+    before = everything(optimizer, [parameter])
+    with pytest.raises(FloatingPointError, match=r"'w' with entries of up to 3e\+38, of which v overflows, in step 2"):
+        optimizer.step([parameter])
+    assert everything(optimizer, [parameter]) == before
+
+
+@pytest.mark.parametrize("elementwise", [True, False])
+def test_whatever_stops_a_step_of_huge_gradients_nothing_changes(elementwise):
+    def update(w, g, s):
+        if g.size == 4 and np.abs(g).max() > 1e29:
+            raise KeyboardInterrupt
+        return w - 1e-30 * g, s + g
+
+    rule = make_rule(update, ("s",), elementwise=elementwise)
+    parameters, optimizer = parameters_of([(3,), (4,)], dtype="f4"), rule()
+    steps(optimizer, parameters, [0])
+    for parameter in parameters:
+        parameter.grad = np.full(parameter.shape, 1e30)
+    before = everything(optimizer, parameters)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step(parameters)
+    assert everything(optimizer, parameters) == before
+
+
+def test_what_never_was_finite_has_not_overflowed():
+    def init_slots(self, data):
+        return {"least": np.full_like(data, np.inf)}
+
+    rule = make_rule(lambda w, g, least: (w - 1e-30 * g, least), ("least",), init_slots=init_slots)
+    parameter, optimizer = Parameter(np.zeros(2, np.float32)), rule()
+    parameter.grad = [1e30, 0]
+    optimizer.step([parameter])
+    assert parameter.data.tolist() == [-1, 0]
+
+
 @each_layout
 def test_a_parameter_given_twice_is_refused(flat):
     parameters, optimizer = parameters_of(flat=flat), Adam(0.1)
@@ -293,7 +371,7 @@ def test_a_schedule_that_leaves_the_range_is_refused_when_it_is_used(value):
 
 
 def check_as_if_alone(rule, flat, script, hyper=None):
-    """Each step of `script` gives every parameter None (left out), or (trainable, multiplier).
+    """Each step of `script` gives every parameter None (left out), or (trainable, multipliers of rate and decay).
 
     Beside one optimizer for all, each parameter has a twin with an optimizer for it alone, which steps when it should.
     """
@@ -306,9 +384,11 @@ def check_as_if_alone(rule, flat, script, hyper=None):
         for i, (parameter, twin, move) in enumerate(zip(together, twins, moves, strict=True)):
             parameter.grad = twin.grad = rng.standard_normal(parameter.shape)
             if move is not None:
-                parameter.trainable, parameter.learning_rate_multiplier = move
+                parameter.trainable, parameter.learning_rate_multiplier, parameter.weight_decay_multiplier = move
                 if parameter.trainable:
                     alone[i].learning_rate = hyper["learning_rate"] * parameter.learning_rate_multiplier
+                    if "weight_decay" in optimizer.hyperparameters:
+                        alone[i].weight_decay = optimizer.weight_decay * parameter.weight_decay_multiplier
                     alone[i].step([twin])
                     taken[i] += 1
         optimizer.step([together[i] for i in order if moves[i] is not None])
@@ -326,7 +406,8 @@ def check_as_if_alone(rule, flat, script, hyper=None):
     assert optimizer.iterations == len(script)
 
 
-moves = st.one_of(st.none(), st.tuples(st.booleans(), st.sampled_from([1.0, 0.5, 0.0])))
+multipliers = st.sampled_from([1.0, 0.3, 0.0])
+moves = st.one_of(st.none(), st.tuples(st.booleans(), multipliers, multipliers))
 scripts = st.lists(st.tuples(st.permutations(range(4)), st.tuples(moves, moves, moves, moves)), min_size=1, max_size=6)
 
 
@@ -338,7 +419,7 @@ def test_any_freezing_multiplying_and_interleaving_is_as_if_each_were_alone(rule
     check_as_if_alone(rule, flat, script)
 
 
-ON, OFF, HALF = (True, 1.0), (False, 1.0), (True, 0.5)
+ON, OFF, HALF, BARE = (True, 1.0, 1.0), (False, 1.0, 1.0), (True, 0.5, 0.3), (True, 1.0, 0.0)
 IN_ORDER = [0, 1, 2, 3]
 
 
@@ -350,7 +431,8 @@ IN_ORDER = [0, 1, 2, 3]
         [(IN_ORDER, [ON, OFF, ON, ON])] * 3 + [(IN_ORDER, [ON, ON, ON, ON])] * 3,
         [(IN_ORDER, [ON] * 4)] * 2 + [(IN_ORDER, [OFF, ON, ON, OFF])] * 2 + [(IN_ORDER, [ON] * 4)] * 2,
         [(IN_ORDER, [HALF, ON, HALF, HALF])] * 3,
-        [(IN_ORDER, [ON] * 4)] * 2 + [(IN_ORDER, [ON, HALF, (True, 0.0), ON])] * 2 + [(IN_ORDER, [ON] * 4)],
+        [(IN_ORDER, [ON, BARE, ON, BARE])] * 2 + [(IN_ORDER, [ON] * 4)] * 2 + [(IN_ORDER, [BARE, OFF, HALF, ON])] * 2,
+        [(IN_ORDER, [ON] * 4)] * 2 + [(IN_ORDER, [ON, HALF, (True, 0.0, 1.0), ON])] * 2 + [(IN_ORDER, [ON] * 4)],
         [(IN_ORDER, [ON, None, ON, None]), (IN_ORDER, [None, ON, None, ON])] * 3 + [(IN_ORDER, [ON] * 4)],
         [(IN_ORDER, [ON] * 4), ([3, 1, 0, 2], [ON] * 4), ([2, 3, 1, 0], [ON, ON, OFF, HALF])] * 2,
         [(IN_ORDER, [OFF] * 4)] * 2 + [(IN_ORDER, [ON] * 4)],
@@ -359,6 +441,7 @@ IN_ORDER = [0, 1, 2, 3]
         "unfrozen late",
         "frozen awhile",
         "multiplied",
+        "without decay",
         "multiplied in between",
         "in turns",
         "reordered",
@@ -424,6 +507,14 @@ def test_a_multiplier_without_a_learning_rate_is_refused():
     rule = make_rule(lambda w, g: w - g)
     with pytest.raises(ValueError, match=r"Rule: has no learning_rate"):
         rule().step([Parameter(np.ones(2), learning_rate_multiplier=0.5)])
+    rule().step([Parameter(np.ones(2), weight_decay_multiplier=0.5)])  # no decay is no decay, times anything
+
+
+def test_applied_tells_the_weight_decay_without_multipliers():
+    parameters, optimizer = parameters_of(), AdamW(weight_decay=0.25)
+    parameters[0].weight_decay_multiplier = 0.5
+    steps(optimizer, parameters, [0])
+    assert optimizer.applied["weight_decay"] == 0.25
 
 
 # State -----------------------------------------------------------------------------------------------------
@@ -697,13 +788,18 @@ def test_repr_shows_all_values():
 
 
 NOT_NEGATIVE, BELOW_ONE = [-1e-9, math.nan, math.inf, "1", None, True, [0.1]], [-0.1, 1.0, 1.5, math.nan, "1", False]
+BETAS = ("beta_1", "beta_2")
 RANGES = [
     *[(rule, "learning_rate", NOT_NEGATIVE) for rule in RULES],
-    *[(rule, "epsilon", NOT_NEGATIVE) for rule in (AdaGrad, RMSprop, AdaDelta, Adam)],
-    *[(rule, "epsilon_root", NOT_NEGATIVE) for rule in (AdaGrad, RMSprop, Adam)],
-    *[(rule, "momentum", BELOW_ONE) for rule in (Momentum, Nesterov)],
-    *[(rule, "rho", BELOW_ONE) for rule in (RMSprop, AdaDelta)],
-    *[(Adam, name, BELOW_ONE) for name in ("beta_1", "beta_2")],
+    *[(rule, "epsilon", NOT_NEGATIVE) for rule in [*SQUARING, Adamax]],
+    *[(rule, "epsilon_root", NOT_NEGATIVE) for rule in SQUARING if rule is not AdaDelta],
+    *[(rule, "momentum", BELOW_ONE) for rule in (Momentum, Nesterov, RMSpropMomentum, CenteredRMSprop)],
+    *[(rule, "rho", BELOW_ONE) for rule in (RMSprop, RMSpropMomentum, CenteredRMSprop, AdaDelta)],
+    *[(rule, name, BELOW_ONE) for rule in (Adam, AdamW, AMSGrad, Nadam, Adamax, LAMB, Lion) for name in BETAS],
+    *[(rule, "weight_decay", NOT_NEGATIVE) for rule in (AdamW, LAMB, Lion)],
+    (Nadam, "momentum_decay", NOT_NEGATIVE),
+    (Adamax, "epsilon_max", NOT_NEGATIVE),
+    (AMSGrad, "bias_correction", ["yes", None, math.nan, 0.5]),
     (Momentum, "dampening", [-0.1, 1.1, math.nan, "1"]),
     (AdaGrad, "initial_accumulator", NOT_NEGATIVE),
     (Momentum, "learning_rate_inside", ["yes", None, math.nan, 0.5]),
@@ -807,23 +903,6 @@ def test_hyperparameters_change_between_steps_to_numbers_and_schedules():
 
 
 # Rules of one's own -----------------------------------------------------------------------------------------
-
-
-@each_layout
-@pytest.mark.parametrize(("rule", "textbook"), [(Lion, lion), (Nadam, nadam)])
-def test_a_users_rule_agrees_with_its_textbook(rule, textbook, flat):
-    parameters, optimizer = parameters_of(SHAPES[:3], flat=flat), rule(0.01)
-    starts, along = [p.data.copy() for p in parameters], []
-    for seed in range(50):
-        rng = np.random.default_rng(seed)
-        along.append([rng.standard_normal(p.shape) * (rng.random(p.shape) < 0.7) for p in parameters])
-        for parameter, gradient in zip(parameters, along[-1], strict=True):
-            parameter.grad = gradient
-        optimizer.step(parameters)
-    for i, parameter in enumerate(parameters):
-        for index in np.ndindex(parameter.shape):
-            expected = textbook(float(starts[i][index]), [float(np.asarray(step[i])[index]) for step in along], 0.01)
-            assert float(parameter.data[index]) == pytest.approx(expected, rel=1e-12)
 
 
 def test_what_prepare_keeps_is_saved_and_restored():
@@ -1024,6 +1103,14 @@ def test_slots_are_a_tuple_of_different_names(slots):
         TypeError, match=re.escape(f"Rule: slots must be a tuple of different names. Received: {slots=}")
     ):
         make_rule(lambda w, g, m: (w - g, m), slots)
+
+
+@pytest.mark.parametrize("laws", [Rests(), [Rests()], (Rests,), ("rests",), (Rests(), None), None], ids=repr)
+def test_laws_are_a_tuple_of_laws(laws):
+    with pytest.raises(TypeError, match=r"^Rule: laws must be a tuple of instances of Law\. Received: laws="):
+        make_rule(lambda w, g: w - g, laws=laws)
+    assert make_rule(lambda w, g: w - g, laws=(Rests(),)).laws
+    assert all(rule.laws for rule in RULES if rule is not Travelled)
 
 
 @pytest.mark.parametrize("base", [SGD, Hook])

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from minidl import Parameter
-from minidl.optimizers import L2, SGD, Adam, ClipByGlobalNorm, ClipByValue, Hook, Momentum, WeightDecay
+from minidl.optimizers import (
+    L2,
+    LAMB,
+    SGD,
+    Adam,
+    AdamW,
+    ClipByGlobalNorm,
+    ClipByValue,
+    Hook,
+    Momentum,
+    WeightDecay,
+)
 from minidl.optimizers.hooks import registry
 from minidl.parameters import flatten
 
@@ -172,6 +183,30 @@ def test_multiplier_and_schedule_reach_the_decay():
         ]
         for parameter, values in zip(parameters, expected, strict=True):
             np.testing.assert_array_equal(parameter.data, values)
+
+
+@pytest.mark.parametrize("hook", [WeightDecay, L2])
+@pytest.mark.parametrize("rule", [SGD, Momentum, Adam, AdamW, LAMB])
+@pytest.mark.parametrize("flat", [False, True])
+def test_parameters_of_different_decay_and_rate_step_as_if_each_were_alone(flat, rule, hook):
+    together, twins = parameters_of(flat=flat), parameters_of()
+    optimizer = with_hooks(rule(0.1), hook(0.3))
+    alone = [rule(0.1) for _ in twins]
+    settings = [(1.0, 1.0), (1.0, 0.0), (0.5, 0.3), (1.0, 1.0)]
+    for step in range(6):
+        if step == 3:  # a change is noticed at once, in the place of a neighbour too
+            settings = [(1.0, 0.3), (1.0, 0.3), (0.5, 2.0), (0.5, 2.0)]
+            together[0].trainable = False
+        for i, (parameter, twin, (rate, decay)) in enumerate(zip(together, twins, settings, strict=True)):
+            parameter.learning_rate_multiplier, parameter.weight_decay_multiplier = rate, decay
+            parameter.grad = twin.grad = np.random.default_rng((step, i)).standard_normal(parameter.shape)
+            alone[i].learning_rate, alone[i].hooks = 0.1 * rate, [hook(0.3 * decay)]
+            if "weight_decay" in optimizer.hyperparameters:
+                alone[i].weight_decay = optimizer.weight_decay * decay
+            if parameter.trainable:
+                alone[i].step([twin])
+        optimizer.step(together)
+        assert joined(together).tobytes() == joined(twins).tobytes()
 
 
 @pytest.mark.parametrize("hook", [WeightDecay(0.5), L2(0.5), ClipByGlobalNorm(0.1), ClipByValue(0.1)], ids=repr)

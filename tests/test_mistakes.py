@@ -188,8 +188,8 @@ MISTAKES = [
     ("an unknown optimizer", lambda w: w.model.compile("adm", "mse"), ValueError,
      "minidl: unknown optimizer. Received: 'adm'. Did you mean 'adam'?"),
     ("an unknown optimizer, unlike any", lambda w: w.model.compile("mse", "adam"), ValueError,
-     ("minidl: unknown optimizer. Received: 'mse'. Known: adadelta, adagrad, adam, gd, momentum, nesterov, rmsprop, "
-      "sgd.")),
+     ("minidl: unknown optimizer. Received: 'mse'. Known: adadelta, adagrad, adam, adamax, adamw, "
+      "amsgrad, centeredrmsprop, gd, lamb, lion, momentum, nadam, nesterov, rmsprop, rmspropmomentum, sgd.")),
     ("an unknown loss", lambda w: w.model.compile("adam", "binary_crossentropi"), ValueError,
      "minidl: unknown loss. Received: 'binary_crossentropi'. Did you mean 'binary_crossentropy'?"),
     ("an unknown metric", lambda w: w.model.compile("adam", "sparse_categorical_crossentropy", ["accurcy"]), ValueError,
@@ -235,17 +235,24 @@ MISTAKES = [
      "Adam: got an unexpected keyword argument 'beta1'. Received: beta1=0.9. Did you mean 'beta_1'?"),
     ("alpha", lambda w: RMSprop(alpha=0.9), TypeError,
      "RMSprop: got an unexpected keyword argument 'alpha'. Received: alpha=0.9. Did you mean 'rho'?"),
-    ("amsgrad", lambda w: Adam(amsgrad=True), TypeError,
-     ("Adam: got an unexpected keyword argument 'amsgrad'. Received: amsgrad=True. Known: beta_1, beta_2, epsilon, "
-      "epsilon_root, learning_rate.")),
     ("SGD with momentum", lambda w: SGD(0.1, momentum=0.9), TypeError,
-     ("SGD: got an unexpected keyword argument 'momentum'. Received: 0.1, momentum=0.9. See the classes Momentum and "
-      "Nesterov.")),
+     ("SGD: got an unexpected keyword argument 'momentum'. Received: 0.1, momentum=0.9. See the classes Momentum, "
+      "Nesterov and RMSpropMomentum.")),
     ("SGD with nesterov", lambda w: SGD(0.1, nesterov=True), TypeError,
      "SGD: got an unexpected keyword argument 'nesterov'. Received: 0.1, nesterov=True. See the class Nesterov."),
+    ("configure_parameters meets none", lambda w: minidl.configure_parameters(w.model, "dense/bais", trainable=False), ValueError,
+     ("configure_parameters: no parameter has such a name. Received: which='dense/bais'. Did you mean 'dense/bias'?")),
+    ("a multiplier below zero", lambda w: minidl.configure_parameters(w.model, "*", weight_decay_multiplier=-1), ValueError,
+     ("configure_parameters: weight_decay_multiplier must be in [0, inf). Received: weight_decay_multiplier=-1.0")),
+    ("amsgrad", lambda w: Adam(amsgrad=True), TypeError,
+     ("Adam: got an unexpected keyword argument 'amsgrad'. Received: amsgrad=True. See the class AMSGrad.")),
+    ("nesterov", lambda w: Momentum(nesterov=True), TypeError,
+     ("Momentum: got an unexpected keyword argument 'nesterov'. Received: nesterov=True. See the class Nesterov.")),
+    ("centered", lambda w: RMSprop(centered=True), TypeError,
+     ("RMSprop: got an unexpected keyword argument 'centered'. Received: centered=True. See the class CenteredRMSprop.")),
     ("weight_decay", lambda w: Adam(weight_decay=0.01), TypeError,
      ("Adam: got an unexpected keyword argument 'weight_decay'. Received: weight_decay=0.01. Put the hook WeightDecay "
-      "(or L2) into the optimizer's hooks.")),
+      "(or L2) into the optimizer's hooks, or take AdamW.")),
     ("clipnorm", lambda w: Adam(clipnorm=1.0), TypeError,
      ("Adam: got an unexpected keyword argument 'clipnorm'. Received: clipnorm=1.0. Put the hook ClipByGlobalNorm "
       "into the optimizer's hooks.")),
@@ -279,7 +286,7 @@ MISTAKES = [
       "Known: dtype, layers, name, seed.")),
     ("requires_grad", lambda w: Parameter(np.ones(3), requires_grad=False), TypeError,
      ("Parameter: got an unexpected keyword argument 'requires_grad'. Received: float64 array of shape (3,), "
-      "requires_grad=False. Known: data, learning_rate_multiplier, name, trainable.")),
+      "requires_grad=False. Known: data, learning_rate_multiplier, name, trainable, weight_decay_multiplier.")),
     ("label_smoothing", lambda w: losses.CategoricalCrossentropy(label_smoothing=10), ValueError,
      "CategoricalCrossentropy: label_smoothing must be in [0, 1]. Received: label_smoothing=10.0"),
     ("a misspelt monitor", lambda w: EarlyStopping(moniter="loss"), TypeError,
@@ -854,7 +861,7 @@ MISTAKES = [
      "Parameter 'dense/kernel': no such attribute. Received: gradient=0. Did you mean 'grad'?"),
     ("a parameter's requires_grad", lambda w: assign(w.kernel, requires_grad=False), AttributeError,
      ("Parameter 'dense/kernel': no such attribute. Received: requires_grad=False. Known: data, grad, "
-      "learning_rate_multiplier, name, offset, storage, trainable.")),
+      "learning_rate_multiplier, name, offset, storage, trainable, weight_decay_multiplier.")),
 
     # Rules
     ("a rule that is a method",

@@ -2,13 +2,14 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import Parameter
+from minidl import Parameter, Sequential, configure_parameters, layers, optimizers
 from minidl.parameters import flatten
 
 SHAPES = [(), (0,), (1, 0, 2), (1,), (7,), (3, 4), (2, 3, 4)]
@@ -157,16 +158,18 @@ def test_assigning_what_is_no_real_number_is_refused(what, shape, value):
     check(parameters, values, gradients)
 
 
+@pytest.mark.parametrize("name", ["learning_rate_multiplier", "weight_decay_multiplier"])
 @pytest.mark.parametrize(
     ("value", "error"), [(-0.1, ValueError), (np.nan, ValueError), (np.inf, ValueError), ("1", TypeError)]
 )
-def test_the_multiplier_has_a_range(value, error):
-    with pytest.raises(error, match=r"Parameter 'w': learning_rate_multiplier must be"):
-        Parameter(np.ones(2), "w", learning_rate_multiplier=value)
-    parameter = Parameter(np.ones(2), "w", learning_rate_multiplier=0.5)
-    with pytest.raises(error, match=r"learning_rate_multiplier must be"):
-        parameter.learning_rate_multiplier = value
-    assert parameter.learning_rate_multiplier == 0.5
+def test_multipliers_have_a_range(name, value, error):
+    with pytest.raises(error, match=rf"Parameter 'w': {name} must be"):
+        Parameter(np.ones(2), "w", **{name: value})
+    parameter = Parameter(np.ones(2), "w", **{name: 0.5})
+    with pytest.raises(error, match=rf"{name} must be"):
+        setattr(parameter, name, value)
+    assert getattr(parameter, name) == 0.5
+    assert getattr(Parameter(np.ones(2)), name) == 1.0
 
 
 def test_an_unknown_argument_names_the_nearest():
@@ -240,12 +243,14 @@ def test_flatten_refuses_mixed_dtypes_and_moves_none():
 def test_copies_are_independent_and_connected_among_themselves(way, flat):
     parameters, values, gradients = parameters_of(SHAPES)
     parameters[1].trainable, parameters[2].learning_rate_multiplier = False, 0.5
+    parameters[2].weight_decay_multiplier = 0.25
     if flat:
         flatten(parameters)
     twins = COPIES[way](parameters)
     check(twins, values, gradients)
     assert [p.name for p in twins] == [p.name for p in parameters]
     assert (twins[1].trainable, twins[2].learning_rate_multiplier) == (False, 0.5)
+    assert twins[2].weight_decay_multiplier == 0.25
     for twin in twins:
         twin.data, twin.grad = np.full(twin.shape, 5.0), np.full(twin.shape, 6.0)
     check(parameters, values, gradients)
@@ -285,3 +290,128 @@ def test_a_parameter_cannot_be_flattened_twice_over():
     parameter = Parameter(np.ones(2), "w")
     with pytest.raises(ValueError, match="flatten: a parameter must be given once"):
         flatten([parameter, parameter])
+
+
+# Per-parameter settings ------------------------------------------------------------------------------------
+
+
+def model_of(built=True):
+    model = Sequential([layers.Dense(3, "relu"), layers.Dense(3), layers.Dense(2)], dtype="float64", seed=0)
+    if built:
+        model.build((4,))
+    return model
+
+
+def settings_of(parameters):
+    return [(p.trainable, p.learning_rate_multiplier, p.weight_decay_multiplier) for p in parameters]
+
+
+KERNELS, BIASES = ["dense/kernel", "dense_1/kernel", "dense_2/kernel"], ["dense/bias", "dense_1/bias", "dense_2/bias"]
+
+
+@pytest.mark.parametrize(
+    ("which", "names"),
+    [
+        ("dense/bias", ["dense/bias"]),
+        ("*/bias", BIASES),
+        ("*", [name for pair in zip(KERNELS, BIASES, strict=True) for name in pair]),
+        ("dense_?/kernel", KERNELS[1:]),
+        (["dense_2/bias", "dense/*"], ["dense/kernel", "dense/bias", "dense_2/bias"]),
+        (("*/bias", "dense/bias"), BIASES),
+        (lambda parameter: len(parameter.shape) > 1, KERNELS),
+        (lambda parameter: parameter.name in ("dense/bias",), ["dense/bias"]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("given", ["a model", "its parameters", "a generator"])
+def test_those_that_are_meant_are_set_and_returned(given, which, names):
+    model = model_of()
+    of = {
+        "a model": model,
+        "its parameters": list(model.parameters),
+        "a generator": (parameter for parameter in model.parameters),
+    }
+    found = configure_parameters(
+        of[given], which, trainable=False, learning_rate_multiplier=0.5, weight_decay_multiplier=0
+    )
+    assert [parameter.name for parameter in found] == names
+    for parameter in model.parameters:
+        expected = (False, 0.5, 0.0) if parameter.name in names else (True, 1.0, 1.0)
+        assert settings_of([parameter]) == [expected]
+
+
+def test_what_is_not_given_stays_as_it_is():
+    model = model_of()
+    configure_parameters(model, "dense/*", trainable=False, weight_decay_multiplier=0.25)
+    configure_parameters(model, "dense/*", learning_rate_multiplier=2)
+    assert settings_of(configure_parameters(model, "dense/bias")) == [(False, 2.0, 0.25)]
+    configure_parameters(model, "*", trainable=True)
+    assert settings_of(model.parameters)[:3] == [(True, 2.0, 0.25)] * 2 + [(True, 1.0, 1.0)]
+
+
+def test_a_name_with_brackets_is_a_name():
+    parameters = [Parameter(np.ones(2), "w[0]"), Parameter(np.ones(2), "w0")]
+    assert configure_parameters(parameters, "w[0]") == parameters  # a name and, as a pattern, another one
+
+
+@pytest.mark.parametrize(
+    ("parameters", "which", "given", "error", "message"),
+    [
+        (model_of, "dense/bais", {}, ValueError, "no parameter has such a name. Received: which='dense/bais'. Did you "
+         "mean 'dense/bias'?"),
+        (model_of, ["*/bias", "*/gamma"], {}, ValueError, "no parameter has such a name. Received: which='*/gamma'. "),
+        (model_of, lambda p: False, {}, ValueError, "which must be true of a parameter. Received: which=<function"),
+        (list, "*", {}, ValueError, "no parameter has such a name. Received: which='*'. Known: none."),
+        (model_of, [], {}, TypeError, "which must be a name, a pattern, a list of these or a function. Received: wh"),
+        (model_of, 3, {}, TypeError, "which must be a name, a pattern, a list of these or a function. Received: wh"),
+        (model_of, [3], {}, TypeError, "which must be a name, a pattern, a list of these or a function. Received: wh"),
+        (lambda: model_of(built=False), "*", {}, ValueError, "the model must be built, or it has no parameters yet. "),
+        (lambda: 5, "*", {}, TypeError, "needs a model, a layer or a list of parameters. Received: 5"),
+        (lambda: [np.ones(2)], "*", {}, TypeError, "needs a model, a layer or a list of parameters. Received: [arr"),
+        (model_of, "*", {"trainable": 0}, TypeError, "trainable must be True or False. Received: trainable=0"),
+        (model_of, "*", {"learning_rate_multiplier": -1}, ValueError, "learning_rate_multiplier must be in [0, inf)"),
+        (model_of, "*", {"weight_decay_multiplier": "0"}, TypeError, "weight_decay_multiplier must be a number. Rec"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_set_is_refused_and_sets_nothing(parameters, which, given, error, message):
+    made = parameters()
+    values = {"trainable": False, "learning_rate_multiplier": 0.5, "weight_decay_multiplier": 0.0, **given}
+    with pytest.raises(error, match="^configure_parameters: " + re.escape(message)):
+        configure_parameters(made, which, **values)
+    if isinstance(made, Sequential):
+        assert set(settings_of(made.parameters)) <= {(True, 1.0, 1.0)}
+
+
+@pytest.mark.parametrize("rule", [optimizers.AdamW, optimizers.Lion, optimizers.LAMB])
+def test_a_model_without_decay_on_biases_trains_as_if_each_parameter_were_alone(rule):
+    model, twin = model_of(), model_of()
+    configure_parameters(model, "*/bias", weight_decay_multiplier=0)
+    configure_parameters(model, "dense_1/*", learning_rate_multiplier=0.3)
+    configure_parameters(model, "dense_2/kernel", trainable=False)
+    optimizer = rule(0.1, weight_decay=0.25)
+    alone = {p.name: rule(0.1, weight_decay=0.25) for p in twin.parameters}
+    for name in BIASES:
+        alone[name].weight_decay = 0.0
+    for name in ("dense_1/kernel", "dense_1/bias"):
+        alone[name].learning_rate = 0.1 * 0.3
+    for step in range(5):
+        for i, (parameter, other) in enumerate(zip(model.parameters, twin.parameters, strict=True)):
+            parameter.grad = other.grad = np.random.default_rng((step, i)).standard_normal(parameter.shape)
+            if parameter.trainable:
+                alone[other.name].step([other])
+        optimizer.step(model.parameters)
+    for parameter, other in zip(model.parameters, twin.parameters, strict=True):
+        np.testing.assert_array_equal(parameter.data, other.data, strict=True)
+
+
+@pytest.mark.parametrize("name", ["learning_rate_multiplier", "weight_decay_multiplier"])
+def test_a_layer_hands_a_multiplier_to_all_its_parameters(name):
+    model, layer = model_of(built=False), layers.Dense(2)
+    with pytest.raises(RuntimeError, match=r"Dense: must be built before it gets a multiplier\. Received: 0\.5"):
+        setattr(layer, name, 0.5)
+    model.build((4,))
+    setattr(model.layers[1], name, 0.5)
+    assert [getattr(parameter, name) for parameter in model.parameters] == [1, 1, 0.5, 0.5, 1, 1]
+    assert getattr(model.layers[1], name) == 0.5
+    with pytest.raises(ValueError, match=r"its parameters have different multipliers"):
+        getattr(model, name)

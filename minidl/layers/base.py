@@ -233,17 +233,37 @@ class Layer(Configurable):
             RuntimeError: If there are no parameters yet.
             ValueError: If they have different ones.
         """
-        multipliers = {parameter.learning_rate_multiplier for parameter in self.parameters}
+        return self._multiplier("learning_rate_multiplier")
+
+    @learning_rate_multiplier.setter
+    def learning_rate_multiplier(self, value: float) -> None:
+        self._multiply("learning_rate_multiplier", value)
+
+    @property
+    def weight_decay_multiplier(self) -> float:
+        """What multiplies any weight decay for the parameters; assigning sets all of them.
+
+        Raises:
+            RuntimeError: If there are no parameters yet.
+            ValueError: If they have different ones.
+        """
+        return self._multiplier("weight_decay_multiplier")
+
+    @weight_decay_multiplier.setter
+    def weight_decay_multiplier(self, value: float) -> None:
+        self._multiply("weight_decay_multiplier", value)
+
+    def _multiplier(self, name: str) -> float:
+        multipliers = {getattr(parameter, name) for parameter in self.parameters}
         if len(multipliers) > 1:
             raise ValueError(f"{self.title}: its parameters have different multipliers. Received: {multipliers}")
         return multipliers.pop() if multipliers else 1.0
 
-    @learning_rate_multiplier.setter
-    def learning_rate_multiplier(self, value: float) -> None:
+    def _multiply(self, name: str, value: float) -> None:
         if not self.built:
             raise RuntimeError(f"{self.title}: must be built before it gets a multiplier. Received: {value!r}")
         for parameter in self.parameters:
-            parameter.learning_rate_multiplier = value
+            setattr(parameter, name, value)
 
     def penalties(self) -> list[tuple[Parameter, Regularizer]]:
         """Return the parameters that have a regularizer, with it, those of the layers inside included.

@@ -1,23 +1,33 @@
 """The optimizers, their base class, and the hooks that go around any of them."""
 
-from minidl.optimizers.adaptive import AdaDelta, AdaGrad, Adam, RMSprop
+from minidl.optimizers.adaptive import AdaDelta, AdaGrad, CenteredRMSprop, RMSprop, RMSpropMomentum
 from minidl.optimizers.base import Optimizer, registry
-from minidl.optimizers.descent import SGD, Momentum, Nesterov
+from minidl.optimizers.descent import SGD, Lion, Momentum, Nesterov
 from minidl.optimizers.hooks import L2, ClipByGlobalNorm, ClipByValue, Hook, WeightDecay
+from minidl.optimizers.layerwise import LAMB
+from minidl.optimizers.moments import Adam, Adamax, AdamW, AMSGrad, Nadam
 
 __all__ = [
     "L2",
+    "LAMB",
     "SGD",
+    "AMSGrad",
     "AdaDelta",
     "AdaGrad",
     "Adam",
+    "AdamW",
+    "Adamax",
+    "CenteredRMSprop",
     "ClipByGlobalNorm",
     "ClipByValue",
     "Hook",
+    "Lion",
     "Momentum",
+    "Nadam",
     "Nesterov",
     "Optimizer",
     "RMSprop",
+    "RMSpropMomentum",
     "WeightDecay",
     "registry",
 ]

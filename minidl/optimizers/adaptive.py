@@ -6,9 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.optimizers.base import Optimizer, registry
+from minidl.optimizers.laws import (
+    BoundedStep,
+    Coasts,
+    ConstantGradient,
+    DescentDirection,
+    FirstStep,
+    Homogeneous,
+    Impulse,
+    ProportionalToRate,
+    ReducesTo,
+    Rests,
+    SignSymmetric,
+)
 from minidl.schedules import Hyperparameter
 
-__all__ = ["AdaDelta", "AdaGrad", "Adam", "RMSprop"]
+__all__ = ["AdaDelta", "AdaGrad", "CenteredRMSprop", "RMSprop", "RMSpropMomentum"]
 
 Array = NDArray[Any]
 
@@ -35,6 +48,31 @@ class AdaGrad(Optimizer):
 
     slots = ("G",)
     ranges = {"initial_accumulator": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(),
+        ProportionalToRate(),
+        Homogeneous(0, initial_accumulator=0.0, epsilon=0.0, epsilon_root=0.0),
+        FirstStep(1.0, initial_accumulator=0.0, epsilon=0.0, epsilon_root=0.0),
+        BoundedStep(1.0),
+        ConstantGradient(
+            lambda g, t, *, initial_accumulator, epsilon, epsilon_root, **_: (
+                g / (np.sqrt(initial_accumulator + t * g**2 + epsilon_root) + epsilon)
+            )
+        ),
+        Impulse(
+            lambda g, t, *, initial_accumulator, epsilon, epsilon_root, **_: (
+                g * (t == 1) / (np.sqrt(initial_accumulator + g**2 + epsilon_root) + epsilon)
+            )
+        ),
+        ReducesTo(
+            "adagrad",
+            there={"initial_accumulator": 0.0, "epsilon_root": 0.25},
+            initial_accumulator=0.25,
+            epsilon_root=0.0,
+        ),
+    )
 
     def __init__(
         self,
@@ -83,6 +121,39 @@ class RMSprop(Optimizer):
     """
 
     slots = ("s",)
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(),
+        ProportionalToRate(),
+        Homogeneous(0, epsilon=0.0, epsilon_root=0.0),
+        FirstStep(2.0, rho=0.75, epsilon=0.0, epsilon_root=0.0),
+        BoundedStep(2.0, rho=0.75),
+        ConstantGradient(
+            lambda g, t, *, rho, epsilon, epsilon_root, **_: g / (np.sqrt((1 - rho**t) * g**2 + epsilon_root) + epsilon)
+        ),
+        Impulse(
+            lambda g, t, *, rho, epsilon, epsilon_root, **_: (
+                g * (t == 1) / (np.sqrt((1 - rho) * g**2 + epsilon_root) + epsilon)
+            )
+        ),
+        ReducesTo(  # dividing s by 1 − ρᵗ multiplies η, and ε, by the root of it
+            "adam",
+            there={"learning_rate": 0.01, "beta_1": 0.0, "beta_2": 0.9, "epsilon": 1e-3, "epsilon_root": 0.0},
+            learning_rate=lambda step: 0.01 * (1 - 0.9 ** (step + 1)) ** 0.5,
+            rho=0.9,
+            epsilon=lambda step: 1e-3 * (1 - 0.9 ** (step + 1)) ** 0.5,
+            epsilon_root=0.0,
+        ),
+        ReducesTo(  # s is the mean of all g², G / t
+            "adagrad",
+            there={"learning_rate": 0.01, "initial_accumulator": 0.0, "epsilon": 1e-3, "epsilon_root": 0.0},
+            learning_rate=lambda step: 0.01 / (step + 1) ** 0.5,
+            rho=lambda step: 1 - 1 / (step + 1),
+            epsilon=lambda step: 1e-3 / (step + 1) ** 0.5,
+            epsilon_root=0.0,
+        ),
+    )
 
     def __init__(
         self,
@@ -100,6 +171,150 @@ class RMSprop(Optimizer):
         """Return the new w and s."""
         s = rho * s + (1 - rho) * (g * g)
         return w - learning_rate * g / (np.sqrt(s + epsilon_root) + epsilon), s
+
+
+@registry.register()
+class RMSpropMomentum(Optimizer):
+    """RMSprop with momentum: s ← ρ s + (1 − ρ) g²; v ← μ v + η g / (√(s + ε_root) + ε); w ← w − v.
+
+    The velocity is in units of w: a new learning rate holds for new gradients only.
+
+    Args:
+        learning_rate: η, at least 0.
+        rho: ρ, in [0, 1).
+        momentum: μ, in [0, 1).
+        epsilon: ε, at least 0. If both are 0, an entry whose gradients were all 0 becomes 0 / 0 = NaN.
+        epsilon_root: ε_root, at least 0.
+
+    Source: Tieleman, Hinton, Lecture 6.5 of Neural networks for machine learning, 2012, which names the combination; η
+    inside the velocity as in Graves, Generating sequences with recurrent neural networks, 2013.
+    Differs from: Keras and Optax have ε inside the root (epsilon_root), and Keras momentum 0; PyTorch's ρ is 0.99, its
+    momentum 0, and η multiplies the whole velocity: the same until η changes.
+
+    >>> w, s, v = RMSpropMomentum.update(np.array([1.0]), np.array([4.0]), np.array([0.0]), np.array([0.5]),
+    ...                                  learning_rate=0.5, rho=0.75, momentum=0.5, epsilon=0.0, epsilon_root=0.0)
+    >>> w, s, v
+    (array([-0.25]), array([4.]), array([1.25]))
+    """
+
+    slots = ("s", "v")
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(),
+        ProportionalToRate(momentum=0.0),
+        Homogeneous(0, epsilon=0.0, epsilon_root=0.0),
+        FirstStep(2.0, rho=0.75, epsilon=0.0, epsilon_root=0.0),
+        BoundedStep(4.0, rho=0.75, momentum=0.5),
+        Coasts(),
+        ConstantGradient(
+            lambda g, t, *, rho, momentum, epsilon, epsilon_root, **_: sum(
+                momentum ** (t - i) * g / (np.sqrt((1 - rho**i) * g**2 + epsilon_root) + epsilon)
+                for i in range(1, t + 1)
+            )
+        ),
+        Impulse(
+            lambda g, t, *, rho, momentum, epsilon, epsilon_root, **_: (
+                momentum ** (t - 1) * g / (np.sqrt((1 - rho) * g**2 + epsilon_root) + epsilon)
+            )
+        ),
+        ReducesTo("rmsprop", momentum=0.0),
+    )
+
+    def __init__(
+        self,
+        learning_rate: Hyperparameter = 0.001,
+        rho: Hyperparameter = 0.9,
+        momentum: Hyperparameter = 0.9,
+        epsilon: Hyperparameter = 1e-8,
+        epsilon_root: Hyperparameter = 0.0,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate, rho=rho, momentum=momentum, epsilon=epsilon, epsilon_root=epsilon_root
+        )
+
+    @staticmethod
+    def update(
+        w: Array, g: Array, s: Array, v: Array, *, learning_rate: float, rho: float, momentum: float,
+        epsilon: float, epsilon_root: float,
+    ) -> tuple[Array, Array, Array]:  # fmt: skip
+        """Return the new w, s and v."""
+        s = rho * s + (1 - rho) * (g * g)
+        v = momentum * v + learning_rate * g / (np.sqrt(s + epsilon_root) + epsilon)
+        return w - v, s, v
+
+
+@registry.register()
+class CenteredRMSprop(Optimizer):
+    """Centred RMSprop with momentum: v ← μ v + η g / (√(s − m² + ε_root) + ε); w ← w − v.
+
+    The gradient is divided by its standard deviation, from s ← ρ s + (1 − ρ) g² and m ← ρ m + (1 − ρ) g. While
+    gradients hardly change, s − m² is next to nothing; one that rounding makes negative counts as 0.
+
+    Args:
+        learning_rate: η, at least 0.
+        rho: ρ, in [0, 1).
+        momentum: μ, in [0, 1); 0 is the rule without momentum.
+        epsilon: ε, at least 0. If both are 0, an entry whose gradients were all 0 becomes 0 / 0 = NaN.
+        epsilon_root: ε_root, at least 0; it bounds a step where gradients are all alike.
+
+    Source: Graves, Generating sequences with recurrent neural networks, 2013, equations 38 to 45.
+    Differs from: Keras's and PyTorch's RMSprop(centered=True) have momentum 0, Keras ρ = 0.9, PyTorch ρ = 0.99 and ε
+    outside the root; PyTorch's η multiplies the whole velocity: the same until η changes.
+
+    >>> w, s, m, v = CenteredRMSprop.update(
+    ...     np.array([1.0]), np.array([4.0]), np.array([0.0]), np.array([0.0]), np.array([0.5]),
+    ...     learning_rate=0.5, rho=0.5, momentum=0.5, epsilon=0.0, epsilon_root=0.0)
+    >>> w, s, m, v
+    (array([-0.25]), array([8.]), array([2.]), array([1.25]))
+    """
+
+    slots = ("s", "m", "v")
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(),
+        ProportionalToRate(momentum=0.0),
+        Homogeneous(0, rho=0.95, epsilon=0.0, epsilon_root=0.0),
+        FirstStep(2.0, rho=0.5, epsilon=0.0, epsilon_root=0.0),
+        Coasts(),
+        ConstantGradient(
+            lambda g, t, *, rho, momentum, epsilon, epsilon_root, **_: sum(
+                momentum ** (t - i) * g / (np.sqrt(rho**i * (1 - rho**i) * g**2 + epsilon_root) + epsilon)
+                for i in range(1, t + 1)
+            ),
+            rho=0.95,
+        ),
+        Impulse(
+            lambda g, t, *, rho, momentum, epsilon, epsilon_root, **_: (
+                momentum ** (t - 1) * g / (np.sqrt(rho * (1 - rho) * g**2 + epsilon_root) + epsilon)
+            )
+        ),
+    )
+
+    def __init__(
+        self,
+        learning_rate: Hyperparameter = 1e-4,
+        rho: Hyperparameter = 0.95,
+        momentum: Hyperparameter = 0.9,
+        epsilon: Hyperparameter = 0.0,
+        epsilon_root: Hyperparameter = 1e-4,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate, rho=rho, momentum=momentum, epsilon=epsilon, epsilon_root=epsilon_root
+        )
+
+    @staticmethod
+    def update(
+        w: Array, g: Array, s: Array, m: Array, v: Array, *, learning_rate: float, rho: float, momentum: float,
+        epsilon: float, epsilon_root: float,
+    ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+        """Return the new w, s, m and v."""
+        s = rho * s + (1 - rho) * (g * g)
+        m = rho * m + (1 - rho) * g
+        variance = np.maximum(s - m * m, 0)
+        v = momentum * v + learning_rate * g / (np.sqrt(variance + epsilon_root) + epsilon)
+        return w - v, s, m, v
 
 
 @registry.register()
@@ -121,6 +336,15 @@ class AdaDelta(Optimizer):
     """
 
     slots = ("E", "D")
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(),
+        ProportionalToRate(),
+        Impulse(
+            lambda g, t, *, rho, epsilon, **_: g * (t == 1) * np.sqrt(epsilon) / np.sqrt((1 - rho) * g**2 + epsilon)
+        ),
+    )
 
     def __init__(
         self,
@@ -139,58 +363,3 @@ class AdaDelta(Optimizer):
         delta = np.sqrt(D + epsilon) / np.sqrt(E + epsilon) * g
         D = rho * D + (1 - rho) * (delta * delta)
         return w - learning_rate * delta, E, D
-
-
-@registry.register()
-class Adam(Optimizer):
-    """Adam: m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − η m̂ / (√(v̂ + ε_root) + ε).
-
-    The estimates are corrected for their start at zero: m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
-
-    Args:
-        learning_rate: η, at least 0.
-        beta_1: β₁, in [0, 1).
-        beta_2: β₂, in [0, 1).
-        epsilon: ε, at least 0. If both are 0, an entry whose gradients were all 0 becomes 0 / 0 = NaN.
-        epsilon_root: ε_root, at least 0.
-
-    Source: Kingma, Ba, Adam: a method for stochastic optimization, 2015, Algorithm 1.
-    Differs from: Keras and scikit-learn add ε to √v before its correction, which is our ε as the schedule
-    ε / √(1 − β₂ᵗ): `epsilon=lambda step: 1e-7 / (1 - 0.999 ** (step + 1)) ** 0.5`. The course notebook's
-    formula has ε inside the root (epsilon_root=1e-8, epsilon=0), its code outside.
-
-    >>> w, m, v = Adam.update(np.array([1.0]), np.array([4.0]), np.array([0.0]), np.array([0.0]),
-    ...                       learning_rate=0.5, beta_1=0.5, beta_2=0.75, epsilon=0.0, epsilon_root=0.0, t=1)
-    >>> w, m, v
-    (array([0.5]), array([2.]), array([4.]))
-    """
-
-    slots = ("m", "v")
-
-    def __init__(
-        self,
-        learning_rate: Hyperparameter = 0.001,
-        beta_1: Hyperparameter = 0.9,
-        beta_2: Hyperparameter = 0.999,
-        epsilon: Hyperparameter = 1e-8,
-        epsilon_root: Hyperparameter = 0.0,
-    ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            epsilon_root=epsilon_root,
-        )
-
-    @staticmethod
-    def update(
-        w: Array, g: Array, m: Array, v: Array, *, learning_rate: float, beta_1: float, beta_2: float,
-        epsilon: float, epsilon_root: float, t: int,
-    ) -> tuple[Array, Array, Array]:  # fmt: skip
-        """Return the new w, m and v."""
-        m = beta_1 * m + (1 - beta_1) * g
-        v = beta_2 * v + (1 - beta_2) * (g * g)
-        m_hat = m / (1 - beta_1**t)
-        v_hat = v / (1 - beta_2**t)
-        return w - learning_rate * m_hat / (np.sqrt(v_hat + epsilon_root) + epsilon), m, v

@@ -17,8 +17,9 @@ from minidl import schedules
 from minidl.config import Configurable, Registry, checked_config, declared_ranges, describe_object
 from minidl.optimizers import hooks
 from minidl.optimizers.hooks import Hook
+from minidl.optimizers.laws import Law
 from minidl.optimizers.probe import probe
-from minidl.optimizers.spans import Entry, Span, compute_dtype, lay_out
+from minidl.optimizers.spans import Entry, Saved, Span, compute_dtype, lay_out
 from minidl.optimizers.state import apply_entries, check_entries, check_state, described, entries_dict, floats
 from minidl.parameters import Parameter
 from minidl.schedules import Hyperparameter
@@ -57,7 +58,9 @@ class Optimizer(Configurable):
       the first); what it returned last is saved with the state.
     * `init_slots(data) -> dict`: how slots start when zeros like the parameter don't serve.
     * `ranges`: the range of each hyperparameter of its own, as text such as "[0, 1)", or "bool". The usual names
-      have theirs already; a hyperparameter without one takes any finite number, or True or False.
+      have theirs already; a hyperparameter without one takes any finite number, or True or False. One named
+      `learning_rate` or `weight_decay` reaches `update` multiplied by the parameter's own multiplier.
+    * `laws`: what its author says of the rule, for `testing.check_optimizer` to prove. See `minidl.optimizers.laws`.
 
     Every hyperparameter is an attribute: a number, a flag, a schedule, or any callable of the step's index.
     Each is checked at construction and at assignment, a schedule's value when it is used.
@@ -83,6 +86,7 @@ class Optimizer(Configurable):
 
     slots: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = True
+    laws: ClassVar[tuple[Law, ...]] = ()
     ranges: ClassVar[dict[str, str]] = {
         "learning_rate": "[0, inf)",
         "momentum": "[0, 1)",
@@ -106,6 +110,10 @@ class Optimizer(Configurable):
         named = isinstance(cls.slots, tuple) and all(isinstance(name, str) for name in cls.slots)
         if not named or len(set(cls.slots)) < len(cls.slots):
             raise TypeError(f"{cls.__name__}: slots must be a tuple of different names. Received: slots={cls.slots!r}")
+        if not isinstance(cls.laws, tuple) or not all(isinstance(law, Law) for law in cls.laws):
+            raise TypeError(
+                f"{cls.__name__}: laws must be a tuple of instances of Law. Received: laws={describe(cls.laws)}"
+            )
         cls._keywords = {}
         for name in ("update", "prepare"):
             function = inspect.getattr_static(cls, name)
@@ -162,23 +170,24 @@ class Optimizer(Configurable):
         """Move every trainable parameter by one step of the rule, in place, along its `grad`.
 
         Raises:
-            FloatingPointError: If a gradient holds a number that isn't finite. Nothing is changed then.
+            FloatingPointError: If a gradient holds a number that isn't finite, or is so large that the rule's numbers
+                overflow. Nothing is changed then.
             ValueError: If a parameter is given twice, or a schedule's value is out of range.
             TypeError: If these are no parameters, or the rule breaks its contract (see the class).
         """
         spans = self._spans(parameters)
         self._refuse_hooks(self.hooks)
-        self._refuse_nonfinite(spans)
+        huge = self._refuse_nonfinite(spans)
         values = {name: self.current(name) for name in self._names}
         for span in spans:
             span.learning_rate = values.get("learning_rate", 1.0) * span.multiplier
             span.load()
         for hook in self.hooks:
             hook.before(spans)
-        for span in spans:
-            if span.shrink != 1:
-                np.multiply(span.data, span.shrink, out=span.data)
-            self._sweep(span, values)
+        if huge:
+            self._sweep_or_restore(spans, values)
+        else:
+            self._sweep(spans, values)
         for hook in self.hooks:
             hook.after(spans)
         for span in spans:
@@ -242,8 +251,30 @@ class Optimizer(Configurable):
         """Return t: how many steps `parameter` has taken."""
         return self._entries[parameter].t if parameter in self._entries else 0
 
-    def _sweep(self, span: Span, values: dict[str, Any]) -> None:
-        keywords = {**values, "learning_rate": span.learning_rate} if "learning_rate" in values else values
+    def _sweep(self, spans: Sequence[Span], values: dict[str, Any]) -> None:
+        for span in spans:
+            if span.shrink != 1:
+                np.multiply(span.data, span.shrink, out=span.data)
+            self._sweep_one(span, values)
+
+    def _sweep_or_restore(self, spans: Sequence[Span], values: dict[str, Any]) -> None:
+        """Sweep; where a number overflows, put everything back and raise FloatingPointError."""
+        before = [span.saved() for span in spans]
+        try:
+            with np.errstate(all="ignore"):
+                self._sweep(spans, values)
+                self._refuse_overflow(spans, before)
+        except BaseException:
+            for span, saved in zip(spans, before, strict=True):
+                span.restore(saved)
+            raise
+
+    def _sweep_one(self, span: Span, values: dict[str, Any]) -> None:
+        keywords = dict(values)
+        if "learning_rate" in values:
+            keywords["learning_rate"] = span.learning_rate
+        if "weight_decay" in values:
+            keywords["weight_decay"] *= span.weight_decay_multiplier
         kept = self._prepare(keywords, span.t + 1, span.entries[0].kept)
         keywords = {**keywords, "t": span.t + 1, **kept}
         for targets, inputs in span.pieces:
@@ -279,13 +310,32 @@ class Optimizer(Configurable):
         if not isinstance(given, (list, tuple)) or not all(isinstance(hook, Hook) for hook in given):
             raise TypeError(f"{self._name}: hooks must be a list of instances of Hook. Received: {describe(given)}")
 
-    def _refuse_nonfinite(self, spans: Sequence[Span]) -> None:
+    def _refuse_nonfinite(self, spans: Sequence[Span]) -> bool:
+        """Raise if a gradient isn't finite; tell whether one is so large that the rule's numbers may overflow."""
+        huge = False
         with np.errstate(all="ignore"):
             for span in spans:
                 # One product tells in most cases; it may overflow where every entry is finite.
-                if not np.isfinite(np.vdot(span.source_grad, span.source_grad)):
+                if not float(np.vdot(span.source_grad, span.source_grad)) < span.safe:
+                    huge = True
                     for parameter in span.parameters:
                         self._refuse_nonfinite_in(parameter)
+        return huge
+
+    def _refuse_overflow(self, spans: Sequence[Span], before: Sequence[Saved]) -> None:
+        for span, saved in zip(spans, before, strict=True):
+            found = span.overflowed(saved)
+            if found is not None:
+                parameter, name = found
+                largest = np.abs(parameter.grad).max(initial=0)
+                dtype = parameter.dtype if name == "w" else compute_dtype(parameter)
+                wider = "" if dtype == np.float64 else ", or float64"
+                raise FloatingPointError(
+                    f"{self._name}: a step must stay in the range of {dtype}. Received: a gradient of "
+                    f"{parameter.name!r} with entries of up to {largest:.3g}, of which {name} overflows, in step "
+                    f"{self.iterations + 1}; nothing was changed; the hook ClipByGlobalNorm or ClipByValue, a smaller "
+                    f"scale of the loss{wider} helps"
+                )
 
     def _refuse_nonfinite_in(self, parameter: Parameter) -> None:
         bad = ~np.isfinite(parameter.grad)
@@ -309,7 +359,9 @@ class Optimizer(Configurable):
         """Return the spans of equals into which `parameters` fall; they are found anew only after a change."""
         parameters = self._listed(parameters)
         signature: list[Any] = [bool(self.hooks)]
-        signature += [(id(p), id(p.data), p.trainable, p.learning_rate_multiplier) for p in parameters]
+        signature += [
+            (id(p), id(p.data), p.trainable, p.learning_rate_multiplier, p.weight_decay_multiplier) for p in parameters
+        ]
         if signature != self._signature:
             self.build(parameters)
             self._refuse_multipliers(parameters)

@@ -1,4 +1,4 @@
-"""Gradient descent, and descent with momentum: rules that scale every entry alike.
+"""Gradient descent, descent with momentum, and descent by signs: rules that scale every entry alike.
 
 Batch, stochastic and mini-batch gradient descent are one rule, `SGD`, at different batch sizes:
 `fit(..., batch_size=n)` with all n samples, 1, or a number between.
@@ -6,12 +6,29 @@ Batch, stochastic and mini-batch gradient descent are one rule, `SGD`, at differ
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from minidl.optimizers.base import Optimizer, registry
+from minidl.optimizers.laws import (
+    BoundedStep,
+    Coasts,
+    ConstantGradient,
+    DescentDirection,
+    FirstStep,
+    Homogeneous,
+    Impulse,
+    Linear,
+    LookAhead,
+    ProportionalToRate,
+    ReducesTo,
+    Rests,
+    Shrinks,
+    SignSymmetric,
+)
 from minidl.schedules import Hyperparameter
 
-__all__ = ["SGD", "Momentum", "Nesterov"]
+__all__ = ["SGD", "Lion", "Momentum", "Nesterov"]
 
 Array = NDArray[Any]
 
@@ -32,6 +49,17 @@ class SGD(Optimizer):
     >>> SGD.update(np.array([1.0]), np.array([0.5]), learning_rate=0.1)
     array([0.95])
     """
+
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(),
+        ProportionalToRate(),
+        Homogeneous(1),
+        Linear(),
+        ConstantGradient(lambda g, t, **_: g),
+        Impulse(lambda g, t, **_: g * (t == 1)),
+    )
 
     def __init__(self, learning_rate: Hyperparameter = 0.01) -> None:
         super().__init__(learning_rate=learning_rate)
@@ -69,6 +97,21 @@ class Momentum(Optimizer):
 
     slots = ("v",)
     ranges = {"dampening": "[0, 1]", "learning_rate_inside": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(dampening=0.0),
+        ProportionalToRate(learning_rate_inside=False),
+        Homogeneous(1),
+        Linear(),
+        Coasts(),
+        ConstantGradient(
+            lambda g, t, *, momentum, dampening, **_: (1 - dampening) * (1 - momentum**t) / (1 - momentum) * g
+        ),
+        Impulse(lambda g, t, *, momentum, dampening, **_: (1 - dampening) * momentum ** (t - 1) * g),
+        ReducesTo("sgd", momentum=0.0, dampening=0.0),
+        ReducesTo("momentum", there={"learning_rate_inside": False}, learning_rate_inside=True),
+    )
 
     def __init__(
         self,
@@ -123,6 +166,20 @@ class Nesterov(Optimizer):
 
     slots = ("v",)
     ranges = {"learning_rate_inside": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
+    laws = (
+        SignSymmetric(),
+        Rests(),
+        DescentDirection(),
+        ProportionalToRate(learning_rate_inside=False),
+        Homogeneous(1),
+        Linear(),
+        LookAhead(),
+        Coasts(),
+        ConstantGradient(lambda g, t, *, momentum, **_: (1 + momentum * (1 - momentum**t) / (1 - momentum)) * g),
+        Impulse(lambda g, t, *, momentum, **_: ((t == 1) + momentum**t) * g),
+        ReducesTo("sgd", momentum=0.0),
+        ReducesTo("nesterov", there={"learning_rate_inside": False}, learning_rate_inside=True),
+    )
 
     def __init__(
         self,
@@ -142,3 +199,67 @@ class Nesterov(Optimizer):
             return w - (learning_rate * g + momentum * v), v
         v = momentum * v + g
         return w - learning_rate * (g + momentum * v), v
+
+
+@registry.register()
+class Lion(Optimizer):
+    """Lion: c = β₁ m + (1 − β₁) g; w ← w − η (sign(c) + λ w); m ← β₂ m + (1 − β₂) g.
+
+    Every entry moves by η, or stays where c is 0; the weight decay λ comes on top, apart from the gradient.
+
+    Args:
+        learning_rate: η, at least 0; the paper advises a third to a tenth of AdamW's.
+        beta_1: β₁, in [0, 1): how much of m there is in the step.
+        beta_2: β₂, in [0, 1): how much of m is kept.
+        weight_decay: λ, at least 0; the paper advises three to ten times AdamW's.
+
+    Source: Chen, Liang, Huang, Real, Wang, Liu, Pham, Dong, Luong, Hsieh, Lu, Le, Symbolic discovery of optimization
+    algorithms, 2023, Algorithm 2.
+    Differs from: Keras's learning rate is 0.001; Optax's weight decay is 0.001.
+
+    >>> w, m = Lion.update(np.array([1.0]), np.array([-2.0]), np.array([1.0]),
+    ...                    learning_rate=0.25, beta_1=0.5, beta_2=0.75, weight_decay=0.5)
+    >>> w, m
+    (array([1.125]), array([0.25]))
+    """
+
+    slots = ("m",)
+    laws = (
+        SignSymmetric(),
+        Rests(weight_decay=0.0),
+        DescentDirection(weight_decay=0.0),
+        ProportionalToRate(),
+        Homogeneous(0),
+        FirstStep(1.0, weight_decay=0.0),
+        BoundedStep(1.0, weight_decay=0.0),
+        Shrinks(),
+        ConstantGradient(lambda g, t, **_: np.sign(g), weight_decay=0.0),
+        Impulse(
+            lambda g, t, *, beta_1, beta_2, **_: np.sign(g) * (t == 1 or beta_1 * beta_2 ** (t - 2) > 0),
+            weight_decay=0.0,
+        ),
+        ReducesTo(
+            "adam",
+            there={"beta_2": 0.0, "epsilon": 1e-300, "epsilon_root": 0.0},
+            beta_1=0.0,
+            weight_decay=0.0,
+        ),
+    )
+
+    def __init__(
+        self,
+        learning_rate: Hyperparameter = 1e-4,
+        beta_1: Hyperparameter = 0.9,
+        beta_2: Hyperparameter = 0.99,
+        weight_decay: Hyperparameter = 0.0,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, weight_decay=weight_decay)
+
+    @staticmethod
+    def update(
+        w: Array, g: Array, m: Array, *, learning_rate: float, beta_1: float, beta_2: float, weight_decay: float
+    ) -> tuple[Array, Array]:
+        """Return the new w and m."""
+        c = beta_1 * m + (1 - beta_1) * g
+        w = (1 - learning_rate * weight_decay) * w - learning_rate * np.sign(c)
+        return w, beta_2 * m + (1 - beta_2) * g

@@ -106,6 +106,8 @@ class ClipByValue(Hook):
 class L2(Hook):
     """g ← g + decay · w: the gradient of decay / 2 · Σw², which the rule then scales like any gradient.
 
+    A parameter's `weight_decay_multiplier` multiplies `decay`.
+
     Args:
         decay: At least 0.
 
@@ -120,7 +122,7 @@ class L2(Hook):
 
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
-            span.grad += self.decay * span.data
+            span.grad += self.decay * span.weight_decay_multiplier * span.data
 
 
 @registry.register("weight_decay")
@@ -129,7 +131,8 @@ class WeightDecay(Hook):
 
     It shrinks the values right before the rule moves them, so that a rule whose step doesn't read w
     computes w − learning_rate · decay · w − step, as the paper does. With a zero gradient SGD shrinks by
-    exactly that factor. The learning rate is the one in force, schedule and multiplier included.
+    exactly that factor. The learning rate is the one in force, schedule and multiplier included; a
+    parameter's `weight_decay_multiplier` multiplies `decay`.
 
     Args:
         decay: At least 0; usual values are 0.001 to 0.1.
@@ -146,7 +149,7 @@ class WeightDecay(Hook):
 
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
-            span.shrink *= 1 - span.learning_rate * self.decay
+            span.shrink *= 1 - span.learning_rate * (self.decay * span.weight_decay_multiplier)
 
 
 def _norm(arrays: Sequence[np.ndarray[Any, Any]]) -> tuple[float, float]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +17,23 @@ from minidl.validation import nearest
 if TYPE_CHECKING:
     from minidl.optimizers.base import Optimizer
 
-__all__ = ["probe"]
+__all__ = ["probe", "tried"]
 
 SIZE = 12
 SCALES = (1e-6, 1.0, 1e6)  # a rule may hide a norm behind a threshold
 TOLERANCE = 1e-9
+
+_TRIED: ContextVar[bool] = ContextVar("tried", default=False)
+
+
+@contextmanager
+def tried() -> Iterator[None]:
+    """Inside, rules have stood their trial already: thousands of new optimizers of one rule needn't repeat it."""
+    token = _TRIED.set(True)
+    try:
+        yield
+    finally:
+        _TRIED.reset(token)
 
 
 def probe(optimizer: Optimizer, kinds: Sequence[tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
@@ -32,6 +46,8 @@ def probe(optimizer: Optimizer, kinds: Sequence[tuple[tuple[int, ...], np.dtype[
         TypeError: If it asks for what it can't have, writes to its inputs, returns something else than the new
             `w` and slots in their shapes and dtype, or isn't elementwise although it says so.
     """
+    if _TRIED.get():
+        return
     rng = np.random.default_rng(0)
     trial = _Trial(optimizer)
     with np.errstate(all="ignore"):

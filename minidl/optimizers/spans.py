@@ -1,14 +1,14 @@
 """Where the numbers of a step lie: neighbours that take the same step, as stretches of memory."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl.parameters import Parameter
 
-__all__ = ["Entry", "Span", "compute_dtype", "lay_out"]
+__all__ = ["Entry", "Saved", "Span", "compute_dtype", "lay_out"]
 
 # Entries a rule is given at a time: its arrays and temporaries then stay in a core's second-level cache.
 PIECE = 32_768
@@ -23,6 +23,14 @@ class Entry:
         self.kept: dict[str, float] = {}
 
 
+class Saved(NamedTuple):
+    """What a span was before a step."""
+
+    arrays: list[NDArray[Any]]
+    t: int
+    kept: dict[str, float]
+
+
 class Span:
     """Parameters that lie side by side and take the same step, as one stretch of memory.
 
@@ -32,6 +40,7 @@ class Span:
             vector (a parameter that isn't contiguous keeps its shape); otherwise the one parameter's array.
         grad: The gradient alike. With hooks it is a copy, which they may change.
         learning_rate: The rate of this step, the parameters' multiplier included.
+        weight_decay_multiplier: What multiplies any weight decay, the parameters' own.
         shrink: What the values are multiplied by right before the rule; a hook's `before` may change it.
     """
 
@@ -39,6 +48,7 @@ class Span:
         self.parameters = parameters
         self.entries = entries
         self.multiplier = parameters[0].learning_rate_multiplier
+        self.weight_decay_multiplier = parameters[0].weight_decay_multiplier
         self.learning_rate = 0.0
         self.shrink = 1.0
         self.t = entries[0].t
@@ -48,7 +58,8 @@ class Span:
         self._data = self.source_data.astype(dtype) if computed_apart else self.source_data
         self._grad = self.source_grad.astype(dtype) if computed_apart or scratch else self.source_grad
         slots = _gather_slots(entries, self.data.shape) if elementwise else list(entries[0].slots.values())
-        targets = (self.data, *slots)
+        self.targets = targets = (self.data, *slots)
+        self.safe = float(np.finfo(dtype).max) ** 0.5  # below this, squares of squares stay finite
         inputs = (self.data, self.grad, *slots)
         if self.data.ndim == 1 and elementwise:
             cuts = [slice(start, start + PIECE) for start in range(0, self.data.size, PIECE)]
@@ -81,6 +92,31 @@ class Span:
             np.copyto(self.data, self.source_data)
         if self.grad is not self.source_grad:
             np.copyto(self.grad, self.source_grad)
+
+    def saved(self) -> Saved:
+        """Return copies of all that a sweep of the rule changes."""
+        return Saved([target.copy() for target in self.targets], self.t, self.entries[0].kept)
+
+    def restore(self, saved: Saved) -> None:
+        """Make all be as it was when it was saved."""
+        for target, array in zip(self.targets, saved.arrays, strict=True):
+            np.copyto(target, array)
+        self.t = saved.t
+        for entry in self.entries:
+            entry.t, entry.kept = saved.t, saved.kept
+
+    def overflowed(self, saved: Saved) -> tuple[Parameter, str] | None:
+        """Return the first parameter that isn't finite any more, and which of its arrays; None if there is none."""
+        after = dict(zip(("w", *self.entries[0].slots), self.targets, strict=True))
+        before = dict(zip(after, saved.arrays, strict=True))
+        after["w"] = self.data.astype(self.source_data.dtype)  # as it will be stored
+        for name in (*self.entries[0].slots, "w"):  # a slot is often the cause of what w is
+            lost = np.isfinite(before[name]) & ~np.isfinite(after[name])
+            if lost.any():
+                ends = np.cumsum([parameter.size for parameter in self.parameters])
+                first = np.searchsorted(ends, int(lost.argmax()), side="right") if len(ends) > 1 else 0
+                return self.parameters[int(first)], name
+        return None
 
     def store(self) -> None:
         """Bring the parameters up to date with what the rule saw."""
@@ -117,6 +153,7 @@ def _equals(first: Parameter, second: Parameter, entries: Mapping[Parameter, Ent
         and first.storage is second.storage
         and first.offset + first.size == second.offset
         and first.learning_rate_multiplier == second.learning_rate_multiplier
+        and first.weight_decay_multiplier == second.weight_decay_multiplier
         and (one.t, one.kept) == (two.t, two.kept)
     )
 
