@@ -155,6 +155,21 @@ def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str
         ("trajectories --start nan,1", "--start must be two numbers, such as -1.5,2. Received: 'nan,1'"),
         ("trajectories --optimizers adm", "unknown optimizer. Received: 'adm'. Did you mean 'adam'?"),
         ("trajectories --out /dev/null", "--out must be a folder. Received: '/dev/null', a file"),
+        ("check adm", "unknown optimizer. Received: 'adm'. Did you mean 'adam'?"),
+        ("check nowhere:Lion", "OPTIMIZER must name a module that can be imported. Received: 'nowhere', which raises "),
+        (
+            "check minidl.optimizers:Lio",
+            "OPTIMIZER must be in its module minidl.optimizers. Received: 'Lio'. Did you mean",
+        ),
+        ("check minidl.optimizers:", "OPTIMIZER must be written package.module:name. Received: 'minidl.optimizers:'"),
+        ("check minidl:__version__", "OPTIMIZER must be a class or a function. Received: '0.1.0'"),
+        ("check minidl.layers:ReLU", "minidl check: must be given an optimizer class, or a callable that returns opt"),
+        ("check minidl.layers:Dense", "Dense: missing a required argument: 'units'"),
+        ("check adam --oracle adam", "--oracle must be written package.module:name. Received: 'adam'"),
+        ("check adam --examples 0", "--examples must be a positive integer. Received: '0'"),
+        ("check adam --checks spli", "there must be a check of this name. Received: 'spli'. Did you mean 'split'?"),
+        ("check adam --expect split", "--expect must be written check=reason. Received: 'split'"),
+        ("check adam --expect spl=x", "there must be a check of this name. Received: 'spl'. Did you mean 'split'?"),
         ("data fetsch", "the action must be a known one. Received: 'fetsch'. Did you mean 'fetch'?"),
         ("data fetch --timeout soon", "--timeout must be a number of at least 0. Received: 'soon'"),
         ("", "the following arguments are required: command"),
@@ -283,6 +298,67 @@ def test_a_path_that_diverges_is_told(tmp_path: Path, capsys) -> None:
     arguments = ["--surface", "rosenbrock", "--optimizers", "sgd", "--learning-rate", "10", "--out", str(tmp_path)]
     assert main(["trajectories", *arguments]) == 0
     assert "diverged in step " in capsys.readouterr().out
+
+
+# Check -----------------------------------------------------------------------------------------------------
+
+RULES = """
+import numpy as np
+from minidl.optimizers import Optimizer
+
+class Signs(Optimizer):
+    def __init__(self, learning_rate=0.1):
+        super().__init__(learning_rate=learning_rate)
+
+    @staticmethod
+    def update(w, g, *, learning_rate):
+        return w - learning_rate * np.sign(g)
+
+class Noisy(Signs):
+    @staticmethod
+    def update(w, g, *, learning_rate):
+        return w - learning_rate * np.sign(g) * (1 + 1e-15 * float(np.random.random() > 0.5))
+
+def signs(w, gradients, rates):
+    return w - sum(rate * np.sign(g) for rate, g in zip(rates, gradients))
+
+def steps(w, gradients, rates):
+    return w - sum(rate * g for rate, g in zip(rates, gradients))
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "lab_of_mine.py").write_text(RULES, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "lab_of_mine", raising=False)
+    return tmp_path
+
+
+def test_check_prints_the_table_of_a_users_rule_and_says_by_its_status_whether_all_passed(lab: Path, capsys) -> None:
+    assert main(["check", "lab_of_mine:Signs", "--oracle", "lab_of_mine:signs", "--examples", "5"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Signs(learning_rate=0.1): 49 checks: ")
+    assert "oracle" not in out[out.index("not applicable  ") :].split("→")[0]
+    assert "It also seems to be: SignSymmetric()" in out
+    some = ["--examples", "5", "--checks", "oracle,split"]
+    assert main(["check", "lab_of_mine:Signs", "--oracle", "lab_of_mine:steps", *some]) == 1
+    out = capsys.readouterr().out
+    assert "1 pass, 1 fail" in out
+    assert "→ w of 'one': entry [0] is " in out
+
+
+def test_check_takes_several_rules_and_expected_failures_and_stops_on_request(lab: Path, capsys) -> None:
+    some = ["--examples", "20", "--checks", "deterministic,split"]
+    assert main(["check", "lab_of_mine:Signs", "lab_of_mine:Noisy", *some]) == 1
+    out = capsys.readouterr().out
+    assert "2 checks: 2 pass" in out
+    assert "2 checks: 1 pass, 1 fail" in out
+    assert main(["check", "lab_of_mine:Noisy", *some, "--expect", "deterministic=it adds noise"]) == 0
+    assert "→ it adds noise (" in capsys.readouterr().out
+    assert main(["check", "lab_of_mine:Noisy", *some, "--stop"]) == 1
+    assert "1 checks: 1 fail" in capsys.readouterr().out
 
 
 # Data ------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl.layers import Layer
 from minidl.models import Sequential
 from minidl.testing.checking import (
+    Check,
     Example,
     NotApplicableError,
     agrees,
@@ -62,7 +63,7 @@ def check_layer(
     Raises:
         CheckFailedError: If a check failed; its text is the report. It is an AssertionError.
         TypeError, ValueError: If the arguments aren't as told above.
-        ImportError: If the extra `test` isn't installed.
+        ImportError: If the extra `check` isn't installed.
 
     >>> print(minidl.testing.check_layer(minidl.layers.Dense(3, "tanh"), (4,), examples=2).passed)
     True
@@ -70,7 +71,14 @@ def check_layer(
     require_hypothesis("check_layer")
     shape = sample_shape("check_layer", "input_shape", input_shape)
     case = _Case(_maker(layer_or_class), shape, inputs, integer("check_layer", "examples", examples, 1))
-    return run_checks(repr(case.make()), _CHECKS, case, raises, "it can't be built and run at all")
+    return run_checks(
+        repr(case.make()),
+        [Check.of(check) for check in _CHECKS],
+        case,
+        foundation="builds_and_runs",
+        broken="it can't be built and run at all",
+        raises=raises,
+    )
 
 
 def _maker(given: Any) -> Callable[[], Layer]:

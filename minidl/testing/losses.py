@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.losses import Loss
 from minidl.testing.checking import (
+    Check,
     Example,
     NotApplicableError,
     agrees,
@@ -52,7 +53,7 @@ def check_loss(
     Raises:
         CheckFailedError: If a check failed; its text is the report. It is an AssertionError.
         TypeError, ValueError: If the arguments aren't as told above.
-        ImportError: If the extra `test` isn't installed.
+        ImportError: If the extra `check` isn't installed.
 
     >>> print(minidl.testing.check_loss(losses.MeanSquaredError, [[1.0], [2.0]], [[0.5], [3.0]]).passed)
     True
@@ -68,7 +69,14 @@ def check_loss(
             f"Received: shapes {true.shape} and {pred.shape}"
         )
     case = _Case(loss, true, pred.astype(np.float64), integer("check_loss", "examples", examples, 1))
-    return run_checks(repr(loss), _CHECKS, case, raises, "it can't be computed at all")
+    return run_checks(
+        repr(loss),
+        [Check.of(check) for check in _CHECKS],
+        case,
+        foundation="computes",
+        broken="it can't be computed at all",
+        raises=raises,
+    )
 
 
 class _Case:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
-__all__ = ["CheckFailedError", "Report", "Result"]
+__all__ = ["STATUSES", "CheckFailedError", "Report", "Result"]
+
+STATUSES = ("pass", "fail", "expected failure", "not applicable")
 
 
 class CheckFailedError(AssertionError):
@@ -18,14 +21,16 @@ class Result:
     Attributes:
         check: The check's name.
         meaning: What it shows, in one sentence.
-        status: "pass", "fail" or "not applicable".
-        detail: Why it failed, or doesn't apply.
+        status: "pass", "fail", "expected failure" or "not applicable".
+        detail: Why it failed, with the smallest example that does; why it was expected to, or why it doesn't apply.
+        known: Known bugs of this kind, as project#number.
     """
 
     check: str
     meaning: str
     status: str
     detail: str = ""
+    known: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,14 +40,16 @@ class Report:
     Attributes:
         subject: What was checked.
         results: A result for each check, in order.
+        notes: What else there is to say: laws that hold too, and what stays unproven.
     """
 
     subject: str
     results: tuple[Result, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether no check failed."""
+        """Whether no check failed, but for those expected to."""
         return not self.failures
 
     @property
@@ -52,11 +59,13 @@ class Report:
 
     def __str__(self) -> str:
         width = max(len(result.check) for result in self.results)
-        lines = [
-            f"{self.subject}: {len(self.results) - len(self.failures)} of {len(self.results)} checks without a fault"
-        ]
+        counts = Counter(result.status for result in self.results)
+        found = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+        lines = [f"{self.subject}: {len(self.results)} checks: {found}"]
         for result in self.results:
-            lines.append(f"  {result.status:<14}  {result.check:<{width}}  {result.meaning}")
+            lines.append(f"  {result.status:<16}  {result.check:<{width}}  {result.meaning}")
             if result.detail:
-                lines.append(f"  {'':<14}  {'':<{width}}  → {result.detail}")
-        return "\n".join(lines)
+                lines.append(f"  {'':<16}  {'':<{width}}  → {result.detail}")
+            if result.known and result.status in ("fail", "expected failure"):
+                lines.append(f"  {'':<16}  {'':<{width}}  known elsewhere: {result.known}")
+        return "\n".join([*lines, *self.notes])

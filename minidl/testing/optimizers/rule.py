@@ -1,0 +1,310 @@
+"""The checks of the rule itself: what `update` makes of numbers. Each one's docstring is its meaning."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minidl.parameters import Parameter
+from minidl.testing.checking import NotApplicableError, same
+from minidl.testing.optimizers.subject import FLOATS, Array, Subject, is_ours, slots_of, steps, walk
+from minidl.validation import Interval
+
+if TYPE_CHECKING:
+    from minidl.testing.strategies import Run
+
+__all__ = ["CHECKS"]
+
+ROUNDING = 1e-12
+
+
+def _contract(subject: Subject) -> None:
+    """The rule stands the engine's trial: pure, as elementwise as it says, and true to its slots and dtypes."""
+    for dtype in (np.float32, np.float64):
+        optimizer, parameter = subject.make(), Parameter(np.ones(4, dtype), name="w")
+        if is_ours(optimizer):
+            optimizer.build([parameter])
+        else:
+            steps(optimizer, [parameter], [[np.full(4, 0.5, dtype)]])
+
+
+def _deterministic(subject: Subject) -> None:
+    """The same run gives the same bits, whatever NumPy's global generator does, and leaves that alone."""
+
+    def check(run: Run) -> None:
+        one = walk(run.optimizer(), run.start, run.gradients)
+        before = pickle.dumps(np.random.get_state())  # noqa: NPY002  # it is what mustn't be used
+        other = walk(run.optimizer(), run.start, run.gradients)
+        after = pickle.dumps(np.random.get_state())  # noqa: NPY002
+        same(other.data, one.data, "run again")
+        assert before == after, "a step draws from NumPy's global generator"
+
+    subject.for_runs(check)
+
+
+def _rearranged(subject: Subject, what: str, arrange: Callable[[Array, Run], list[Array]]) -> None:
+    """Compare one parameter with the pieces that `arrange` makes of it."""
+    subject.needs_elementwise()
+
+    def check(run: Run) -> None:
+        whole = walk(run.optimizer(), run.start, run.gradients)
+        parts = [Parameter(part.copy(), name=f"w{i}") for i, part in enumerate(arrange(run.start, run))]
+        steps(run.optimizer(), parts, [arrange(gradient, run) for gradient in run.gradients])
+        for part, expected in zip(parts, arrange(whole.data, run), strict=True):
+            same(part.data, expected, what, ROUNDING)
+
+    subject.for_runs(check)
+
+
+def _permutation(subject: Subject) -> None:
+    """Entries in another order take the same steps.
+
+    Known: pytorch#191763, bitsandbytes#1187
+    """
+    _rearranged(subject, "in reverse order", lambda array, run: [array[::-1]])
+
+
+def _reshape(subject: Subject) -> None:
+    """A parameter in another shape takes the same steps."""
+    _rearranged(subject, "as a column", lambda array, run: [array.reshape(-1, 1, 1)])
+
+
+def _split(subject: Subject) -> None:
+    """A parameter in two pieces, or two parameters in one piece, take the same steps.
+
+    Known: pytorch#119885
+    """
+    _rearranged(subject, "in two pieces", lambda array, run: [array[: len(array) // 2], array[len(array) // 2 :]])
+
+
+def _zero_gradient_finite(subject: Subject) -> None:
+    """Zero gradients, from rest and after motion, never make a number that isn't finite, in any precision.
+
+    Known: optax#1754, chainer#6299, Optimisers.jl#167
+    """
+    own = getattr(subject.sample, "hyperparameters", {})
+    for dtype in FLOATS:
+
+        def check(run: Run, dtype: Any = dtype) -> None:
+            for moving in (0, len(run.gradients)):
+                optimizer = run.optimizer()
+                zeros = [np.zeros_like(run.start)] * 3
+                parameter = walk(optimizer, run.start, [*run.gradients[:moving], *zeros], dtype)
+                _finite(optimizer, parameter, f"after zero gradients in {np.dtype(dtype)}, {moving} steps from rest")
+
+        # At drawn hyperparameters a rule may well leave float16's range: Adam that coasts with β₂ = 0 does.
+        subject.for_runs(check, share=0.3, kinds=("ordinary",), **own)
+
+
+def _zero_rate_rests(subject: Subject) -> None:
+    """From the start, a learning rate of 0 moves nothing, to the bit."""
+    subject.needs_numbers("learning_rate")
+
+    def check(run: Run) -> None:
+        moved = walk(run.optimizer(learning_rate=0.0), run.start, run.gradients)
+        same(moved.data, run.start, "at learning rate 0")
+
+    subject.for_runs(check)
+
+
+def _hyperparameters_used(subject: Subject) -> None:
+    """Each hyperparameter changes the numbers when it is changed."""
+    rng = np.random.default_rng(2)
+    start, gradients = rng.standard_normal(24), rng.standard_normal((6, 24))
+    gradients[rng.random((6, 24)) < 0.1] = 0
+    gradients[:, 16:] *= 1e-8
+
+    def run(optimizer: Any) -> Array:
+        first = walk(optimizer, start, gradients[:3])
+        if isinstance(getattr(optimizer, "learning_rate", None), float):
+            optimizer.learning_rate = optimizer.learning_rate / 2
+        steps(optimizer, [first], ([g] for g in gradients[3:]))
+        return first.data
+
+    expected = run(subject.make())
+    for name in subject.hyperparameters:
+        changed = [run(optimizer) for optimizer in _variations(subject, name)]
+        if changed and all(np.array_equal(data, expected) for data in changed):
+            raise AssertionError(f"{name} is never used: six steps are the same whatever its value")
+
+
+def _variations(subject: Subject, name: str) -> Iterator[Any]:
+    """Give optimizers that differ in one hyperparameter; none if it is a schedule."""
+    value = subject.hyperparameters[name]
+    if callable(value):
+        return
+    if isinstance(value, bool):
+        others: list[float] = [not value]
+    else:
+        interval = Interval.parse(getattr(subject.sample, "ranges", {}).get(name, "(-inf, inf)"))
+        candidates = (value / 2, value * 2, (1 + value) / 2, value + 1e-3)
+        others = [other for other in candidates if other != value and other in interval]
+    for other in others:
+        optimizer = subject.make()
+        setattr(optimizer, name, other)
+        yield optimizer
+
+
+def _epsilon_visible(subject: Subject) -> None:
+    """An ε decides about steps along gradients near its own size, in single precision too.
+
+    Known: keras#15710
+    """
+    names = [
+        name for name, value in subject.hyperparameters.items() if name.startswith("epsilon") and not callable(value)
+    ]
+    if not names:
+        raise NotApplicableError("it has no hyperparameter epsilon that is a number")
+    for name in names:
+        size = subject.hyperparameters[name] or 1e-4
+        others = {other: 0.0 for other in names if other != name}
+        for dtype in (np.float32, np.float64):
+            largest = 0.0
+            for power in range(-16, 3):
+                gradient = 10.0**power * np.array([1.0, -0.25])
+                once = _first_step(subject, gradient, dtype, **others, **{name: size})
+                twice = _first_step(subject, gradient, dtype, **others, **{name: 2 * size})
+                largest = max(largest, float((np.abs(twice - once) / np.fmax(np.abs(once), 1e-300)).max()))
+            assert largest > 0.01, (
+                f"{name} = {size!r} twice as large changes the first step by {largest:.1e} of itself at most, whatever "
+                f"the gradient's size, in {np.dtype(dtype)}"
+            )
+
+
+def _first_step(subject: Subject, gradient: Array, dtype: Any, **settings: float) -> Array:
+    optimizer = subject.make()
+    for name, value in settings.items():
+        setattr(optimizer, name, value)
+    # From zero the step itself is seen, not what is left of it beside w; a rule that takes w's norm would rest there.
+    start = np.zeros(2) if subject.elementwise else np.ones(2)
+    return walk(optimizer, start, [gradient], dtype).data - start.astype(dtype)
+
+
+def _oracle(subject: Subject) -> None:
+    """The numbers are those of the author's own calculation: 1e-12 over up to fifty steps, rates absurd ones too.
+
+    Known: swift-apis#733, nntrainer#3565, pennylane#53, keras#15710
+    """
+    if subject.oracle is None:
+        raise NotApplicableError("no oracle was given")
+    oracle = subject.oracle
+
+    def check(run: Run) -> None:
+        optimizer = run.optimizer()
+        settings = {name: value for name, value in optimizer.hyperparameters.items() if name != "learning_rate"}
+        base = run.settings.get("learning_rate", 1.0)
+        rates = [(base, base / 2, 0.001, 10.0, 0.0)[i % 5] for i in range(len(run.gradients))]
+        pair = [run.parameter(name="one"), Parameter(-2 * run.start, name="other")]
+        starts = [parameter.data.copy() for parameter in pair]
+        factors = (1.0, -3.0)
+        for rate, gradient in zip(rates, run.gradients, strict=True):
+            if "learning_rate" in run.settings:
+                optimizer.learning_rate = rate
+            steps(optimizer, pair, [[factor * gradient for factor in factors]])
+        for parameter, start, factor in zip(pair, starts, factors, strict=True):
+            with np.errstate(all="ignore"):
+                given = oracle(start.copy(), [factor * g for g in run.gradients], list(rates), **settings)
+            given = given if isinstance(given, (tuple, list)) else (given,)
+            found = {"w": parameter.data, **slots_of(optimizer, parameter)}
+            moved = float(np.abs(parameter.data - start).max(initial=0) + np.abs(start).max(initial=0))
+            for (what, array), expected in zip(found.items(), given, strict=False):
+                scale = moved if what == "w" else 0.0
+                same(array, np.asarray(expected, np.float64), f"{what} of {parameter.name!r}", ROUNDING, scale)
+
+    subject.for_runs(check, steps=50)
+
+
+def _dtype_kept(subject: Subject) -> None:
+    """Parameters and slots keep their dtype; those of float16 have float32 slots or their own."""
+    for dtype in FLOATS:
+        optimizer = subject.make()
+        parameter = walk(optimizer, np.ones(3), [np.full(3, 0.5), np.zeros(3)], dtype)
+        assert parameter.dtype == dtype, f"a {np.dtype(dtype)} parameter became {parameter.dtype}"
+        for name, slot in slots_of(optimizer, parameter).items():
+            allowed = (np.float32,) if dtype == np.float16 and is_ours(optimizer) else (dtype, np.float32)
+            fits = slot.dtype in (allowed if dtype == np.float16 else (dtype,)) or slot.dtype.kind != "f"
+            assert fits, f"slot {name} of a {np.dtype(dtype)} parameter is {slot.dtype}"
+
+
+def _number_types(subject: Subject) -> None:
+    """Hyperparameters given as Python's or NumPy's numbers give the same bits, and never widen float32.
+
+    Known: netket#1218
+    """
+    numbers = {
+        name: value
+        for name, value in subject.hyperparameters.items()
+        if not callable(value) and not isinstance(value, bool)
+    }
+    gradients = [np.array([0.5, -1.0, 0.0])] * 3
+
+    def run(wrap: Callable[[float], Any]) -> Array:
+        optimizer = subject.make()
+        for name, value in numbers.items():
+            setattr(optimizer, name, wrap(value))
+        return walk(optimizer, np.ones(3), gradients, np.float32).data
+
+    expected = run(float)
+    kinds: dict[str, Callable[[float], Any]] = {"numpy.float64": np.float64, "an array without axes": np.array}
+    for what, wrap in kinds.items():
+        found = run(wrap)
+        assert found.dtype == np.float32, f"a float32 parameter became {found.dtype} with hyperparameters as {what}"
+        same(found, expected, f"hyperparameters as {what}")
+
+
+def _tiny_gradients_finite(subject: Subject) -> None:
+    """Gradients as small as a precision can hold, whose squares are zero in it, make finite numbers."""
+    for dtype in FLOATS:
+        info = np.finfo(dtype)
+        for size in (info.smallest_subnormal, info.tiny, np.sqrt(info.tiny)):
+            optimizer = subject.make()
+            gradient = np.array([size, -size, 0.0])
+            parameter = walk(optimizer, np.ones(3), [gradient, gradient, -gradient], dtype)
+            _finite(optimizer, parameter, f"after gradients of {float(size):.0e} in {np.dtype(dtype)}")
+
+
+def _overflow_refused(subject: Subject) -> None:
+    """Gradients too large for a slot raise and change nothing, instead of a weight that silently stops for ever."""
+    for dtype in FLOATS:
+        largest = float(np.finfo(dtype).max)
+        for size in (largest**0.5 * 4, largest / 4):
+            optimizer = subject.make()
+            parameter = walk(optimizer, np.ones(2), [np.array([0.5, -0.5])], dtype)
+            before = [array.copy() for array in (parameter.data, *slots_of(optimizer, parameter).values())]
+            what = f"after gradients of {size:.0e} in {np.dtype(dtype)}"
+            try:
+                steps(optimizer, [parameter], [[np.array([size, -size], dtype)]])
+            except FloatingPointError:
+                after = [parameter.data, *slots_of(optimizer, parameter).values()]
+                for array, kept in zip(after, before, strict=True):
+                    same(array, kept, f"{what}, which were refused")
+            else:
+                _finite(optimizer, parameter, what)
+                steps(optimizer, [parameter], [[np.array([1.0, -1.0], dtype)]] * 2)
+                _finite(optimizer, parameter, f"two steps {what}")
+
+
+def _finite(optimizer: Any, parameter: Parameter, when: str) -> None:
+    for what, array in {"w": parameter.data, **slots_of(optimizer, parameter)}.items():
+        assert np.isfinite(array).all(), f"{what} isn't finite {when}: {array.tolist()}"
+
+
+CHECKS = (
+    _contract,
+    _deterministic,
+    _permutation,
+    _reshape,
+    _split,
+    _zero_gradient_finite,
+    _zero_rate_rests,
+    _hyperparameters_used,
+    _epsilon_visible,
+    _oracle,
+    _dtype_kept,
+    _number_types,
+    _tiny_gradients_finite,
+    _overflow_refused,
+)
