@@ -52,7 +52,7 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "d
 
 # What is mutated, and the tests to kill it after the module's own doctests: those first that kill most in their time.
 TESTS = {
-    "minidl/optimizers/*.py": ("hooks", "optimizers", "testing", "engine"),
+    "minidl/optimizers/*.py": ("hooks", "laws", "optimizers", "engine"),
     "minidl/schedules.py": ("schedules", "engine"),
     "minidl/losses.py": ("losses", "check_loss"),
 }

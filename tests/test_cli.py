@@ -339,7 +339,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_check_prints_the_table_of_a_users_rule_and_says_by_its_status_whether_all_passed(lab: Path, capsys) -> None:
     assert main(["check", "lab_of_mine:Signs", "--oracle", "lab_of_mine:signs", "--examples", "5"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Signs(learning_rate=0.1): 49 checks: ")
+    assert out.startswith("Signs(learning_rate=0.1): 55 checks: ")
     assert "oracle" not in out[out.index("not applicable  ") :].split("→")[0]
     assert "It also seems to be: SignSymmetric()" in out
     some = ["--examples", "5", "--checks", "oracle,split"]
@@ -358,7 +358,7 @@ def test_check_takes_several_rules_and_expected_failures_and_stops_on_request(la
     assert main(["check", "lab_of_mine:Noisy", *some, "--expect", "deterministic=it adds noise"]) == 0
     assert "→ it adds noise (" in capsys.readouterr().out
     assert main(["check", "lab_of_mine:Noisy", *some, "--stop"]) == 1
-    assert "1 checks: 1 fail" in capsys.readouterr().out
+    assert "1 check: 1 fail" in capsys.readouterr().out
 
 
 # Data ------------------------------------------------------------------------------------------------------

@@ -317,6 +317,15 @@ class CenteredRMSprop(Optimizer):
         return w - v, s, m, v
 
 
+def _delta(g: Array, t: int, rho: float, epsilon: float) -> Array:
+    """Return AdaDelta's t-th step along one gradient: E is then (1 − ρⁱ) g²; D has no closed form."""
+    D = square = np.zeros_like(g)
+    for i in range(1, t + 1):
+        square = (D + epsilon) * g**2 / ((1 - rho**i) * g**2 + epsilon)
+        D = rho * D + (1 - rho) * square
+    return np.sign(g) * np.sqrt(square)
+
+
 @registry.register()
 class AdaDelta(Optimizer):
     """AdaDelta: E ← ρ E + (1 − ρ) g²; Δ = √(D + ε) / √(E + ε) · g; D ← ρ D + (1 − ρ) Δ²; w ← w − η Δ.
@@ -341,6 +350,7 @@ class AdaDelta(Optimizer):
         Rests(),
         DescentDirection(),
         ProportionalToRate(),
+        ConstantGradient(lambda g, t, **hyper: _delta(g, t, hyper["rho"], hyper["epsilon"])),
         Impulse(
             lambda g, t, *, rho, epsilon, **_: g * (t == 1) * np.sqrt(epsilon) / np.sqrt((1 - rho) * g**2 + epsilon)
         ),

@@ -24,6 +24,7 @@ __all__ = [
     "Law",
     "Linear",
     "LookAhead",
+    "OneStep",
     "ProportionalToRate",
     "ReducesTo",
     "Rests",
@@ -130,6 +131,15 @@ class Impulse(Law):
 
     def __init__(self, step: Formula, **at: Any) -> None:
         """Take the closed form, a function of an array, a count from 1 and numbers, then hyperparameters to pin."""
+        super().__init__(**at)
+        self.step = step
+
+
+class OneStep(Law):
+    """From w with the gradient g, the first step is −η · `step(w, g, **hyperparameters)`."""
+
+    def __init__(self, step: Formula, **at: Any) -> None:
+        """Take the formula, a function of two arrays and numbers, then hyperparameters to pin."""
         super().__init__(**at)
         self.step = step
 

@@ -9,6 +9,7 @@ from minidl.optimizers.base import Optimizer, registry
 from minidl.optimizers.laws import (
     DescentDirection,
     Homogeneous,
+    OneStep,
     ProportionalToRate,
     Rests,
     SignSymmetric,
@@ -18,6 +19,11 @@ from minidl.schedules import Hyperparameter
 __all__ = ["LAMB"]
 
 Array = NDArray[Any]
+
+
+def _as_long_as(w: Array, r: Array) -> Array:
+    """Return r at the length of w."""
+    return r / np.sqrt((r**2).sum()) * np.sqrt((w**2).sum()) if w.any() else r
 
 
 @registry.register()
@@ -53,6 +59,11 @@ class LAMB(Optimizer):
         Rests(weight_decay=0.0),
         DescentDirection(weight_decay=0.0),
         ProportionalToRate(),
+        OneStep(
+            lambda w, g, *, epsilon, epsilon_root, weight_decay, **_: _as_long_as(
+                w, g / (np.sqrt(g**2 + epsilon_root) + epsilon) + weight_decay * w
+            )
+        ),
         Homogeneous(0, learning_rate=0.1, epsilon=0.0, epsilon_root=0.0),  # a rate of 1 may reach ‖w‖ = 0, or not quite
     )
 

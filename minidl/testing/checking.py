@@ -177,7 +177,8 @@ def same(found: Array, expected: Array, what: str, tolerance: float = 0.0, scale
     if found.shape != expected.shape:
         raise AssertionError(f"{what}: shape {found.shape} instead of {expected.shape}")
     allowed = tolerance * (np.abs(expected) + max(scale, tolerance))
-    equal = (found == expected) | (np.isnan(found) & np.isnan(expected)) | (np.abs(found - expected) <= allowed)
+    near = np.isfinite(allowed) & (np.abs(found - expected) <= allowed)  # everything is near infinity
+    equal = (found == expected) | (np.isnan(found) & np.isnan(expected)) | near
     if not equal.all():
         at = tuple(int(i) for i in np.argwhere(~equal)[0])
         place = f"entry {list(at)} is " if at else ""

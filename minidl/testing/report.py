@@ -61,7 +61,7 @@ class Report:
         width = max(len(result.check) for result in self.results)
         counts = Counter(result.status for result in self.results)
         found = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
-        lines = [f"{self.subject}: {len(self.results)} checks: {found}"]
+        lines = [f"{self.subject}: {len(self.results)} check{'s' * (len(self.results) != 1)}: {found}"]
         for result in self.results:
             lines.append(f"  {result.status:<16}  {result.check:<{width}}  {result.meaning}")
             if result.detail:

@@ -50,7 +50,7 @@ def _memory_layouts(subject: Subject) -> None:
     steps(subject.make(), [plain], ([g] for g in gradients))
     layouts: dict[str, Callable[[], tuple[Array, Array]]] = {
         "Fortran-ordered": lambda: _whole(np.asfortranarray(start.copy())),
-        "strided": lambda: _inside(np.zeros((3, 8)), lambda a: a[:, ::2]),
+        "strided": lambda: _inside(np.zeros((3, 9)), lambda a: a[:, :8:2]),
         "reversed": lambda: _inside(np.zeros((3, 4)), lambda a: a[::-1, ::-1]),
         "transposed": lambda: _inside(np.zeros((4, 3)), lambda a: a.T),
     }
@@ -75,15 +75,26 @@ def _inside(base: Array, view: Callable[[Array], Array]) -> tuple[Array, Array]:
 
 def _flat_storage(subject: Subject) -> None:
     """Parameters that lie side by side in one storage take the same steps as parameters by themselves."""
-    shapes = [(3, 4), (4,), (4, 2)]
+    shapes = [(3, 4), (4,), (4, 2), (2,), (3,)]
     rng = np.random.default_rng(4)
     start = [rng.standard_normal(shape) for shape in shapes]
     gradients = [[rng.standard_normal(shape) for shape in shapes] for _ in range(6)]
     apart = [Parameter(w.copy(), name=f"{i}") for i, w in enumerate(start)]
     together = [Parameter(w.copy(), name=f"{i}") for i, w in enumerate(start)]
     flatten(together)
-    steps(subject.make(), apart, gradients)
-    steps(subject.make(), together, gradients)
+    for parameters in (apart, together):
+        optimizer = subject.make()
+        steps(optimizer, parameters, gradients[:1])
+        parameters[1].trainable = False  # what lies on both sides of it doesn't touch
+        steps(optimizer, parameters, gradients[1:3])
+        parameters[1].trainable = True  # its t is smaller than its neighbours'
+        steps(optimizer, parameters, gradients[3:4])
+        if "learning_rate" in getattr(optimizer, "hyperparameters", {}):
+            parameters[3].learning_rate_multiplier = 0.25
+        parameters[4].weight_decay_multiplier = 0.0
+        steps(optimizer, parameters, gradients[4:5])
+        parameters[3].learning_rate_multiplier = 1.0
+        steps(optimizer, parameters, gradients[5:])
     for one, other in zip(together, apart, strict=True):
         same(one.data, other.data, f"parameter of shape {one.shape}", ROUNDING)
 
@@ -129,7 +140,9 @@ def _gradient_not_kept(subject: Subject) -> None:
         for gradient in run.gradients:
             steps(one, [left], [[gradient]])
             steps(other, [right], [[gradient]])
-            left.grad[...] = 1e3
+            old = left.grad
+            flatten([left])  # else the next gradient would be written over it
+            old[...] = 1e3
         same(left.data, right.data, "a parameter whose gradient was overwritten after each step")
 
     subject.for_runs(check)
@@ -163,7 +176,7 @@ def _neighbours_independent(subject: Subject) -> None:
     """
 
     def check(run: Run) -> None:
-        pair = [run.parameter(name="a"), run.parameter(name="b")]
+        pair = [run.parameter(), run.parameter()]  # of one name
         factors = (1.0, -3.0)
         steps(run.optimizer(), pair, [[factor * g for factor in factors] for g in run.gradients])
         for factor, parameter in zip(factors, pair, strict=True):
@@ -301,15 +314,58 @@ def _rate_multiplier(subject: Subject) -> None:
     subject.needs_numbers("learning_rate")
 
     def check(run: Run) -> None:
-        parameter = run.parameter()
-        parameter.learning_rate_multiplier = 0.25
-        steps(run.optimizer(), [parameter], ([g] for g in run.gradients))
-        slower = run.optimizer(learning_rate=run.settings["learning_rate"] * 0.25)
-        same(parameter.data, walk(slower, run.start, run.gradients).data, "with a multiplier of 0.25")
+        one, other, pair, alone = run.optimizer(), run.optimizer(), [run.parameter(), run.parameter()], run.parameter()
+        for multiplier in (1.0, 0.25):
+            pair[1].learning_rate_multiplier = multiplier
+            other.learning_rate = run.settings["learning_rate"] * multiplier
+            steps(one, pair, ([g, g] for g in run.gradients))
+            steps(other, [alone], ([g] for g in run.gradients))
+            same(pair[1].data, alone.data, f"with a multiplier of {multiplier}", ROUNDING)
 
     if callable(subject.hyperparameters["learning_rate"]):
         raise NotApplicableError("its learning rate is a schedule")
     subject.for_runs(check)
+
+
+def _decay_multiplier(subject: Subject) -> None:
+    """A parameter's weight-decay multiplier is the same as an optimizer with that decay."""
+    subject.needs("ranges")
+    subject.needs_numbers("weight_decay")
+
+    def check(run: Run) -> None:
+        parameter = run.parameter()
+        parameter.weight_decay_multiplier = 0.25
+        steps(run.optimizer(weight_decay=0.1), [parameter], ([g] for g in run.gradients))
+        same(parameter.data, walk(run.optimizer(weight_decay=0.025), run.start, run.gradients).data, "a quarter of it")
+
+    subject.for_runs(check)
+
+
+def _given_in_turn(subject: Subject) -> None:
+    """Parameters that one optimizer is given in turn step as each would with its own."""
+    if any(callable(value) for value in getattr(subject.sample, "hyperparameters", {}).values()):
+        raise NotApplicableError("a schedule of the optimizer's steps has gone on meanwhile")
+
+    def check(run: Run) -> None:
+        optimizer, pair = run.optimizer(), [run.parameter(name=name) for name in "ab"]
+        for g in run.gradients:
+            steps(optimizer, pair[:1], [[g]])
+            steps(optimizer, pair[1:], [[-3 * g]])
+        for factor, parameter in zip((1.0, -3.0), pair, strict=True):
+            alone = walk(run.optimizer(), run.start, [factor * g for g in run.gradients])
+            same(parameter.data, alone.data, f"parameter {parameter.name!r}", ROUNDING)
+
+    subject.for_runs(check, share=0.5)
+
+
+def _precisions_agree(subject: Subject) -> None:
+    """Steps in half and single precision are those in double precision, to rounding."""
+    gradients = [factor * np.array([0.5, -1.0, 0.25]) for factor in (1.0, -0.5, 3.0, 2.0)]
+    exact = walk(subject.make(), np.zeros(3), gradients).data
+    for dtype in FLOATS:
+        found = walk(subject.make(), np.zeros(3), gradients, dtype).data.astype(np.float64)
+        size = np.abs(exact).max()
+        same(found / size, exact / size, f"in {np.dtype(dtype)}", 64 * float(np.finfo(dtype).eps), 1.0)
 
 
 def _micro_batches(subject: Subject) -> None:
@@ -359,6 +415,9 @@ CHECKS = (
     _steps_counted_once,
     _nonfinite_refused,
     _rate_multiplier,
+    _decay_multiplier,
+    _given_in_turn,
+    _precisions_agree,
     _micro_batches,
     _dtypes_together,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +62,7 @@ def undeclared(subject: Subject) -> list[Law]:
         if "weight_decay" in names:
             candidates.append(laws.Shrinks("weight_decay", **flags))
     kinds = {type(law) for law in getattr(type(subject.sample), "laws", ())}
-    fewer = replace(subject, examples=min(TRIES, subject.examples))
+    fewer = Subject(subject.make, min(TRIES, subject.examples), shrinks=False)
     return [law for law in candidates if type(law) not in kinds and _holds(fewer, law)]
 
 
@@ -215,10 +214,22 @@ def _shrinks(subject: Subject, law: laws.Shrinks) -> None:
 def _closed_form(subject: Subject, law: laws.ConstantGradient | laws.Impulse, later: float) -> None:
     def check(run: Run) -> None:
         optimizer, gradient = run.optimizer(), run.gradients[0]
-        settings = {name: value for name, value in optimizer.hyperparameters.items() if name != "t"}
         found = _moves(subject, optimizer, run, [gradient, *[later * gradient] * 5])
         with np.errstate(all="ignore"):
-            _same_moves(found, [-_rate(run) * law.step(gradient, t, **settings) for t in range(1, 7)])
+            _same_moves(found, [-_rate(run) * law.step(gradient, t, **optimizer.hyperparameters) for t in range(1, 7)])
+
+    subject.for_runs(check, nonzero=True, **law.at)
+
+
+def _one_step(subject: Subject, law: laws.OneStep) -> None:
+    def check(run: Run) -> None:
+        gradient = run.gradients[0]
+        for start in (run.start, np.zeros_like(run.start)):
+            optimizer = run.optimizer()
+            with np.errstate(all="ignore"):
+                step = -_rate(run) * law.step(start, gradient, **optimizer.hyperparameters)
+            scale = float(np.abs(start).max() + np.abs(step).max())
+            same(walk(optimizer, start, [gradient]).data, start + step, "w after a step", ROUNDING, scale)
 
     subject.for_runs(check, nonzero=True, **law.at)
 
@@ -271,6 +282,7 @@ _PROOFS: dict[type[Law], Callable[[Subject, Any], None]] = {
     laws.Shrinks: _shrinks,
     laws.ConstantGradient: partial(_closed_form, later=1.0),
     laws.Impulse: partial(_closed_form, later=0.0),
+    laws.OneStep: _one_step,
     laws.ReducesTo: _reduces_to,
     laws.LookAhead: _look_ahead,
 }

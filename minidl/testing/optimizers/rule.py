@@ -127,7 +127,7 @@ def _hyperparameters_used(subject: Subject) -> None:
     expected = run(subject.make())
     for name in subject.hyperparameters:
         changed = [run(optimizer) for optimizer in _variations(subject, name)]
-        if changed and all(np.array_equal(data, expected) for data in changed):
+        if changed and all(np.array_equal(data, expected, equal_nan=True) for data in changed):
             raise AssertionError(f"{name} is never used: six steps are the same whatever its value")
 
 
@@ -197,9 +197,12 @@ def _oracle(subject: Subject) -> None:
         settings = {name: value for name, value in optimizer.hyperparameters.items() if name != "learning_rate"}
         base = run.settings.get("learning_rate", 1.0)
         rates = [(base, base / 2, 0.001, 10.0, 0.0)[i % 5] for i in range(len(run.gradients))]
-        pair = [run.parameter(name="one"), Parameter(-2 * run.start, name="other")]
+        factors = (1.0, -3.0, 2.0)
+        starts = [run.start, -2 * run.start, 0 * run.start]
+        pair = [
+            Parameter(start.copy(), name=name) for start, name in zip(starts, ("one", "other", "zero"), strict=True)
+        ]
         starts = [parameter.data.copy() for parameter in pair]
-        factors = (1.0, -3.0)
         for rate, gradient in zip(rates, run.gradients, strict=True):
             if "learning_rate" in run.settings:
                 optimizer.learning_rate = rate
@@ -281,10 +284,24 @@ def _overflow_refused(subject: Subject) -> None:
                 after = [parameter.data, *slots_of(optimizer, parameter).values()]
                 for array, kept in zip(after, before, strict=True):
                     same(array, kept, f"{what}, which were refused")
+                other = subject.make()
+                twin = walk(other, np.ones(2), [np.array([0.5, -0.5])], dtype)
+                for each, w in ((optimizer, parameter), (other, twin)):
+                    steps(each, [w], [[np.array([1.0, -2.0], dtype)]])
+                same(parameter.data, twin.data, f"the step {what}, which were refused")
             else:
                 _finite(optimizer, parameter, what)
                 steps(optimizer, [parameter], [[np.array([1.0, -1.0], dtype)]] * 2)
                 _finite(optimizer, parameter, f"two steps {what}")
+
+
+def _constant_gradient_finite(subject: Subject) -> None:
+    """A thousand steps along one gradient, in single precision too, make finite numbers."""
+    gradient = 1e4 * np.random.default_rng(0).standard_normal(8)
+    for dtype in (np.float32, np.float64):
+        optimizer = subject.make()
+        parameter = walk(optimizer, np.zeros(8), [gradient] * 1000, dtype)
+        _finite(optimizer, parameter, f"after a thousand equal gradients in {np.dtype(dtype)}")
 
 
 def _finite(optimizer: Any, parameter: Parameter, when: str) -> None:
@@ -307,4 +324,5 @@ CHECKS = (
     _number_types,
     _tiny_gradients_finite,
     _overflow_refused,
+    _constant_gradient_finite,
 )

@@ -72,11 +72,29 @@ def _rate_applied(subject: Subject) -> None:
     subject.for_schedules(check)
 
 
+def _schedule_of_epochs(subject: Subject) -> None:
+    """A schedule of epochs goes by the optimizer's `epoch`, which a state holds."""
+    subject.needs("current", "epoch", "state_dict", "load_state_dict")
+    from minidl.schedules import PiecewiseConstant
+
+    for name in numbers_of(subject):
+        optimizer = subject.make()
+        setattr(optimizer, name, PiecewiseConstant([0.25, 0.5], boundaries=[2], every="epoch"))
+        walk(optimizer, np.ones(3), [np.array([0.5, -1.0, 0.25])] * 3)
+        assert optimizer.current(name) == 0.25, f"after steps of epoch 0 the schedule gives {name} = 0.5"
+        optimizer.epoch = 2
+        assert optimizer.current(name) == 0.5, f"in epoch 2 the schedule gives {name} = 0.25"
+        loaded = subject.make()
+        loaded.load_state_dict(optimizer.state_dict())
+        assert loaded.current(name) == 0.5, "a state doesn't hold the epoch"
+
+
 def _unknown_refused(subject: Subject) -> None:
     """An unknown hyperparameter is refused at construction and at assignment.
 
     Known: pytorch#30889, keras#2616
     """
+    subject.needs("hyperparameters")
     optimizer = subject.make()
     if is_ours(optimizer) and type(optimizer).takes_any_argument():
         raise NotApplicableError("its constructor takes any name")
@@ -156,6 +174,7 @@ def _rate_changes_at_once(subject: Subject) -> None:
 CHECKS = (
     _schedule_by_index,
     _rate_applied,
+    _schedule_of_epochs,
     _unknown_refused,
     _range_refused,
     _rate_changes_at_once,

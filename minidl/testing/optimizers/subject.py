@@ -35,12 +35,14 @@ class Subject:
         make: Makes a new one, with its defaults or as the caller's factory sets it.
         examples: How many examples are drawn for each property.
         oracle: The author's own calculation of the rule.
+        shrinks: Whether the smallest example is looked for, or the first that fails will do.
         drawn: What has been drawn, for all checks.
     """
 
     make: Factory
     examples: int
     oracle: Callable[..., Any] | None = None
+    shrinks: bool = True
     drawn: dict[Any, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -90,7 +92,7 @@ class Subject:
                     setattr(optimizer, name, optimizer.current(name))
             return optimizer
 
-        return Subject(make, self.examples, self.oracle)
+        return Subject(make, self.examples, self.oracle, self.shrinks)
 
     def for_runs(
         self,
@@ -142,8 +144,9 @@ class Subject:
             for example in self.drawn[key][:count]:
                 told(example)
         except AssertionError:
-            for_all(count, strategy, told)
-            raise  # not reached, unless the check fails by chance
+            if self.shrinks:
+                for_all(count, strategy, told)
+            raise  # not reached after a search, unless the check fails by chance
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def check_optimizer(
     """Check an optimizer: its rule, what the engine makes of it, its state, and the laws that its class declares.
 
     Runs are drawn by Hypothesis: starts, gradients of five kinds, hyperparameters within their ranges. What a failure
-    shows is the smallest example. The same examples are drawn each time.
+    shows is the smallest example. The same code draws the same examples.
 
     Any formula is a legal rule. Whether it is the one its author means is shown by the `laws` that the class declares
     (see `minidl.optimizers.laws`) and by an `oracle`; the report says what holds without having been declared.
