@@ -204,6 +204,22 @@ def test_a_gradient_that_is_not_finite_is_refused_by_name_and_nothing_changes(va
     assert everything(optimizer, parameters) == before
 
 
+def test_the_first_of_several_entries_and_the_step_are_told():
+    parameter, optimizer = Parameter(np.zeros((2, 2)), name="w"), SGD(0.1)
+    steps(optimizer, [parameter], range(2))
+    parameter.grad = [[0.0, np.nan], [np.inf, 0.0]]
+    with pytest.raises(FloatingPointError, match=r"2 of 4 entries of 'w' .* the first nan at \[0, 1\], in step 3;"):
+        optimizer.step([parameter])
+
+
+def test_a_slot_of_a_float16_parameter_overflows_in_float32_whatever_its_name():
+    rule = make_rule(lambda w, g, z: (w - 0 * g, z + g * 1e35), ("z",))
+    parameter = Parameter(np.zeros(2, np.float16), name="w")
+    parameter.grad = [6e4, 0]
+    with pytest.raises(FloatingPointError, match=r"the range of float32\. Received: .* of which z overflows"):
+        rule().step([parameter])
+
+
 def test_a_frozen_parameters_gradient_does_not_matter():
     parameters, optimizer = parameters_of([(2,), (2,)], flat=True), SGD(1.0)
     parameters[0].trainable, parameters[0].grad, parameters[1].grad = False, [np.nan, np.inf], [1, 1]
@@ -997,6 +1013,11 @@ def clip_above_100(w, g):
     return w - (g * (100.0 / norm) if norm > 100 else g)
 
 
+def clip_below_a_thousandth(w, g):
+    norm = np.sqrt(np.sum(g * g))
+    return w - (g * (1e-3 / norm) if norm < 1e-3 else g)
+
+
 def in_place(what):
     def update(w, g, m):
         w, g, m = 1 * w if what != "w" else w, 1 * g if what != "g" else g, 1 * m if what != "m" else m
@@ -1015,6 +1036,7 @@ NOT_ELEMENTWISE = {
     "index": lambda w, g: w - g * np.arange(g.size, dtype=g.dtype).reshape(g.shape),
     "length": lambda w, g: w - g / g.size,
     "clip by norm above 100": clip_above_100,
+    "clip by norm below 0.001": clip_below_a_thousandth,
 }
 
 
@@ -1028,6 +1050,13 @@ def test_the_probe_refuses_a_rule_that_is_not_elementwise(what, dtype):
     assert parameter.data.tolist() == [1, 1, 1]
     make_rule(update, elementwise=False)().step([parameter])
     np.testing.assert_array_equal(parameter.data, update(np.ones(3, dtype), parameter.grad))
+
+
+def test_the_probe_allows_rounding_that_depends_on_the_place():
+    def update(w, g):
+        return w - g * (1 + 1e-14 * np.arange(g.size, dtype=g.dtype).reshape(g.shape))
+
+    make_rule(update)().build(parameters_of())
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.0, 1e-12, Warmup(0.1, warmup_steps=5)], ids=repr)

@@ -17,6 +17,7 @@ from minidl.optimizers import (
     ClipByValue,
     Hook,
     Momentum,
+    Optimizer,
     WeightDecay,
 )
 from minidl.optimizers.hooks import registry
@@ -348,3 +349,14 @@ def test_a_hook_of_ones_own_has_the_ranges_that_it_and_its_base_declare():
         with pytest.raises((TypeError, ValueError), match=rf"^Often: {argument} must be .*Received: {argument}="):
             Often(**{argument: value})
     assert repr(Often(always=np.True_, share=1)) == "Often(share=1.0, always=True)"
+
+
+def test_the_decay_of_a_rule_without_a_learning_rate_is_the_decay_itself():
+    class Walk(Optimizer):
+        @staticmethod
+        def update(w, g):
+            return w - g
+
+    parameter = Parameter(np.array([2.0]))
+    with_hooks(Walk(), WeightDecay(0.25)).step([parameter])
+    assert parameter.data.tolist() == [1.5]

@@ -148,3 +148,16 @@ def test_a_closed_form_that_is_infinite_is_no_proof() -> None:
         return g if t == 1 else g / 0.0
 
     assert failures(rule(descent, laws.Impulse(step)), "law_impulse") == {"law_impulse"}
+
+
+def test_a_law_shows_what_it_says_and_where_it_holds() -> None:
+    shown = {repr(law) for rule in RULES for law in rule.laws}
+    assert {
+        "SignSymmetric()",
+        "Homogeneous(0, epsilon=0.0, epsilon_root=0.0)",
+        "ReducesTo('sgd', {}, momentum=0.0, dampening=0.0)",
+        "ConstantGradient(bias_correction=True)",
+        "Coasts('momentum')",
+        "Shrinks('weight_decay')",
+        "FirstStep(1.0, epsilon=0.0, epsilon_root=0.0)",
+    } <= shown

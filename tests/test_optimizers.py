@@ -30,6 +30,7 @@ from minidl.optimizers import (
     WeightDecay,
     registry,
 )
+from minidl.optimizers.laws import BoundedStep
 from minidl.parameters import flatten
 
 RULES = [getattr(optimizers, name) for name in sorted(exported(optimizers, Optimizer))]
@@ -484,3 +485,45 @@ def test_its_name_in_lower_case_stands_for_it_with_its_defaults(rule):
     found = registry.get(rule.__name__.lower())
     assert isinstance(found, Optimizer)
     assert (type(found), found.get_config()) == (rule, rule().get_config())
+
+
+DEFAULTS = [
+    "SGD(learning_rate=0.01)",
+    "Momentum(learning_rate=0.01, momentum=0.9, dampening=0.0, learning_rate_inside=False)",
+    "Nesterov(learning_rate=0.01, momentum=0.9, learning_rate_inside=False)",
+    "Lion(learning_rate=0.0001, beta_1=0.9, beta_2=0.99, weight_decay=0.0)",
+    "AdaGrad(learning_rate=0.01, initial_accumulator=0.0, epsilon=1e-08, epsilon_root=0.0)",
+    "RMSprop(learning_rate=0.001, rho=0.9, epsilon=1e-08, epsilon_root=0.0)",
+    "RMSpropMomentum(learning_rate=0.001, rho=0.9, momentum=0.9, epsilon=1e-08, epsilon_root=0.0)",
+    "CenteredRMSprop(learning_rate=0.0001, rho=0.95, momentum=0.9, epsilon=0.0, epsilon_root=0.0001)",
+    "AdaDelta(learning_rate=1.0, rho=0.95, epsilon=1e-06)",
+    "Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08, epsilon_root=0.0)",
+    "AdamW(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08, epsilon_root=0.0, weight_decay=0.01)",
+    "AMSGrad(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08, epsilon_root=0.0, bias_correction=False)",
+    "Nadam(learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-08, epsilon_root=0.0, momentum_decay=0.004)",
+    "Adamax(learning_rate=0.002, beta_1=0.9, beta_2=0.999, epsilon=1e-08, epsilon_max=0.0)",
+    "LAMB(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-06, epsilon_root=0.0, weight_decay=0.01)",
+]
+
+
+def test_defaults_are_the_papers():
+    assert [repr(rule()) for rule in RULES] == [
+        next(text for text in DEFAULTS if text.startswith(f"{rule.__name__}(")) for rule in RULES
+    ]
+    assert len(DEFAULTS) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", [Adam, optimizers.AdamW, optimizers.AMSGrad])
+def test_the_bound_of_adams_steps_is_the_least(rule):
+    """By the Cauchy-Schwarz inequality (1 − β₁) / √((1 − β₂) (1 − β₁² / β₂)), reached by gradients that grow."""
+    (law,) = [law for law in rule.laws if isinstance(law, BoundedStep)]
+    bound = 0.1 / math.sqrt(0.001 * (1 - 0.81 / 0.999))
+    assert bound < law.size < bound + 0.02
+    parameter, optimizer = Parameter(np.zeros(1)), rule(learning_rate=1.0, beta_1=0.9, beta_2=0.999, epsilon=1e-150)
+    longest = 0.0
+    for i in range(8000):
+        before, parameter.grad = parameter.data.copy(), [(0.999 / 0.9) ** (i - 7999)]
+        optimizer.step([parameter])
+        longest = max(longest, float(np.abs(parameter.data - before)[0]))
+        parameter.data = [0.0]
+    assert bound - 0.02 < longest < bound + 0.02
