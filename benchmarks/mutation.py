@@ -75,6 +75,7 @@ ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONHASHSEED
 BITS = {"RShift", "LShift", "BitOr", "BitAnd", "BitXor", "Invert"}
 Key = tuple[str, str, int]
 Text = tuple[str, str, str]
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 OUTCOMES = ("killed", "timed out", "survived", "equivalent")
 
 
@@ -275,7 +276,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--workers", type=int, default=2, help="how many are tried at a time")
     parser.add_argument("--out", type=Path, help="a JSON file to write, and to go on from")
-    parser.add_argument("--equivalent", type=Path, help="a TOML file, the list of equivalent mutants")
+    parser.add_argument(
+        "--equivalent", type=Path, default=EQUIVALENT, help="a TOML file, the list of equivalent mutants"
+    )
     parser.add_argument("--least", type=float, default=95.0, help="the score in percent that is asked for")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

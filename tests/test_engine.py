@@ -212,6 +212,14 @@ def test_the_first_of_several_entries_and_the_step_are_told():
         optimizer.step([parameter])
 
 
+def test_a_cube_overflows_where_the_square_does_not():
+    rule = make_rule(lambda w, g, c: (w - 0 * g, c + g * g * g), ("c",))
+    parameter = Parameter(np.zeros(2, np.float32), name="w")
+    parameter.grad = [1e15, 0]
+    with pytest.raises(FloatingPointError, match="of which c overflows"):
+        rule().step([parameter])
+
+
 def test_a_slot_of_a_float16_parameter_overflows_in_float32_whatever_its_name():
     rule = make_rule(lambda w, g, z: (w - 0 * g, z + g * 1e35), ("z",))
     parameter = Parameter(np.zeros(2, np.float16), name="w")

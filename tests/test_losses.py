@@ -285,6 +285,7 @@ def test_half_precision_logits_further_apart_than_its_range_are_taken(y):
     np.testing.assert_allclose(loss(from_logits=True, label_smoothing=0.5).gradient(y, z), [[0.25, -0.25]])
 
 
+TINY = float(np.finfo(np.float32).tiny)
 BIG = [1e4, -1e4]
 EXTREMES = [  # loss, targets, predictions, value, gradient: of one sample, by hand
     (MeanSquaredError(), [0, 0], BIG, 1e8, BIG),
@@ -299,6 +300,7 @@ EXTREMES = [  # loss, targets, predictions, value, gradient: of one sample, by h
     (SquaredHinge(), [0, 1], BIG, 10_001**2, [10_001, -10_001]),
     (Poisson(), [0, 3], [1e4, 1e4], 1e4 - 1.5 * math.log(1e4), [0.5, 0.49985]),
     (Poisson(), [0, 0], [0, 0], 0, [0.5, 0.5]),
+    (Poisson(), [1, 0], [0, 0], -math.log(TINY) / 2, [-0.5 / TINY, 0.5]),
     (Poisson(), [1e4, 0], [1, 0], 0.5, [(1 - 1e4) / 2, 0.5]),
     (CosineSimilarity(), [1, 1], BIG, 0, [-0.5e-4, -0.5e-4]),
     (CosineSimilarity(), [1e30, 0], [1e30, 1e30], -math.sqrt(0.5), [-(2**-1.5) * 1e-30, 2**-1.5 * 1e-30]),
@@ -638,6 +640,7 @@ SHAPES = r"targets must have the shape of the predictions\. Received: y_true of 
             r"integer labels of shape \(2,\); for one-hot targets use CategoricalCrossentropy.*float64",
         ),
         (Sparse(), HOT.astype(int), P23, r"integer labels of shape \(2,\); for one-hot targets use Categ.*int64 array"),
+        (Sparse(), np.eye(2), [[0.75, 0.25], [0.5, 0.5]], r"for one-hot targets use CategoricalCrossentropy"),
         (Sparse(), [[0], [2]], P23, r"targets must have shape \(2,\).*shape \(2, 1\); y_true\.ravel\(\) would fit"),
         (Sparse(), [0, 2, 1], P23, r"targets must have shape \(2,\) for predictions of shape \(2, 3\).* shape \(3,\)$"),
         (Sparse(), [0.0, 2.0], P23, r"must be integers; y_true\.astype\(int\) makes them so\. Received: float64 array"),
