@@ -3,7 +3,8 @@
 cosmic-ray's operators (the extra `mutation`) make mutants of the optimizers, schedules and losses, each with one fault:
 `-` for `+`, `<=` for `<`, 0 for 1, `not` before a condition, a loop that never runs. Each is tried on the fast tests of
 its module, in a copy of the checkout. It is killed if a test fails or if they don't end in time; else it survives:
-either no test holds what it changes, or it is equivalent. `--equivalent` names a TOML file that tells those that are:
+either no test holds what it changes, or it is equivalent. `--equivalent` names a TOML file that tells those that are,
+by default benchmarks/equivalent.toml:
 
     [[mutant]]
     file = "minidl/losses.py"

@@ -36,7 +36,17 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/pictures.md", "docs/proofs.md"],
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/architecture.md",
+        "docs/pictures.md",
+        "docs/proofs.md",
+        "docs/faults.md",
+        "docs/conventions.md",
+        "docs/compliance.md",
+    ],
 )
 def test_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

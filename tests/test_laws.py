@@ -161,3 +161,12 @@ def test_a_law_shows_what_it_says_and_where_it_holds() -> None:
         "Shrinks('weight_decay')",
         "FirstStep(1.0, epsilon=0.0, epsilon_root=0.0)",
     } <= shown
+
+
+def test_a_law_of_a_kind_that_nobody_can_prove_is_told() -> None:
+    class Just(laws.Law):
+        """It is just."""
+
+    report = testing.check_optimizer(rule(descent, Just()), checks=["law_just"], examples=2, raises=False)
+    assert report.failures[0].detail == "nothing is known of how to prove a law of this kind: Just()"
+    assert failures(rule(descent, type("Own", (laws.Rests,), {"__doc__": "Its own."})()), "law_own") == set()

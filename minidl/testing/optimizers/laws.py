@@ -75,8 +75,11 @@ def _holds(subject: Subject, law: Law) -> bool:
 
 
 def _prove(law: Law, subject: Subject) -> None:
+    proof = next((_PROOFS[kind] for kind in type(law).__mro__ if kind in _PROOFS), None)
+    if proof is None:
+        raise AssertionError(f"nothing is known of how to prove a law of this kind: {law!r}")
     try:
-        _PROOFS[type(law)](subject.settled, law)
+        proof(subject.settled, law)
     except AssertionError as error:
         owner = next(c for c in type(subject.sample).__mro__ if law in c.__dict__.get("laws", ()))
         hint = (
