@@ -49,6 +49,7 @@ class Keras(Peer):
         **dict.fromkeys(
             ("in_place", "memory_layouts", "flat_storage", "gradient_untouched", "gradient_not_kept"), COPIED
         ),
+        "no_growth": "on PyTorch's backend memory grows for some thousand steps, less and less: no leak",
     }
 
     def __init__(self, name: str = "SGD", **arguments: Any) -> None:
