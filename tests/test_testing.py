@@ -185,6 +185,25 @@ def test_slots_are_compared_with_the_oracles_too() -> None:
     assert failures(Momentum, oracle=ORACLES["Momentum"], checks=["oracle"]) == set()
 
 
+def test_what_cancels_may_be_rounded_otherwise() -> None:
+    """At the rate 10 all is lost again, but for the last digit of what it was."""
+
+    class Leaky(Optimizer):
+        def __init__(self, learning_rate: float = 0.1) -> None:
+            super().__init__(learning_rate=learning_rate)
+
+        @staticmethod
+        def update(w: Any, g: Any, *, learning_rate: float) -> Any:
+            return (1 - 0.1 * learning_rate) * (w + g)
+
+    def oracle(w: Any, gradients: Any, rates: Any) -> Any:
+        for g, rate in zip(gradients, rates, strict=True):
+            w = (w + g) - rate * (0.1 * w) - rate * (0.1 * g)
+        return w
+
+    assert failures(Leaky, oracle=oracle, checks=["oracle"], examples=100) == set()
+
+
 def test_an_oracle_gets_every_rate_and_hyperparameter() -> None:
     seen: list[Any] = []
 

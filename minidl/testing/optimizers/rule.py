@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -197,24 +198,26 @@ def _oracle(subject: Subject) -> None:
         settings = {name: value for name, value in optimizer.hyperparameters.items() if name != "learning_rate"}
         base = run.settings.get("learning_rate", 1.0)
         rates = [(base, base / 2, 0.001, 10.0, 0.0)[i % 5] for i in range(len(run.gradients))]
-        factors = (1.0, -3.0, 2.0)
-        starts = [run.start, -2 * run.start, 0 * run.start]
-        pair = [
-            Parameter(start.copy(), name=name) for start, name in zip(starts, ("one", "other", "zero"), strict=True)
-        ]
-        starts = [parameter.data.copy() for parameter in pair]
+        factors, starts = (1.0, -3.0, 2.0), (run.start, -2 * run.start, 0 * run.start)
+        trio = [Parameter(w.copy(), name=name) for w, name in zip(starts, ("one", "other", "zero"), strict=True)]
+        farthest: dict[tuple[str, str], float] = defaultdict(
+            float
+        )  # what cancels to almost nothing was rounded at this size
         for rate, gradient in zip(rates, run.gradients, strict=True):
             if "learning_rate" in run.settings:
                 optimizer.learning_rate = rate
-            steps(optimizer, pair, [[factor * gradient for factor in factors]])
-        for parameter, start, factor in zip(pair, starts, factors, strict=True):
+            steps(optimizer, trio, [[factor * gradient for factor in factors]])
+            for parameter in trio:
+                for what, array in {"w": parameter.data, **slots_of(optimizer, parameter)}.items():
+                    key = (parameter.name, what)
+                    farthest[key] = max(farthest[key], float(np.abs(array).max(initial=0)))
+        for parameter, start, factor in zip(trio, starts, factors, strict=True):
             with np.errstate(all="ignore"):
                 given = oracle(start.copy(), [factor * g for g in run.gradients], list(rates), **settings)
             given = given if isinstance(given, (tuple, list)) else (given,)
             found = {"w": parameter.data, **slots_of(optimizer, parameter)}
-            moved = float(np.abs(parameter.data - start).max(initial=0) + np.abs(start).max(initial=0))
             for (what, array), expected in zip(found.items(), given, strict=False):
-                scale = moved if what == "w" else 0.0
+                scale = farthest[parameter.name, what] + (float(np.abs(start).max(initial=0)) if what == "w" else 0.0)
                 same(array, np.asarray(expected, np.float64), f"{what} of {parameter.name!r}", ROUNDING, scale)
 
     subject.for_runs(check, steps=50)
