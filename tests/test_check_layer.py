@@ -430,4 +430,4 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("drawing examples needs the extra `test`: pip install 'minidl[test]'")
+    assert done.stdout.strip().endswith("drawing examples needs the extra `check`: pip install 'minidl[check]'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -155,6 +156,7 @@ def for_examples(examples: int, check: Callable[[Example], None]) -> None:
 def for_all(examples: int, strategy: Any, check: Callable[[T], None]) -> None:
     """Call `check` with that many values of a Hypothesis strategy, always the same ones; raise the smallest's error."""
     from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis.configuration import set_hypothesis_home_dir
 
     @settings(
         max_examples=examples,
@@ -169,7 +171,12 @@ def for_all(examples: int, strategy: Any, check: Callable[[T], None]) -> None:
     def run(value: T) -> None:
         check(value)
 
-    run()
+    with tempfile.TemporaryDirectory() as folder:  # else Hypothesis leaves one of its own where the user is
+        set_hypothesis_home_dir(folder)
+        try:
+            run()
+        finally:
+            set_hypothesis_home_dir(None)
 
 
 def same(found: Array, expected: Array, what: str, tolerance: float = 0.0, scale: float = 0.0) -> None:
