@@ -433,7 +433,7 @@ ENGINE = [
           "self._grad = np.asarray(value, self.dtype)", ("descends_convex",)),
     Fault("assigned gradients added up", Plain, Parameter.grad.fset, "self._grad, value",
           "self._grad, self._grad + value",
-          ("micro_batches", "gradient_untouched", "gradient_not_kept", "descends_convex")),
+          ("micro_batches", "gradient_untouched", "descends_convex")),
     # which parameters, and how fast
     Fault("frozen parameters stepped", Plain, Optimizer._spans, " if parameter.trainable]", "]",
           ("frozen_untouched", "unfrozen_late")),

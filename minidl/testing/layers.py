@@ -277,7 +277,8 @@ def _complex_step(case: _Case) -> None:
         if max(abs(slope - exact) for slope in slopes) > 1e-3 * size + 1e-6:
             raise NotApplicableError("its formula isn't analytic as it is written")
         found = float((dx * way).sum())
-        assert abs(found - exact) <= 1e-11 * size, f"{found!r} instead of {exact!r}; {_show(x)}"
+        room = 1e-11 * size + 1e-14 * float(np.abs(dy).sum())  # a saturated slope, 1 - y², is rounded at the size of 1
+        assert abs(found - exact) <= room, f"{found!r} instead of {exact!r}; {_show(x)}"
 
     case.for_examples(check)
 
