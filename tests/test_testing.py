@@ -330,10 +330,24 @@ def test_some_checks_alone_and_only_until_the_first_failure() -> None:
     assert len(stopped.results) < GENERIC
 
 
-def test_as_many_examples_are_drawn_as_hypothesis_profile_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_examples_are_drawn_as_hypothesis_profile_says() -> None:
     from hypothesis import settings
 
-    assert subject_of("test", Adam, None, None).examples == settings().max_examples
+    before = settings.get_current_profile_name()
+    settings.register_profile("seven", max_examples=7)
+    settings.load_profile("seven")
+    try:
+        assert subject_of("test", Adam, None, None).examples == 7
+    finally:
+        settings.load_profile(before)
+
+
+def test_a_check_of_a_test_checks_what_it_is_handed() -> None:
+    cases = testing.parametrize_with_checks([Adam], examples=3).args[1]
+    (check,) = [case.values[1] for case in cases if case.id == "Adam-law_constant_gradient"]
+    check(Adam)
+    with pytest.raises(pytest.fail.Exception, match="law_constant_gradient"):
+        check(lambda: optimizers.Lion())
 
 
 @pytest.mark.parametrize("wrong", [3, "adam", Adam(), dict])

@@ -26,6 +26,7 @@ __all__ = [
     "same",
     "selected",
     "slopes_along",
+    "told",
 ]
 
 Array = NDArray[Any]
@@ -36,6 +37,11 @@ STEP = 1e-5
 
 class NotApplicableError(Exception):
     """Says why a check doesn't apply."""
+
+
+def told(error: Exception) -> str:
+    """Return what an error says, with its kind unless a check raised it."""
+    return str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Check(Generic[T]):
             status, detail = "not applicable", str(reason)
         except Exception as error:  # whatever the object raises is a finding
             status = "fail"
-            detail = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+            detail = told(error)
         if expected_failure is not None:
             if status == "fail":
                 status, detail = "expected failure", f"{expected_failure} ({detail})"

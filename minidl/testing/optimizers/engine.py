@@ -258,8 +258,7 @@ def _unfrozen_late(subject: Subject) -> None:
         fresh = walk(run.optimizer(), run.start, run.gradients)
         same(pair[1].data, fresh.data, "a parameter unfrozen late", ROUNDING)
 
-    if any(callable(value) for value in getattr(subject.sample, "hyperparameters", {}).values()):
-        raise NotApplicableError("a schedule of the optimizer's steps has gone on meanwhile")
+    subject.needs_no_schedule()
     subject.for_runs(check)
 
 
@@ -343,8 +342,7 @@ def _decay_multiplier(subject: Subject) -> None:
 
 def _given_in_turn(subject: Subject) -> None:
     """Parameters that one optimizer is given in turn step as each would with its own."""
-    if any(callable(value) for value in getattr(subject.sample, "hyperparameters", {}).values()):
-        raise NotApplicableError("a schedule of the optimizer's steps has gone on meanwhile")
+    subject.needs_no_schedule()
 
     def check(run: Run) -> None:
         optimizer, pair = run.optimizer(), [run.parameter(name=name) for name in "ab"]

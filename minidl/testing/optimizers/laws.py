@@ -81,10 +81,9 @@ def _prove(law: Law, subject: Subject) -> None:
     try:
         proof(subject.settled, law)
     except AssertionError as error:
-        owner = next(c for c in type(subject.sample).__mro__ if law in c.__dict__.get("laws", ()))
-        hint = (
-            "" if owner is type(subject.sample) else f"; the law is that of {owner.__name__}: declare laws of its own"
-        )
+        own = type(subject.sample)
+        owner = next((c for c in own.__mro__ if law in c.__dict__.get("laws", ())), own)
+        hint = "" if owner is own else f"; the law is that of {owner.__name__}: declare laws of its own"
         raise AssertionError(f"{error}{hint}") from error
 
 

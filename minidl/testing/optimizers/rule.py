@@ -46,15 +46,15 @@ def _deterministic(subject: Subject) -> None:
     subject.for_runs(check)
 
 
-def _rearranged(subject: Subject, what: str, arrange: Callable[[Array, Run], list[Array]]) -> None:
+def _rearranged(subject: Subject, what: str, arrange: Callable[[Array], list[Array]]) -> None:
     """Compare one parameter with the pieces that `arrange` makes of it."""
     subject.needs_elementwise()
 
     def check(run: Run) -> None:
         whole = walk(run.optimizer(), run.start, run.gradients)
-        parts = [Parameter(part.copy(), name=f"w{i}") for i, part in enumerate(arrange(run.start, run))]
-        steps(run.optimizer(), parts, [arrange(gradient, run) for gradient in run.gradients])
-        for part, expected in zip(parts, arrange(whole.data, run), strict=True):
+        parts = [Parameter(part.copy(), name=f"w{i}") for i, part in enumerate(arrange(run.start))]
+        steps(run.optimizer(), parts, [arrange(gradient) for gradient in run.gradients])
+        for part, expected in zip(parts, arrange(whole.data), strict=True):
             same(part.data, expected, what, ROUNDING)
 
     subject.for_runs(check)
@@ -65,12 +65,12 @@ def _permutation(subject: Subject) -> None:
 
     Known: pytorch#191763, bitsandbytes#1187
     """
-    _rearranged(subject, "in reverse order", lambda array, run: [array[::-1]])
+    _rearranged(subject, "in reverse order", lambda array: [array[::-1]])
 
 
 def _reshape(subject: Subject) -> None:
     """A parameter in another shape takes the same steps."""
-    _rearranged(subject, "as a column", lambda array, run: [array.reshape(-1, 1, 1)])
+    _rearranged(subject, "as a column", lambda array: [array.reshape(-1, 1, 1)])
 
 
 def _split(subject: Subject) -> None:
@@ -78,7 +78,7 @@ def _split(subject: Subject) -> None:
 
     Known: pytorch#119885
     """
-    _rearranged(subject, "in two pieces", lambda array, run: [array[: len(array) // 2], array[len(array) // 2 :]])
+    _rearranged(subject, "in two pieces", lambda array: [array[: len(array) // 2], array[len(array) // 2 :]])
 
 
 def _zero_gradient_finite(subject: Subject) -> None:
@@ -154,9 +154,7 @@ def _epsilon_visible(subject: Subject) -> None:
 
     Known: keras#15710
     """
-    names = [
-        name for name, value in subject.hyperparameters.items() if name.startswith("epsilon") and not callable(value)
-    ]
+    names = [name for name in subject.numbers if name.startswith("epsilon")]
     if not names:
         raise NotApplicableError("it has no hyperparameter epsilon that is a number")
     for name in names:
@@ -200,9 +198,8 @@ def _oracle(subject: Subject) -> None:
         rates = [(base, base / 2, 0.001, 10.0, 0.0)[i % 5] for i in range(len(run.gradients))]
         factors, starts = (1.0, -3.0, 2.0), (run.start, -2 * run.start, 0 * run.start)
         trio = [Parameter(w.copy(), name=name) for w, name in zip(starts, ("one", "other", "zero"), strict=True)]
-        farthest: dict[tuple[str, str], float] = defaultdict(
-            float
-        )  # what cancels to almost nothing was rounded at this size
+        # What cancels to almost nothing was rounded at the size that it had.
+        farthest: dict[tuple[str, str], float] = defaultdict(float)
         for rate, gradient in zip(rates, run.gradients, strict=True):
             if "learning_rate" in run.settings:
                 optimizer.learning_rate = rate
@@ -230,9 +227,12 @@ def _dtype_kept(subject: Subject) -> None:
         parameter = walk(optimizer, np.ones(3), [np.full(3, 0.5), np.zeros(3)], dtype)
         assert parameter.dtype == dtype, f"a {np.dtype(dtype)} parameter became {parameter.dtype}"
         for name, slot in slots_of(optimizer, parameter).items():
-            allowed = (np.float32,) if dtype == np.float16 and is_ours(optimizer) else (dtype, np.float32)
-            fits = slot.dtype in (allowed if dtype == np.float16 else (dtype,)) or slot.dtype.kind != "f"
-            assert fits, f"slot {name} of a {np.dtype(dtype)} parameter is {slot.dtype}"
+            allowed: tuple[Any, ...] = (dtype,)
+            if dtype == np.float16:
+                allowed = (np.float32,) if is_ours(optimizer) else (np.float16, np.float32)
+            assert slot.dtype in allowed or slot.dtype.kind != "f", (
+                f"slot {name} of a {np.dtype(dtype)} parameter is {slot.dtype}"
+            )
 
 
 def _number_types(subject: Subject) -> None:
@@ -240,17 +240,12 @@ def _number_types(subject: Subject) -> None:
 
     Known: netket#1218
     """
-    numbers = {
-        name: value
-        for name, value in subject.hyperparameters.items()
-        if not callable(value) and not isinstance(value, bool)
-    }
     gradients = [np.array([0.5, -1.0, 0.0])] * 3
 
     def run(wrap: Callable[[float], Any]) -> Array:
         optimizer = subject.make()
-        for name, value in numbers.items():
-            setattr(optimizer, name, wrap(value))
+        for name in subject.numbers:
+            setattr(optimizer, name, wrap(subject.hyperparameters[name]))
         return walk(optimizer, np.ones(3), gradients, np.float32).data
 
     expected = run(float)

@@ -18,13 +18,7 @@ if TYPE_CHECKING:
     from minidl.schedules import Schedule
     from minidl.testing.strategies import Run
 
-__all__ = ["CHECKS", "numbers_of"]
-
-
-def numbers_of(subject: Subject) -> list[str]:
-    """Return the names of the hyperparameters that are numbers now, and so could be schedules."""
-    values = subject.hyperparameters
-    return [name for name, value in values.items() if not callable(value) and not isinstance(value, bool)]
+__all__ = ["CHECKS"]
 
 
 def _schedule_by_index(subject: Subject) -> None:
@@ -33,12 +27,10 @@ def _schedule_by_index(subject: Subject) -> None:
     Known: pytorch#65342, DeepSpeed#5287, UniRL#223
     """
     subject.needs("current")
-    names = numbers_of(subject)
+    names = subject.numbers
 
     def check(run: Run, schedule: Schedule) -> None:
         for name in names:
-            if name == "initial_accumulator":  # it is read once, when the slots are made
-                continue
             by_itself = walk(run.optimizer(**{name: schedule}), run.start, run.gradients)
             optimizer, by_hand = run.optimizer(), run.parameter()
             for i, gradient in enumerate(run.gradients):
@@ -54,9 +46,8 @@ def _rate_applied(subject: Subject) -> None:
 
     Known: keras#13589, tensorflow#58831, thinc#341
     """
-    subject.needs("applied")
-    subject.needs("current")
-    names = numbers_of(subject)
+    subject.needs("applied", "current")
+    names = subject.numbers
 
     def check(run: Run, schedule: Schedule) -> None:
         for name in names:
@@ -77,7 +68,7 @@ def _schedule_of_epochs(subject: Subject) -> None:
     subject.needs("current", "epoch", "state_dict", "load_state_dict")
     from minidl.schedules import PiecewiseConstant
 
-    for name in numbers_of(subject):
+    for name in subject.numbers:
         optimizer = subject.make()
         setattr(optimizer, name, PiecewiseConstant([0.25, 0.5], boundaries=[2], every="epoch"))
         walk(optimizer, np.ones(3), [np.array([0.5, -1.0, 0.25])] * 3)
@@ -153,7 +144,7 @@ def _can_construct(subject: Subject, name: str) -> bool:
 def _rate_changes_at_once(subject: Subject) -> None:
     """A value assigned between two steps holds from the next step on, as in a new optimizer that goes on from there."""
     subject.needs("state_dict", "load_state_dict")
-    names = numbers_of(subject)
+    names = subject.numbers
 
     def check(run: Run) -> None:
         for name in names:

@@ -15,7 +15,6 @@ import numpy as np
 
 from minidl.parameters import Parameter, flatten
 from minidl.testing.checking import NotApplicableError, same
-from minidl.testing.optimizers.settings import numbers_of
 from minidl.testing.optimizers.subject import Subject, steps, walk
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _schedule_resumes(subject: Subject) -> None:
     Known: pytorch#65342, keras#13027
     """
     subject.needs("current", "state_dict", "load_state_dict")
-    names = numbers_of(subject)
+    names = subject.numbers
 
     def check(run: Run, schedule: Schedule) -> None:
         for name in names:

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from minidl.optimizers import Optimizer
 from minidl.parameters import Parameter
-from minidl.testing.checking import NotApplicableError, for_all
+from minidl.testing.checking import NotApplicableError, for_all, told
 
 if TYPE_CHECKING:
     from minidl.schedules import Schedule
@@ -24,7 +24,6 @@ Array: TypeAlias = NDArray[Any]
 Factory: TypeAlias = Callable[[], Any]
 
 FLOATS = (np.float16, np.float32, np.float64)
-ALL_KINDS = ("ordinary", "sparse", "tiny", "huge", "mixed")
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,17 @@ class Subject:
         return found
 
     @property
+    def numbers(self) -> list[str]:
+        """The names of those that are numbers now, and so could be schedules."""
+        values = self.hyperparameters
+        return [name for name, value in values.items() if not callable(value) and not isinstance(value, bool)]
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether one of them is a schedule now."""
+        return any(callable(value) for value in getattr(self.sample, "hyperparameters", {}).values())
+
+    @property
     def elementwise(self) -> bool:
         """Whether it says that it works entry by entry."""
         return bool(getattr(self.sample, "elementwise", True))
@@ -74,6 +84,11 @@ class Subject:
             if name not in self.hyperparameters:
                 raise NotApplicableError(f"it has no hyperparameter {name}")
 
+    def needs_no_schedule(self) -> None:
+        """Raise NotApplicableError if a schedule makes steps depend on those of other parameters."""
+        if self.scheduled:
+            raise NotApplicableError("a schedule of the optimizer's steps has gone on meanwhile")
+
     def needs_elementwise(self) -> None:
         """Raise NotApplicableError if the rule works on whole tensors."""
         if not self.elementwise:
@@ -82,7 +97,7 @@ class Subject:
     @cached_property
     def settled(self) -> Subject:
         """The same with each schedule's first value in its place."""
-        if not any(callable(value) for value in self.hyperparameters.values()):
+        if not self.scheduled:
             return self
 
         def make() -> Any:
@@ -100,7 +115,7 @@ class Subject:
         *,
         share: float = 1.0,
         steps: int = 6,
-        kinds: Sequence[str] = ALL_KINDS,
+        kinds: Sequence[str] | None = None,
         nonzero: bool = False,
         **pinned: Any,
     ) -> None:
@@ -114,7 +129,7 @@ class Subject:
         def drawn(run: Run) -> None:
             check(replace(run, settings={**run.settings, **pinned}))
 
-        options: dict[str, Any] = {"steps": steps, "kinds": kinds, "nonzero": nonzero}
+        options: dict[str, Any] = {"steps": steps, "kinds": kinds or tuple(strategies.KINDS), "nonzero": nonzero}
         self._for_all(("runs", *options.values()), strategies.runs(self.make, **options), drawn, share)
 
     def for_schedules(self, check: Callable[[Run, Schedule], None]) -> None:
@@ -127,14 +142,13 @@ class Subject:
         self._for_all(("schedules",), pairs, lambda pair: check(pair.run, pair.schedule), 1.0)
 
     def _for_all(self, key: Any, strategy: Any, check: Callable[[Any], None], share: float) -> None:
-        def told(example: Any) -> None:
+        def shown(example: Any) -> None:
             try:
                 check(example)
             except NotApplicableError:
                 raise
             except Exception as error:
-                text = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-                raise AssertionError(f"{text}; with {example}") from error
+                raise AssertionError(f"{told(error)}; with {example}") from error
 
         if key not in self.drawn:
             self.drawn[key] = []
@@ -142,10 +156,10 @@ class Subject:
         count = max(1, round(share * self.examples))
         try:
             for example in self.drawn[key][:count]:
-                told(example)
+                shown(example)
         except AssertionError:
             if self.shrinks:
-                for_all(count, strategy, told)
+                for_all(count, strategy, shown)
             raise  # not reached after a search, unless the check fails by chance
 
 
