@@ -348,7 +348,7 @@ Fault("no step where w is zero", LAMB, LAMB.update, "if all(lengths) else 1.0", 
 
 STEP, SWEEP, BUILD, LOAD = Optimizer.step, Optimizer._sweep_one, Optimizer.build, Optimizer.load_state_dict
 SPAN = spans.Span.__init__
-PIECES = "for targets, inputs in span.pieces:"
+RUN = 'span.execution.run(self._wanted("update", keywords))'
 KEEP_EACH = "entries = {parameter: Entry(self._start(parameter)) for parameter in new}"
 SHARED = """self._signature = signature
         first = {}
@@ -449,8 +449,8 @@ ENGINE = [
     Fault("multipliers ignored", Plain, STEP, " * span.multiplier", "", ("rate_multiplier",)),
     Fault("a parameter given twice accepted", Plain, BUILD, "if len(set(parameters)) < len(parameters):", "if False:",
           ("given_twice_refused",)),
-    Fault("zero gradients skipped", Adam, SWEEP, PIECES,
-          f"{PIECES}\n        if not inputs[1].any():\n            continue", (IMPULSE,), "zero gradients skipped"),
+    Fault("zero gradients skipped", Adam, SWEEP, RUN,
+          f"if span.grad.any():\n        {RUN}", (IMPULSE,), "zero gradients skipped"),
     Fault("the rate drawn a little anew each step", Plain, STEP, "span.load()",
           "span.load()\n        span.learning_rate *= 1 + 1e-9 * np.random.random()", ("deterministic",)),
     # what isn't finite

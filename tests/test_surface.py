@@ -27,6 +27,7 @@ HEAVY = (
     "torch",
     "threadpoolctl",
     "scipy",
+    "llvmlite",
 )
 
 # Who may import whom, by the first word after "minidl."; validation and config are everybody's.

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from minidl import schedules
 from minidl.config import Configurable, Registry, checked_config, declared_ranges, describe_object
 from minidl.optimizers import hooks
+from minidl.optimizers.compiling import can_compile
+from minidl.optimizers.execution import EXECUTIONS, Execution
 from minidl.optimizers.hooks import Hook
 from minidl.optimizers.laws import Law
 from minidl.optimizers.probe import probe
@@ -23,7 +25,7 @@ from minidl.optimizers.spans import Entry, Saved, Span, compute_dtype, lay_out
 from minidl.optimizers.state import apply_entries, check_entries, check_state, described, entries_dict, floats
 from minidl.parameters import Parameter
 from minidl.schedules import Hyperparameter
-from minidl.validation import describe, flag, integer, nearest, number, numbers
+from minidl.validation import choice, describe, flag, integer, nearest, number, numbers
 
 __all__ = ["Optimizer", "registry"]
 
@@ -72,6 +74,11 @@ class Optimizer(Configurable):
         hooks: What is done around the rule, in order: first each hook's `before`, on a copy of the
             gradient, then the rule, then each hook's `after`. See `minidl.optimizers.hooks`.
         applied: The values that the last step used, by name.
+        execution: How the rule is to be run; the bits are the same in each way (but see `minidl.optimizers.compiling`
+            for subnormal numbers). "plain": as it is written. "replayed": by the same functions of NumPy's, in memory
+            used again. "compiled": as one loop over all entries (the extra `fast`). "auto" (default): replayed,
+            and compiled once that has paid; plain, with a warning that says why, if the rule can be neither.
+        executed: How the last step ran, such as "compiled", or "compiled, plain" where parameters differ.
 
     Parameters of float16 are computed, and their slots kept, in float32. A copy (deepcopy, pickle) made together with
     the parameters belongs to their copies; one made alone goes on with parameters of the same names and shapes.
@@ -131,7 +138,7 @@ class Optimizer(Configurable):
 
     def __init__(self, **hyperparameters: Hyperparameter | bool) -> None:
         for name in hyperparameters:
-            if name in ("t", "iterations", "epoch", "hooks", "applied") or hasattr(type(self), name):
+            if name in ("t", "iterations", "epoch", "hooks", "applied", "execution") or hasattr(type(self), name):
                 raise TypeError(f"{self._name}: a hyperparameter must have a name of its own. Received: {name!r}")
         self._names = tuple(hyperparameters)
         for name, value in hyperparameters.items():
@@ -139,6 +146,7 @@ class Optimizer(Configurable):
         self.iterations = 0
         self.epoch = 0
         self.hooks: list[Hook] = []
+        self.execution = "auto"
         self.applied: dict[str, float] = {}
         self._entries: dict[Parameter, Entry] = {}
         self._pending: dict[str, Any] = {}
@@ -247,6 +255,11 @@ class Optimizer(Configurable):
         """The live slots: `optimizer.state[parameter]["m"]`, in the shape of the parameter."""
         return {parameter: entry.slots for parameter, entry in self._entries.items()}
 
+    @property
+    def executed(self) -> str:
+        """How the last step ran: "compiled", "replayed" or "plain", or several of these; "" before the first."""
+        return ", ".join(sorted({span.execution.way for span in self._layout} - {""}))
+
     def steps(self, parameter: Parameter) -> int:
         """Return t: how many steps `parameter` has taken."""
         return self._entries[parameter].t if parameter in self._entries else 0
@@ -277,17 +290,15 @@ class Optimizer(Configurable):
             keywords["weight_decay"] *= span.weight_decay_multiplier
         kept = self._prepare(keywords, span.t + 1, span.entries[0].kept)
         keywords = {**keywords, "t": span.t + 1, **kept}
-        for targets, inputs in span.pieces:
-            for target, result in zip(targets, self._apply(inputs, keywords), strict=True):
-                np.copyto(target, result, casting="no")
+        span.execution.run(self._wanted("update", keywords))
         for entry in span.entries:
             entry.t += 1
             entry.kept = kept
         span.t += 1
 
-    def _apply(self, inputs: Sequence[NDArray[Any]], values: dict[str, Any]) -> list[NDArray[Any]]:
+    def _apply(self, inputs: Sequence[NDArray[Any]], keywords: dict[str, Any]) -> list[NDArray[Any]]:
         """Return what `update` makes of `inputs`, in arrays that share no memory with them."""
-        results = self.update(*inputs, **self._wanted("update", values))
+        results = self.update(*inputs, **keywords)
         if not isinstance(results, tuple):
             results = (results,)
         arrays = [np.asarray(result) for result in results]
@@ -367,6 +378,8 @@ class Optimizer(Configurable):
             self._refuse_multipliers(parameters)
             trained = [parameter for parameter in parameters if parameter.trainable]
             self._layout = lay_out(trained, self._entries, self.elementwise, scratch=bool(self.hooks))
+            for span in self._layout:
+                span.execution = Execution(self, span)
             self._signature = signature
             self._seen = [parameter.data for parameter in parameters]  # keeps the ids above from being given again
         return self._layout
@@ -417,6 +430,14 @@ class Optimizer(Configurable):
             self._refuse_hooks(value)
         elif name in ("iterations", "epoch"):
             value = integer(self._name, name, value)
+        elif name == "execution":
+            value = choice(self._name, name, value, EXECUTIONS)
+            if value == "compiled" and not can_compile():
+                raise ImportError(
+                    f"{self._name}: compiled execution needs LLVM: pip install 'minidl[fast]'. "
+                    f"Received: execution='compiled'"
+                )
+            self._forget_layout()
         elif self.__dict__.get("_locked") and name not in self.__dict__ and not hasattr(type(self), name):
             hint = nearest(name, {n for n in self.__dict__ if not n.startswith("_")})
             raise AttributeError(f"{self._name}: no such attribute. Received: {name}={describe(value)}. {hint}")
@@ -451,6 +472,8 @@ class Optimizer(Configurable):
         shown = [f"{name}={getattr(self, name)!r}" for name in self._names]
         if self.hooks:
             shown.append(f"hooks={self.hooks!r}")
+        if self.execution != "auto":
+            shown.append(f"execution={self.execution!r}")
         return f"{self._name}({', '.join(shown)})"
 
     # Saving and loading --------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ class _Trial:
         for array in inputs:
             array.flags.writeable = False
         try:
-            results = self.optimizer._apply(inputs, values)
+            results = self.optimizer._apply(inputs, self.optimizer._wanted("update", values))
         except ValueError as error:
             if "read-only" not in str(error):
                 raise

@@ -1,12 +1,17 @@
 """Where the numbers of a step lie: neighbours that take the same step, as stretches of memory."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl.parameters import Parameter
+
+if TYPE_CHECKING:
+    from minidl.optimizers.execution import Execution
 
 __all__ = ["Entry", "Saved", "Span", "compute_dtype", "lay_out"]
 
@@ -42,7 +47,10 @@ class Span:
         learning_rate: The rate of this step, the parameters' multiplier included.
         weight_decay_multiplier: What multiplies any weight decay, the parameters' own.
         shrink: What the values are multiplied by right before the rule; a hook's `before` may change it.
+        execution: What runs the rule over it; the optimizer's to set.
     """
+
+    execution: Execution
 
     def __init__(self, parameters: list[Parameter], entries: list[Entry], elementwise: bool, scratch: bool) -> None:
         self.parameters = parameters

@@ -240,13 +240,13 @@ def _number_types(subject: Subject) -> None:
 
     Known: netket#1218
     """
-    gradients = [np.array([0.5, -1.0, 0.0])] * 3
+    gradients = [np.linspace(-1.7, 1.3, 31) * scale for scale in (1.0, 0.3, 7.0)]
 
     def run(wrap: Callable[[float], Any]) -> Array:
         optimizer = subject.make()
         for name in subject.numbers:
             setattr(optimizer, name, wrap(subject.hyperparameters[name]))
-        return walk(optimizer, np.ones(3), gradients, np.float32).data
+        return walk(optimizer, np.zeros(31), gradients, np.float32).data
 
     expected = run(float)
     kinds: dict[str, Callable[[float], Any]] = {"numpy.float64": np.float64, "an array without axes": np.array}

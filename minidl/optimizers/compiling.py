@@ -1,0 +1,277 @@
+"""A program made to run: replayed with NumPy's functions, or compiled as one loop by LLVM.
+
+Both change w and the slots in place, in memory that is reused from step to step, and give the bits that the rule as it
+is written gives. One exception: on x86 the compiled loop takes subnormal numbers (below 1.2e-38 in float32) as 0, since
+the processor takes a hundred times as long for each, and the slots of units that have died are full of them.
+"""
+
+import ctypes
+import platform
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.optimizers.tracing import HOMES, Numbers, Operation, Program, Untraceable, where
+
+__all__ = ["Compiled", "Replayed", "can_compile", "compiled", "flushes", "replayed"]
+
+Array = NDArray[Any]
+DType = np.dtype[Any]
+
+
+# Replayed --------------------------------------------------------------------------------------------------
+
+
+class Replayed(NamedTuple):
+    """A program as Python source: one line an operation, each with its place for the result.
+
+    `run(numbers, arrays, scratch)` takes w, g and the slots, of any one shape, and arrays of the `scratch` dtypes.
+    """
+
+    source: str
+    scratch: tuple[DType, ...]
+    run: Callable[[Numbers, Sequence[Array], Sequence[Array]], None]
+
+
+@cache
+def replayed(program: Program) -> Replayed:
+    """Return `program` as calls of NumPy's functions."""
+    inputs, last = len(program.inputs), _last_uses(program)
+    homes = dict(zip(program.outputs, HOMES, strict=False))
+    places = {i: f"a{i}" for i in range(inputs)}
+    scratch: list[DType] = []
+    free: list[str] = []
+    lines, namespace = [], {}
+    for index, operation in enumerate(program.operations):
+        value = inputs + index
+        operands = [places[i] if i >= 0 else f"c{~i}" for i in operation.operands]
+        dying = [places[i] for i in operation.operands if i >= inputs and last[i] == index and i not in homes]
+        home = homes.get(value)
+        if home is not None and last[home] <= index and not (operation.function is where and f"a{home}" in operands):
+            places[value] = f"a{home}"
+        else:
+            usable = [*free, *(dying if operation.function is not where else ())]
+            fitting = [name for name in usable if scratch[int(name[1:])] == operation.dtypes[-1]]
+            if not fitting:
+                fitting = [f"s{len(scratch)}"]
+                scratch.append(operation.dtypes[-1])
+            places[value] = fitting[0]
+        free = [name for name in dict.fromkeys([*free, *dying]) if name != places[value]]
+        name = operation.function.__name__
+        namespace[name] = operation.function
+        lines.append(f"{name}({', '.join(operands)}, out={places[value]})")
+    for value, home in homes.items():
+        if places[value] != f"a{home}":
+            lines.append(f"copyto(a{home}, {places[value]})")
+    unpacked = {"c": len(_numbers(program)), "a": inputs, "s": len(scratch)}
+    head = [f"{''.join(f'{name}{i}, ' for i in range(count))} = {name}" for name, count in unpacked.items() if count]
+    source = "\n    ".join(["def run(c, a, s):", *head, *lines, "return None"])
+    namespace["copyto"] = np.copyto
+    exec(source, namespace)
+    return Replayed(source, tuple(scratch), namespace["run"])
+
+
+def _last_uses(program: Program) -> dict[int, int]:
+    """Return for each value the index of the last operation that reads it; -1 if none does."""
+    last = dict.fromkeys(range(len(program.inputs) + len(program.operations)), -1)
+    for index, operation in enumerate(program.operations):
+        last.update({i: index for i in operation.operands if i >= 0})
+    return last
+
+
+def _numbers(program: Program) -> set[int]:
+    return {i for operation in program.operations for i in operation.operands if i < 0}
+
+
+# Compiled --------------------------------------------------------------------------------------------------
+
+
+class Compiled(NamedTuple):
+    """A program as machine code.
+
+    `run(n, numbers, w, g, *slots)` takes the number of entries and addresses: of the numbers, in float64, and of
+    the arrays. It holds no lock of Python's.
+    """
+
+    source: str
+    run: Callable[..., None]
+    engine: Any  # which owns the code
+
+
+# What each function is in LLVM's language, of operands a, b, c, into r; t is the type, k its short name.
+_WORDS: dict[Any, str] = {
+    np.add: "{r} = fadd {t} {a}, {b}",
+    np.subtract: "{r} = fsub {t} {a}, {b}",
+    np.multiply: "{r} = fmul {t} {a}, {b}",
+    np.true_divide: "{r} = fdiv {t} {a}, {b}",
+    np.square: "{r} = fmul {t} {a}, {a}",
+    np.reciprocal: "{r} = fdiv {t} 1.0, {a}",
+    np.negative: "{r} = fneg {t} {a}",
+    np.positive: "{r} = bitcast {t} {a} to {t}",
+    np.sqrt: "{r} = call {t} @llvm.sqrt.{k}({t} {a})",
+    **dict.fromkeys((np.absolute, np.fabs), "{r} = call {t} @llvm.fabs.{k}({t} {a})"),
+    np.copysign: "{r} = call {t} @llvm.copysign.{k}({t} {a}, {t} {b})",
+    np.sign: (
+        "{r}p = fcmp ogt {t} {a}, 0.0\n{r}n = fcmp olt {t} {a}, 0.0\n{r}z = fcmp oeq {t} {a}, 0.0\n"
+        "{r}x = select i1 {r}z, {t} 0.0, {t} {a}\n{r}y = select i1 {r}n, {t} -1.0, {t} {r}x\n"
+        "{r} = select i1 {r}p, {t} 1.0, {t} {r}y"
+    ),
+    np.maximum: (
+        "{r}g = fcmp oge {t} {a}, {b}\n{r}u = fcmp uno {t} {a}, {a}\n{r}o = or i1 {r}g, {r}u\n"
+        "{r} = select i1 {r}o, {t} {a}, {t} {b}"
+    ),
+    np.minimum: (
+        "{r}g = fcmp ole {t} {a}, {b}\n{r}u = fcmp uno {t} {a}, {a}\n{r}o = or i1 {r}g, {r}u\n"
+        "{r} = select i1 {r}o, {t} {a}, {t} {b}"
+    ),
+    np.greater: "{r} = fcmp ogt {t} {a}, {b}",
+    np.greater_equal: "{r} = fcmp oge {t} {a}, {b}",
+    np.less: "{r} = fcmp olt {t} {a}, {b}",
+    np.less_equal: "{r} = fcmp ole {t} {a}, {b}",
+    np.equal: "{r} = fcmp oeq {t} {a}, {b}",
+    np.not_equal: "{r} = fcmp une {t} {a}, {b}",
+    **dict.fromkeys((np.logical_and, np.bitwise_and), "{r} = and i1 {a}, {b}"),
+    **dict.fromkeys((np.logical_or, np.bitwise_or), "{r} = or i1 {a}, {b}"),
+    **dict.fromkeys((np.logical_not, np.invert), "{r} = xor i1 {a}, true"),
+    where: "{r} = select i1 {a}, {t} {b}, {t} {c}",
+}
+_TYPES = {np.dtype(np.float32): ("float", "f32"), np.dtype(np.float64): ("double", "f64"), np.dtype(bool): ("i1", "i1")}
+_CASTS = {
+    ("float", "double"): "fpext",
+    ("double", "float"): "fptrunc",
+    ("i1", "float"): "uitofp",
+    ("i1", "double"): "uitofp",
+}
+
+_SHELL = """
+declare float @llvm.sqrt.f32(float)
+declare double @llvm.sqrt.f64(double)
+declare float @llvm.fabs.f32(float)
+declare double @llvm.fabs.f64(double)
+declare float @llvm.copysign.f32(float, float)
+declare double @llvm.copysign.f64(double, double)
+
+define void @loop(i64 %n, {parameters}) noinline {{
+start:
+{before}
+  %empty = icmp eq i64 %n, 0
+  br i1 %empty, label %end, label %entry
+entry:
+  %i = phi i64 [ 0, %start ], [ %next, %entry ]
+{body}
+  %next = add nuw nsw i64 %i, 1
+  %done = icmp eq i64 %next, %n
+  br i1 %done, label %end, label %entry
+end:
+  ret void
+}}
+"""
+
+# On x86 two bits of the register MXCSR make subnormal results and operands 0; it is put back behind the loop.
+_FLUSHING = """
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
+
+define void @run(i64 %n, {parameters}) {{
+  %before = alloca i32
+  %within = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %before)
+  %bits = load i32, ptr %before
+  %flushing = or i32 %bits, 32832
+  store i32 %flushing, ptr %within
+  call void @llvm.x86.sse.ldmxcsr(ptr %within)
+  call void @loop(i64 %n, {parameters})
+  call void @llvm.x86.sse.ldmxcsr(ptr %before)
+  ret void
+}}
+"""
+
+
+@cache
+def can_compile() -> bool:
+    """Tell whether the extra `fast` is installed, without loading it."""
+    return find_spec("llvmlite") is not None
+
+
+def flushes() -> bool:
+    """Tell whether compiled loops take subnormal numbers as 0 on this processor."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
+@cache
+def compiled(program: Program) -> Compiled:
+    """Return `program` as one loop; raise Untraceable if it needs a function whose bits only NumPy knows."""
+    import llvmlite.binding as llvm
+
+    source = _source(program)
+    module = llvm.parse_assembly(source)
+    machine = _machine()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.loop_unrolling = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    arguments = [ctypes.c_int64] + [ctypes.c_void_p] * (1 + len(program.inputs))
+    return Compiled(source, ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address("run")), engine)
+
+
+def _machine() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)
+
+
+def _source(program: Program) -> str:
+    """Return the loop in LLVM's language."""
+    before, body = [], []
+    for i in sorted({~number for number in _numbers(program)}):
+        before += [f"%q{i} = getelementptr double, ptr %c, i64 {i}", f"%c{i} = load double, ptr %q{i}"]
+        before.append(f"%f{i} = fptrunc double %c{i} to float")
+    types = [_type(dtype) for dtype in program.inputs]
+    for i, kind in enumerate(types):
+        body += [f"%p{i} = getelementptr {kind}, ptr %a{i}, i64 %i", f"%v{i} = load {kind}, ptr %p{i}"]
+    for operation in program.operations:
+        body += _lines(operation, types)
+        types.append(_type(operation.dtypes[-1]))
+    body += [
+        f"store {types[v]} %v{v}, ptr %p{home}" for v, home in zip(program.outputs, HOMES, strict=False) if v != home
+    ]
+    parameters = ", ".join(f"ptr noalias %{name}" for name in ("c", *(f"a{i}" for i in range(len(program.inputs)))))
+    shell = _SHELL + _FLUSHING if flushes() else _SHELL.replace("@loop", "@run")
+    return shell.format(parameters=parameters, before="\n".join(before), body="\n".join(body))
+
+
+def _lines(operation: Operation, types: list[str]) -> list[str]:
+    """Return an operation in LLVM's language, behind the conversions that it needs."""
+    word = _WORDS.get(operation.function)
+    known = [dtype in _TYPES for dtype in operation.dtypes]
+    if word is None or not all(known):
+        raise Untraceable(f"only NumPy itself gives the bits of np.{operation.function.__name__}")
+    result, lines, operands = f"%v{len(types)}", [], []
+    for place, (i, dtype) in enumerate(zip(operation.operands, operation.dtypes, strict=False)):
+        wanted = _type(dtype)
+        if i < 0:
+            operands.append(f"%{'f' if wanted == 'float' else 'c'}{~i}")
+        elif types[i] == wanted:
+            operands.append(f"%v{i}")
+        else:
+            operands.append(f"{result}o{place}")
+            lines.append(f"{operands[-1]} = {_CASTS[types[i], wanted]} {types[i]} %v{i} to {wanted}")
+    kind, short = _TYPES[operation.dtypes[0] if operation.function is not where else operation.dtypes[-1]]
+    a, b, c = (*operands, "", "")[:3] if len(operands) < 3 else operands
+    return [*lines, *word.format(r=result, t=kind, k=short, a=a, b=b, c=c).split("\n")]
+
+
+def _type(dtype: DType) -> str:
+    if dtype not in _TYPES:
+        raise Untraceable(f"only NumPy itself computes in {dtype}")
+    return _TYPES[dtype][0]

@@ -1,0 +1,177 @@
+"""How a rule is run over a span: as it is written, replayed, or compiled. All three give the same bits.
+
+What "auto" chooses hangs on the rule, the number of entries and t alone, so that a run that is resumed chooses as the
+one that wasn't interrupted.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.optimizers.compiling import can_compile, compiled, replayed
+from minidl.optimizers.tracing import Numbers, Program, Tracing, Untraceable
+
+if TYPE_CHECKING:
+    from minidl.optimizers.base import Optimizer
+    from minidl.optimizers.spans import Span
+
+__all__ = ["EXECUTIONS", "Execution"]
+
+EXECUTIONS = ("auto", "compiled", "replayed", "plain")
+
+# From so many entries on, summed over all steps, compiling has paid; each step counts as some entries more.
+WORTH = 2**25
+STEP = 2**11
+
+
+class Execution:
+    """Runs the rule of `optimizer` over a span, in the way that the optimizer's `execution` says.
+
+    Attributes:
+        way: How the last step was run: "compiled", "replayed" or "plain"; "" before the first.
+    """
+
+    def __init__(self, optimizer: Optimizer, span: Span) -> None:
+        self.optimizer, self.span = optimizer, span
+        self.asked = optimizer.execution if optimizer.elementwise else "plain"
+        self.arrays = (span.targets[0], span.grad, *span.targets[1:])
+        self.compilable = can_compile() and all(array.flags.c_contiguous for array in self.arrays)
+        self.way = ""
+        self.flags: tuple[bool, ...] | None = None
+        self.tracing: Tracing | None = None
+        self.program: Program | None = None
+        self.run_program: Callable[[Numbers], None]
+
+    def run(self, keywords: dict[str, Any]) -> None:
+        """Make a step; `keywords` are what `update` takes."""
+        if self.asked != "plain":
+            flags = tuple(value for value in keywords.values() if value is True or value is False)
+            if flags != self.flags:
+                self.flags, self.tracing = flags, self._traced(keywords)
+        if self.tracing is None:
+            self._run_as_written(keywords)
+            return
+        try:
+            program, numbers = self.tracing.at(keywords)
+        except Untraceable as reason:  # a step may do what none before it did
+            self.tracing = None
+            self._explain(reason)
+            self._run_as_written(keywords)
+            return
+        if program is not self.program and program != self.program:
+            self.program = program
+            self._replay(program)
+        if self.way == "replayed" and self.compilable and self._is_worth_compiling():
+            self._compile(program)
+        self.run_program(numbers)
+
+    def _is_worth_compiling(self) -> bool:
+        entries = self.arrays[0].size + STEP
+        return self.asked == "compiled" or (self.asked == "auto" and self.span.t * entries >= WORTH)
+
+    def _traced(self, keywords: dict[str, Any]) -> Tracing | None:
+        try:
+            return _traced(self.optimizer, tuple(array.dtype for array in self.arrays), keywords)
+        except Untraceable as reason:
+            self._explain(reason)
+            return None
+
+    def _explain(self, reason: Untraceable) -> None:
+        """Say why the rule is run as it is written: once for each class, and as an error where it was forced."""
+        kind = type(self.optimizer)
+        if self.asked != "auto":
+            raise TypeError(f"{kind.__name__}: the rule can't be {self.asked}: {reason}. Received: {self.optimizer!r}")
+        if kind not in _EXPLAINED:
+            _EXPLAINED.add(kind)
+            warnings.warn(
+                f"{kind.__name__}: update is run as it is written, not replayed or compiled (slower): {reason}; "
+                f"execution='plain' is the same without a warning",
+                stacklevel=2,
+            )
+
+    def _run_as_written(self, keywords: dict[str, Any]) -> None:
+        self.way = "plain"
+        for targets, inputs in self.span.pieces:
+            for target, result in zip(targets, self.optimizer._apply(inputs, keywords), strict=True):
+                np.copyto(target, result, casting="no")
+
+    def _replay(self, program: Program) -> None:
+        self.way = "replayed"
+        code = replayed(program)
+        pieces = [(targets[0], inputs[1], *targets[1:]) for targets, inputs in self.span.pieces]
+        scratch = [np.empty(pieces[0][0].shape, dtype) for dtype in code.scratch] if pieces else []
+        bound = [(piece, [array[: len(piece[0])] if array.ndim else array for array in scratch]) for piece in pieces]
+
+        def run(numbers: Numbers) -> None:
+            for arrays, own in bound:
+                code.run(numbers, arrays, own)
+
+        self.run_program = run
+
+    def _compile(self, program: Program) -> None:
+        try:
+            code = compiled(program)
+        except Untraceable as reason:
+            self.compilable = False
+            if self.asked == "compiled":
+                self._explain(reason)
+            return
+        self.way = "compiled"
+        places = np.zeros(len(program.operations) * 3)  # of the numbers: no operation has more
+        size, addresses = self.arrays[0].size, [array.ctypes.data for array in (places, *self.arrays)]
+
+        def run(numbers: Numbers) -> None:
+            places[: len(numbers)] = numbers
+            code.run(size, *addresses)
+
+        self.run_program = run
+
+
+_EXPLAINED: set[type] = set()
+
+# What was traced, or why it couldn't be, by rule, dtypes and flags; so many at most.
+_KNOWN: dict[Any, Tracing | Untraceable] = {}
+MOST = 256
+
+
+def _traced(optimizer: Optimizer, dtypes: tuple[np.dtype[Any], ...], keywords: dict[str, Any]) -> Tracing:
+    """Return what the rule does, seen to give the bits of `update`; raise Untraceable if it can't be had."""
+    kinds = tuple((name, value if isinstance(value, bool) else None) for name, value in keywords.items())
+    key = (optimizer.update, getattr(optimizer.update, "__code__", None), dtypes, kinds)
+    if key not in _KNOWN:
+        if len(_KNOWN) >= MOST:
+            del _KNOWN[next(iter(_KNOWN))]
+        try:
+            with np.errstate(all="ignore"):
+                _KNOWN[key] = tracing = Tracing(optimizer.update, dtypes, keywords)
+                _compare(optimizer, tracing, dtypes, keywords)
+        except Untraceable as reason:
+            _KNOWN[key] = reason
+        except Exception as error:  # run as it is written, the rule tells of it better
+            _KNOWN[key] = Untraceable(f"{type(error).__name__}: {error}")
+    found = _KNOWN[key]
+    if isinstance(found, Untraceable):
+        raise found
+    return found
+
+
+def _compare(
+    optimizer: Optimizer, tracing: Tracing, dtypes: tuple[np.dtype[Any], ...], keywords: dict[str, Any]
+) -> None:
+    """Raise Untraceable unless the program gives the bits of `update` on a few entries."""
+    rng = np.random.default_rng(0)
+    draws = np.abs(rng.standard_normal((len(dtypes), 67))) * 10 ** rng.uniform(-3, 3, (len(dtypes), 67))
+    arrays: list[NDArray[Any]] = [draw.astype(dtype) for draw, dtype in zip(draws, dtypes, strict=True)]
+    arrays[1] *= np.sign(rng.standard_normal(67)).astype(dtypes[1])
+    program, numbers = tracing.at(keywords)
+    expected = optimizer._apply([array.copy() for array in arrays], keywords)
+    code = replayed(program)
+    code.run(numbers, arrays, [np.empty(67, dtype) for dtype in code.scratch])
+    for array, result in zip([arrays[0], *arrays[2:]], expected, strict=True):
+        if not np.array_equal(array, result, equal_nan=True):
+            raise Untraceable("a second call gives other numbers: update must be a pure function of its arguments")
