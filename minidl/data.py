@@ -38,6 +38,11 @@ class Batches:
 
     once = False
 
+    @property
+    def checked_targets(self) -> bool:
+        """Whether `known` tells of all targets."""
+        return not self.mapped
+
     def __init__(
         self,
         x: Any,
@@ -92,18 +97,33 @@ class Batches:
             )
         return order
 
-    def epoch(self, order: Array | None = None) -> Iterator[Batch]:
-        """Give the batches of one epoch, the last one shorter if need be."""
+    def epoch(self, order: Array | None = None, at_once: int = 0) -> Iterator[Batch]:
+        """Give the batches of one epoch, the last one shorter if need be.
+
+        With `at_once`, only so many of them are needed at a time: the memory of x is then used again.
+        """
         if self.indices is not None:
             order = self.indices if order is None else self.indices[order]
-        n = self.n if order is None else len(order)
-        for start in range(0, n, self.batch_size):
-            stop = min(start + self.batch_size, n)
-            part = slice(start, stop) if order is None else order[start:stop]
+        size, n = self.batch_size, self.n if order is None else len(order)
+        memory = [np.empty((min(size, n), *self.x.shape[1:]), self.x.dtype) for _ in range(at_once)]
+        for turn, start in enumerate(range(0, n, size)):
+            stop = min(start + size, n)
+            weight = None
+            if order is None:
+                x, y = self.x[start:stop], self.y[start:stop]
+                if self.weight is not None:
+                    weight = self.weight[start:stop]
+            else:
+                part = order[start:stop]
+                into = memory[turn % at_once][: stop - start] if at_once else None
+                x = self.x.take(part, 0, into, "clip")  # the order is known to be one, and "raise" would copy
+                y = self.y.take(part, 0)
+                if self.weight is not None:
+                    weight = self.weight.take(part)
             if self.mapped:
-                for name, array in {"x": self.x, "y": self.y}.items():
-                    _refuse_nonfinite(self.owner, f"{name} of a batch", array[part])
-            yield self.x[part], self.y[part], None if self.weight is None else self.weight[part]
+                for name, array in {"x": x, "y": y}.items():
+                    _refuse_nonfinite(self.owner, f"{name} of a batch", array)
+            yield x, y, weight
 
     def known(self) -> list[tuple[Array, Array]]:
         """Return the parts of x and y that can be checked before training: all of them."""
@@ -138,6 +158,11 @@ class Stream:
         return len(self.batches) if isinstance(self.batches, Sized) else 0
 
     @property
+    def checked_targets(self) -> bool:
+        """Whether `known` tells of all targets: never, since what gives the batches may give others next time."""
+        return False
+
+    @property
     def once(self) -> bool:
         """Whether it can be gone through only once."""
         return iter(self.batches) is self.batches
@@ -147,7 +172,7 @@ class Stream:
         if callable(shuffle):
             raise ValueError(f"{self.owner}: an order of samples needs arrays. Received: shuffle={describe(shuffle)}")
 
-    def epoch(self, order: Array | None = None) -> Iterator[Batch]:
+    def epoch(self, order: Array | None = None, at_once: int = 0) -> Iterator[Batch]:
         """Give the batches of one epoch, in their own order."""
         empty = True
         for batch in self.batches:

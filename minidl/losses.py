@@ -67,6 +67,11 @@ class Loss(Configurable):
     axes: ClassVar[int] = 1
     from_logits = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if {"per_sample", "per_sample_gradient"} & set(vars(cls)) and "_both" not in vars(cls):
+            cls._both = Loss._both  # type: ignore[method-assign]  # its base computed another loss at once
+
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the weighted mean of the samples' losses, as a Python float."""
         return self.value_and_gradient(y_true, y_pred, sample_weight, gradient=False)[0]
@@ -92,15 +97,19 @@ class Loss(Configurable):
             y_pred = y_pred.astype(np.float64)
         self.check(y_true, y_pred)
         weight = check_weight(type(self).__name__, sample_weight, len(y_pred))
+        return self.unchecked(y_true, y_pred, weight, gradient)
+
+    def unchecked(
+        self, y_true: Array, y_pred: Array, weight: Array | None, gradient: bool = True
+    ) -> tuple[float, Array]:
+        """Return what `value_and_gradient` does, of arrays that are known to fit each other."""
         total = float(len(y_pred)) if weight is None else float(weight.sum())
         if total == 0:
             return 0.0, np.zeros_like(y_pred) if gradient else y_pred[:0]
-        losses = self._shaped("per_sample", self.per_sample(y_true, y_pred), y_pred.shape[:1]).astype(np.float64)
-        value = float(losses.sum() if weight is None else (losses * weight).sum()) / total
+        losses, slopes = self._both(y_true, y_pred) if gradient else (self._losses(y_true, y_pred), y_pred[:0])
+        value = float(np.add.reduce(losses if weight is None else losses * weight, dtype=np.float64)) / total
         if not gradient:
-            return value, y_pred[:0]
-        slopes = self._shaped("per_sample_gradient", self.per_sample_gradient(y_true, y_pred), y_pred.shape)
-        slopes = slopes.astype(y_pred.dtype, copy=False)
+            return value, slopes
         if weight is None:
             slopes /= total
         else:
@@ -118,6 +127,14 @@ class Loss(Configurable):
     def per_sample_gradient(self, y_true: Array, y_pred: Array) -> Array:
         """Return the gradient of each sample's loss by its own prediction, as a new array shaped like `y_pred`."""
         raise NotImplementedError(f"{type(self).__name__}: a loss must give per_sample_gradient(y_true, y_pred)")
+
+    def _both(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        """Return each sample's loss and its gradient; a loss in which they share work overrides it."""
+        slopes = self._shaped("per_sample_gradient", self.per_sample_gradient(y_true, y_pred), y_pred.shape)
+        return self._losses(y_true, y_pred), slopes.astype(y_pred.dtype, copy=False)
+
+    def _losses(self, y_true: Array, y_pred: Array) -> Array:
+        return self._shaped("per_sample", self.per_sample(y_true, y_pred), y_pred.shape[:1])
 
     def on_logits(self) -> "Loss":
         """Return this loss, computed from logits; raise TypeError if there is no such thing."""
@@ -593,6 +610,19 @@ class SparseCategoricalCrossentropy(_Crossentropy):
             )
         check_labels("SparseCategoricalCrossentropy", y_true, y_pred.shape[-1])
         self._check_probabilities(y_pred)
+
+    def _both(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        if not self.from_logits or self.label_smoothing or y_pred.ndim > 2 or y_pred.dtype == np.float16:
+            return super()._both(y_true, y_pred)
+        own = np.arange(len(y_pred)), y_true
+        shifted = y_pred - np.maximum.reduce(y_pred, axis=1, keepdims=True)
+        losses = -shifted[own]
+        p = np.exp(shifted, out=shifted)
+        total = np.add.reduce(p, axis=1, keepdims=True)
+        losses += np.log(total[:, 0])
+        p /= total
+        p[own] -= 1
+        return losses, p
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         log_p, s = _log_probabilities(y_pred, self.from_logits), self.label_smoothing

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
-from minidl.layers.base import fresh_name
-from minidl.layers.ownership import claim, owner, refuse_taken
+from minidl.layers.base import Reuse, fresh_name
+from minidl.layers.ownership import claim, descendants, owner, refuse_taken
 from minidl.parameters import Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
@@ -67,6 +67,7 @@ class Sequential(Layer):
         self.dtype = np.dtype(choice("Sequential", "dtype", _dtype_name(dtype), ("float32", "float64", "float16")))
         self._layers: list[Layer] = []
         self.trainer: Trainer | None = None
+        self.reuse = Reuse()
         #: Set by a callback, it ends training after the epoch.
         self.stop_training = False
         self._forget()
@@ -128,6 +129,7 @@ class Sequential(Layer):
         self._penalties: list[tuple[Parameter, Regularizer]] = []
         self._first_with_parameters = 0
         self._activities: dict[Layer, Array] = {}
+        self._penalizing: list[Layer] = []  # which may have penalties on outputs inside
 
     def _take(self, layers: Sequence[Layer]) -> None:
         """Put `layers` behind the last one: all of them, or none."""
@@ -194,6 +196,12 @@ class Sequential(Layer):
         flatten(self._named_parameters.values())
         self._parameter_tuple = tuple(self._named_parameters.values())
         self._penalties = super().penalties()
+        own = Layer.activity_penalty
+        self._penalizing = [
+            layer
+            for layer in self._layers
+            if any(type(part).activity_penalty is not own for part in (layer, *descendants(layer)))
+        ]
         trained = [i for i, layer in enumerate(self.layers) if layer.parameters]
         self._first_with_parameters = trained[0] if trained else 0
 
@@ -235,7 +243,8 @@ class Sequential(Layer):
         Raises:
             ValueError: If `x` doesn't have the shape or kind that the model was built for.
         """
-        return self._run(self._layers, x, training).copy()
+        y = self._run(self._layers, x, training)
+        return y if self.reuse.on else y.copy()
 
     def forward_logits(self, x: ArrayLike, training: bool = False) -> Array:
         """Return what goes into the link."""
@@ -245,18 +254,28 @@ class Sequential(Layer):
     def _run(self, layers: Sequence[Layer], x: ArrayLike, training: bool) -> Array:
         if not self._layers:
             raise RuntimeError(f"{self.title}: must have layers before forward. Received: none")
-        x = numbers(self.title, "input", x)
-        if not self.built:
-            self.build(x.shape[1:])
-        self.check_input(x)
-        if x.dtype != self.dtype and not self.takes_integers:
-            x = cast(self.title, "input", x, self.dtype)
+        if not (type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape):
+            x = self._converted(x)
         self._activities, self._activity_share = {}, 1.0
         for layer in layers:
             x = layer.forward(x, training)
             if layer.activity_regularizer is not None:
                 self._activities[layer] = x
         return x
+
+    def _converted(self, x: ArrayLike) -> Array:
+        """Return a batch as the first layer takes it, or raise ValueError if it doesn't fit."""
+        x = numbers(self.title, "input", x)
+        if not self.built:
+            self.build(x.shape[1:])
+        self.check_input(x)
+        if x.dtype == self.dtype or self.takes_integers:
+            return x
+        if np.can_cast(x.dtype, self.dtype) or (x.dtype.kind in "iub" and self.dtype != np.float16):
+            converted = self.scratch("input", x.shape)  # no number is beyond its range
+            np.copyto(converted, x, casting="unsafe")
+            return converted
+        return cast(self.title, "input", x, self.dtype)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         """Return the gradient by the last input; write the parameters', or add to them if `accumulate`."""
@@ -280,7 +299,8 @@ class Sequential(Layer):
     def activity_penalty(self) -> float:
         """Return the penalties on the outputs of the last `forward`: each one's mean over the batch."""
         own = sum(layer.activity_regularizer(y) / max(len(y), 1) for layer, y in self._activities.items())  # type: ignore[misc]  # it has one
-        return float(own) * self._activity_share + super().activity_penalty()
+        inside = sum((layer.activity_penalty() for layer in self._penalizing), 0.0)
+        return float(own) * self._activity_share + inside
 
     def share_activities(self, share: float) -> None:
         """Let the penalties on outputs count by that share, as those of a part of a batch."""
@@ -436,6 +456,7 @@ class Sequential(Layer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.reuse = Reuse()
         claim(self)
 
 

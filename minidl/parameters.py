@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl.config import Checked
 from minidl.validation import cast, describe, flag, nearest, number, numbers
 
-__all__ = ["Parameter", "Storage", "configure_parameters", "flatten"]
+__all__ = ["Changes", "Parameter", "Storage", "configure_parameters", "flatten"]
 
 
 PUBLIC = (
@@ -24,6 +24,12 @@ PUBLIC = (
     "storage",
     "offset",
 )
+
+
+class Changes:
+    """How often any parameter has come to be trained in another way, or to lie elsewhere."""
+
+    count = 0
 
 
 class Storage:
@@ -120,6 +126,7 @@ class Parameter(metaclass=Checked):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = flag(f"Parameter {self.name!r}", "trainable", value)
+        Changes.count += 1
 
     @property
     def learning_rate_multiplier(self) -> float:
@@ -130,6 +137,7 @@ class Parameter(metaclass=Checked):
     def learning_rate_multiplier(self, value: float) -> None:
         owner = f"Parameter {self.name!r}"
         self._learning_rate_multiplier = number(owner, "learning_rate_multiplier", value, "[0, inf)")
+        Changes.count += 1
 
     @property
     def weight_decay_multiplier(self) -> float:
@@ -140,6 +148,7 @@ class Parameter(metaclass=Checked):
     def weight_decay_multiplier(self, value: float) -> None:
         owner = f"Parameter {self.name!r}"
         self._weight_decay_multiplier = number(owner, "weight_decay_multiplier", value, "[0, inf)")
+        Changes.count += 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -164,6 +173,7 @@ class Parameter(metaclass=Checked):
         self._grad[...] = grad
 
     def _attach(self, storage: Storage, offset: int, shape: tuple[int, ...]) -> None:
+        Changes.count += 1
         part = slice(offset, offset + math.prod(shape))
         self.storage, self.offset = storage, offset
         self._data = storage.data[part].reshape(shape)

@@ -29,6 +29,7 @@ class Progress:
         self.epoch = 0
         self.line = ""
         self.bar: Any = None
+        self.done = 0  # batches that the bar doesn't know of yet
         if verbose == 1:
             from tqdm.auto import tqdm
 
@@ -52,14 +53,21 @@ class Progress:
     def advance(self, batches: int) -> None:
         """Show that `batches` are done."""
         if self.bar is not None:
+            self.done += batches
             now = time.monotonic()
             if now - self.drawn >= self.redraw:
                 self.drawn = now
                 self.bar.set_postfix_str(_line(self.current()), refresh=False)
-            self.bar.update(batches)
+                self._update()
+
+    def _update(self) -> None:
+        self.bar.update(self.done)
+        self.done = 0
 
     def end_epoch(self, logs: Logs) -> None:
         """Show an epoch's result."""
+        if self.bar is not None:
+            self._update()
         self.line = f"Epoch {self.epoch}/{self.epochs}: {_line(logs)}"
         if self.verbose == 2 or (self.bar is not None and time.monotonic() - self.printed >= self.pause):
             self._print()

@@ -159,11 +159,12 @@ class Trainer(metaclass=Checked):
                 listeners.on_epoch_begin(epoch)
                 progress.start_epoch(len(history) + 1)
                 order = train.order(shuffle, self.seed, epoch)
-                for index, group in enumerate(grouped(train.epoch(order), accumulate)):
-                    listeners.on_train_batch_begin(index)
-                    loss = self._update(group, self._means)
+                for index, group in enumerate(grouped(train.epoch(order, at_once=accumulate), accumulate)):
+                    if listeners.hear_begins:
+                        listeners.on_train_batch_begin(index)
+                    loss = self._update(group, self._means, train.checked_targets)
                     progress.advance(len(group))
-                    if listeners.hear_batches:
+                    if listeners.hear_ends:
                         listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
                 logs = self._means.logs()
                 if validation is not None:
@@ -194,7 +195,7 @@ class Trainer(metaclass=Checked):
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
         self._check_pair()
         self._step_means.reset()
-        self._update(data.checked, self._step_means)
+        self._update(data.checked, self._step_means, checked=False)
         return self._step_means.logs()
 
     def evaluate(
@@ -212,8 +213,25 @@ class Trainer(metaclass=Checked):
 
     # What the loop is made of --------------------------------------------------------------------------
 
-    def _update(self, group: list[Batch], means: "_Means") -> float:
-        """Make one step on the samples of all batches of `group` together; return their loss before it."""
+    def _update(self, group: list[Batch], means: "_Means", checked: bool) -> float:
+        """Make one step on the samples of all batches of `group` together; return their loss before it.
+
+        The model's layers write into the memory of the step before.
+        """
+        reuse = self.model.reuse
+        reuse.on = True
+        try:
+            return self._step(group, means, checked)
+        finally:
+            reuse.on = False
+
+    def _step(self, group: list[Batch], means: "_Means", checked: bool) -> float:
+        objective = self._objective
+        own = type(objective).value_and_gradient is losses.Loss.value_and_gradient
+        # Logits may be any numbers: nothing is left to look at, but in the slow way each time.
+        value_and_gradient = (
+            objective.unchecked if checked and objective.from_logits and own else objective.value_and_gradient
+        )
         totals = [_total(batch) for batch in group]
         penalty = self.model.regularization()
         loss = activity = 0.0
@@ -221,7 +239,7 @@ class Trainer(metaclass=Checked):
             x, y, weight = batch
             with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
                 y_pred = self._forward(x, training=True)
-                value, slopes = self._objective.value_and_gradient(y, y_pred, weight)
+                value, slopes = value_and_gradient(y, y_pred, weight)
                 if len(group) > 1:
                     share = totals[i] / sum(totals) if sum(totals) else 0.0
                     value, slopes = value * share, slopes * share
@@ -322,7 +340,9 @@ class Trainer(metaclass=Checked):
 
 
 # What a Trainer asks of a model.
-_MODEL = ("seed", "parameters", "built", "link", "forward", "forward_logits", "backward_part", "regularization")
+_MODEL = (
+    "seed", "parameters", "built", "reuse", "link", "forward", "forward_logits", "backward_part", "regularization",
+)  # fmt: skip
 
 
 class _Means:
@@ -349,6 +369,8 @@ class _Means:
     def add_metrics(self, batch: Batch, y_pred: Array, objective: losses.Loss) -> None:
         if self.metrics:
             predictions = objective.predictions(y_pred)
+            if predictions is y_pred:
+                predictions = y_pred.copy()  # a metric may keep it, and the next step may write into its memory
             for metric in self.metrics:
                 metric.update(batch[1], predictions, batch[2])
 
@@ -369,11 +391,12 @@ class _Listeners:
             if not isinstance(callback, Callback):
                 raise TypeError(f"fit: a callback must be an instance of Callback. Received: {describe(callback)}")
         self.trainer = trainer
-        name = "on_train_batch_end"
-        self.hear_batches = any(
-            getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks
-        )
+        self.hear_begins, self.hear_ends = self._hear("on_train_batch_begin"), self._hear("on_train_batch_end")
         self.begun: list[Callback] = []
+
+    def _hear(self, name: str) -> bool:
+        """Tell whether any callback has something to do at the hook of that name."""
+        return any(getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks)
 
     def on_train_begin(self) -> None:
         before = [{k: v for k, v in vars(callback).items() if k == "trainer"} for callback in self.callbacks]

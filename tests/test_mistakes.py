@@ -44,7 +44,18 @@ from minidl.schedules import (
 N = 24
 
 # What a forward pass keeps for its backward pass, a fit for its own loop, and an optimizer to find its memory again.
-SCRATCH = {"_remembered", "_objective", "_on_logits", "_means", "_step_means", "_signature", "_layout", "_seen"}
+SCRATCH = {
+    "_remembered",
+    "_objective",
+    "_on_logits",
+    "_means",
+    "_step_means",
+    "_signature",
+    "_layout",
+    "_seen",
+    "_arrays",
+    "_scratch",
+}
 
 
 class World:

@@ -79,7 +79,7 @@ class Affine(Layer):
         self.check_input(x)
         z = self.linear(x)
         if self.use_bias:
-            z += self.bias.data
+            np.add(z, self.bias.data, out=z)
         return z
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
@@ -97,5 +97,9 @@ class Affine(Layer):
             dy = self.activation.backward(dy, accumulate)
         dx = self.linear_backward(dy, accumulate, input_gradient)
         if self.use_bias:
-            self.write_gradient(self.bias, dy.reshape(-1, dy.shape[-1]).sum(axis=0), accumulate)
+            rows = dy if dy.ndim == 2 else dy.reshape(-1, dy.shape[-1])
+            if accumulate:
+                self.write_gradient(self.bias, rows.sum(axis=0), accumulate)
+            else:
+                np.add.reduce(rows, axis=0, out=self.bias.grad)
         return dx

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from minidl import initializers, regularizers
 from minidl.config import Configurable, Registry
@@ -14,11 +14,18 @@ from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import describe, flag, sample_shape
 
-__all__ = ["Layer", "fresh_name", "names", "optional_regularizer", "registry"]
+__all__ = ["Layer", "Reuse", "fresh_name", "names", "optional_regularizer", "registry"]
 
 Array = NDArray[Any]
 T = TypeVar("T")
 Shape = tuple[int, ...]
+
+
+class Reuse:
+    """Whether the layers of a model write into the memory of their last step; a Trainer switches it on for its own."""
+
+    def __init__(self) -> None:
+        self.on = False
 
 
 class Layer(Configurable):
@@ -53,6 +60,8 @@ class Layer(Configurable):
     activity_regularizer: Regularizer | None = None
     #: Which losses may take this layer's place: "softmax", "sigmoid" or None. See `link`.
     link_name: ClassVar[str | None] = None
+    #: Whether it may write into the memory of its last step. A model has one for all layers inside.
+    reuse: Reuse = Reuse()
 
     def __init__(self, *, name: str | None = None) -> None:
         if name is not None and (not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name)):
@@ -69,6 +78,7 @@ class Layer(Configurable):
         self._parameters: dict[str, Parameter] = {}
         self._regularized: list[tuple[Parameter, Regularizer]] = []
         self._remembered: dict[str, Any] = {}
+        self._scratch: dict[str, Array] = {}
 
     # What a subclass gives -----------------------------------------------------------------------------
 
@@ -156,13 +166,26 @@ class Layer(Configurable):
     def write_gradient(parameter: Parameter, gradient: Array, accumulate: bool) -> None:
         """Set the gradient of `parameter`, or add to it if `accumulate`."""
         if accumulate:
-            parameter.grad += gradient
+            np.add(parameter.grad, gradient, out=parameter.grad)
         else:
             parameter.grad = gradient
 
+    def scratch(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
+        """Return an array to write into, of any content, of the layer's dtype unless another is given.
+
+        In a Trainer's step it is, by that name, the array of the step before, so that training needs no new memory; it
+        must hold nothing that is needed after the next `forward`. Otherwise it is a new one, which may be given away.
+        """
+        if not self.reuse.on:
+            return np.empty(shape, self.dtype if dtype is None else dtype)
+        array = self._scratch.get(name)
+        if array is None or array.shape[1:] != shape[1:] or len(array) < shape[0]:
+            array = self._scratch[name] = np.empty(shape, self.dtype if dtype is None else dtype)
+        return array if len(array) == shape[0] else array[: shape[0]]
+
     def remember(self, **what: Any) -> None:
         """Keep in `forward` what `backward` will need; it is neither copied nor pickled with the layer."""
-        self._remembered = what
+        self.__dict__["_remembered"] = what  # assigned directly: this is done at every step
 
     def remembered(self, what: str) -> Any:
         """Return what the last `forward` kept under that name.
@@ -307,7 +330,10 @@ class Layer(Configurable):
         object.__setattr__(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_remembered": {}}
+        return {name: value for name, value in self.__dict__.items() if name != "reuse"} | {
+            "_remembered": {},
+            "_scratch": {},
+        }
 
     def __copy__(self) -> "Layer":
         raise TypeError(
@@ -330,6 +356,8 @@ class Layer(Configurable):
 
     def check_input(self, x: Array) -> None:
         """Raise if `x` isn't a batch that `forward` takes: RuntimeError before `build`, ValueError for the rest."""
+        if type(x) is np.ndarray and x.shape[1:] == self.input_shape and x.dtype.kind in self.input_kinds:
+            return
         if self.input_shape is None:
             raise RuntimeError(
                 f"{self.title}: must be built before forward: build(input_shape, rng). Received: {describe(x)}"

@@ -80,13 +80,16 @@ class Dense(Affine):
 
     def linear(self, x: Array) -> Array:
         self.remember(x=x)
-        return x @ self.kernel.data
+        return np.matmul(x, self.kernel.data, out=self.scratch("z", (*x.shape[:-1], self.units)))
 
     def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:
         x = self.remembered("x")
-        rows, slopes = x.reshape(-1, x.shape[-1]), dz.reshape(-1, self.units)
-        if accumulate:
-            self.kernel.grad += rows.T @ slopes
+        rows, slopes = (x, dz) if x.ndim == 2 else (x.reshape(-1, x.shape[-1]), dz.reshape(-1, self.units))
+        gradient = self.scratch("gradient", self.kernel.shape) if accumulate else self.kernel.grad
+        if len(rows) == 1:  # BLAS takes many times as long for a product of a column and a row
+            np.multiply(rows.T, slopes, out=gradient)
         else:
-            np.matmul(rows.T, slopes, out=self.kernel.grad)
-        return dz @ self.kernel.data.T if input_gradient else dz
+            np.matmul(rows.T, slopes, out=gradient)
+        if accumulate:
+            self.write_gradient(self.kernel, gradient, accumulate)
+        return np.matmul(dz, self.kernel.data.T, out=self.scratch("dx", x.shape)) if input_gradient else dz

@@ -23,7 +23,9 @@ def owner(layer: Layer) -> Layer | None:
 
 
 def claim(layer: Layer) -> None:
-    """Note that all that is inside of `layer` is inside of it."""
+    """Note that all that is inside of `layer` is inside of it; its word on reusing memory holds for all."""
+    for inner in descendants(layer):
+        inner.reuse = layer.reuse
     for parent in (layer, *descendants(layer)):
         _INSIDE.update({child: weakref.ref(parent) for child in parent.children})
 

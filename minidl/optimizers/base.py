@@ -23,7 +23,7 @@ from minidl.optimizers.laws import Law
 from minidl.optimizers.probe import probe
 from minidl.optimizers.spans import Entry, Saved, Span, compute_dtype, lay_out
 from minidl.optimizers.state import apply_entries, check_entries, check_state, described, entries_dict, floats
-from minidl.parameters import Parameter
+from minidl.parameters import Changes, Parameter
 from minidl.schedules import Hyperparameter
 from minidl.validation import choice, describe, flag, integer, nearest, number, numbers
 
@@ -106,6 +106,10 @@ class Optimizer(Configurable):
     }
 
     _keywords: ClassVar[dict[str, frozenset[str] | None]]
+    _layout: list[Span]
+    _signature: list[Any]
+    _arrays: list[NDArray[Any]]
+    _seen: tuple[tuple[Parameter, ...], int, bool]
 
     if TYPE_CHECKING:
 
@@ -152,9 +156,7 @@ class Optimizer(Configurable):
         self._pending: dict[str, Any] = {}
         self._locked = False
         self._is_copy = False
-        self._signature: list[Any] = []
-        self._layout: list[Span] = []
-        self._seen: list[NDArray[Any]] = []
+        self._forget_layout()
 
     # The rule ------------------------------------------------------------------------------------------
 
@@ -184,9 +186,10 @@ class Optimizer(Configurable):
             TypeError: If these are no parameters, or the rule breaks its contract (see the class).
         """
         spans = self._spans(parameters)
-        self._refuse_hooks(self.hooks)
+        if self.hooks:
+            self._refuse_hooks(self.hooks)
         huge = self._refuse_nonfinite(spans)
-        values = {name: self.current(name) for name in self._names}
+        values = {name: self._current(name, self.__dict__[name]) for name in self._names}
         for span in spans:
             span.learning_rate = values.get("learning_rate", 1.0) * span.multiplier
             span.load()
@@ -200,8 +203,7 @@ class Optimizer(Configurable):
             hook.after(spans)
         for span in spans:
             span.store()
-        self.iterations += 1
-        self.applied = values
+        self.__dict__.update(iterations=self.iterations + 1, applied=values)  # nothing to check in these
 
     def build(self, parameters: Iterable[Parameter]) -> None:
         """Make the slots of those `parameters` that have none yet; a first `step` does it too.
@@ -239,7 +241,9 @@ class Optimizer(Configurable):
             raise ValueError(
                 f"{self._name}: no such hyperparameter. Received: {name!r}. {nearest(str(name), self._names)}"
             )
-        value = getattr(self, name)
+        return self._current(name, getattr(self, name))
+
+    def _current(self, name: str, value: Any) -> Any:
         if not callable(value):
             return value
         index = self.epoch if getattr(value, "every", "step") == "epoch" else self.iterations
@@ -306,6 +310,8 @@ class Optimizer(Configurable):
 
     def _prepare(self, values: dict[str, Any], t: int, kept: dict[str, float]) -> dict[str, float]:
         """Return the numbers that the rule's own `prepare` gives for a step."""
+        if self.prepare is Optimizer.prepare:
+            return {}
         wanted = self._wanted("prepare", {**values, **kept, "t": t})
         prepared = floats(f"{self._name}: prepare must return", self.prepare(**wanted))
         for name in prepared:
@@ -324,13 +330,12 @@ class Optimizer(Configurable):
     def _refuse_nonfinite(self, spans: Sequence[Span]) -> bool:
         """Raise if a gradient isn't finite; tell whether one is so large that the rule's numbers may overflow."""
         huge = False
-        with np.errstate(all="ignore"):
-            for span in spans:
-                # One product tells in most cases; it may overflow where every entry is finite.
-                if not float(np.vdot(span.source_grad, span.source_grad)) < span.safe:
-                    huge = True
-                    for parameter in span.parameters:
-                        self._refuse_nonfinite_in(parameter)
+        for span in spans:
+            # One product tells in most cases; it may overflow where every entry is finite.
+            if not float(np.vdot(span.source_grad, span.source_grad)) < span.safe:
+                huge = True
+                for parameter in span.parameters:
+                    self._refuse_nonfinite_in(parameter)
         return huge
 
     def _refuse_overflow(self, spans: Sequence[Span], before: Sequence[Saved]) -> None:
@@ -369,9 +374,12 @@ class Optimizer(Configurable):
     def _spans(self, parameters: Iterable[Parameter]) -> list[Span]:
         """Return the spans of equals into which `parameters` fall; they are found anew only after a change."""
         parameters = self._listed(parameters)
+        seen = (parameters, Changes.count, bool(self.hooks))
+        if seen == self._seen:
+            return self._layout
         signature: list[Any] = [bool(self.hooks)]
         signature += [
-            (id(p), id(p.data), p.trainable, p.learning_rate_multiplier, p.weight_decay_multiplier) for p in parameters
+            (p, id(p.data), p.trainable, p.learning_rate_multiplier, p.weight_decay_multiplier) for p in parameters
         ]
         if signature != self._signature:
             self.build(parameters)
@@ -381,10 +389,13 @@ class Optimizer(Configurable):
             for span in self._layout:
                 span.execution = Execution(self, span)
             self._signature = signature
-            self._seen = [parameter.data for parameter in parameters]  # keeps the ids above from being given again
+            self._arrays = [parameter.data for parameter in parameters]  # keeps the ids above from being given again
+        self._seen = seen
         return self._layout
 
     def _listed(self, given: Any) -> tuple[Parameter, ...]:
+        if given is self._seen[0]:
+            return given
         parameters = tuple(given) if hasattr(given, "__iter__") else (None,)
         if not all(isinstance(parameter, Parameter) for parameter in parameters):
             raise TypeError(f"{self._name}: a step needs a list of parameters. Received: {describe(given)}")
@@ -399,7 +410,7 @@ class Optimizer(Configurable):
                 )
 
     def _forget_layout(self) -> None:
-        self._signature, self._layout, self._seen = [], [], []
+        self._signature, self._layout, self._arrays, self._seen = [], [], [], ((), -1, False)
 
     def _start(self, parameter: Parameter) -> dict[str, NDArray[Any]]:
         slots = self._slots_for(parameter.data.astype(compute_dtype(parameter)))
@@ -557,7 +568,7 @@ class Optimizer(Configurable):
 
     # The layout is made of views: a copy finds its own anew.
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_signature": [], "_layout": [], "_seen": []}
+        return {**self.__dict__, "_signature": [], "_layout": [], "_arrays": [], "_seen": ((), -1, False)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
