@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from minidl import (
     callbacks,
-    datasets,
     initializers,
     layers,
     losses,
@@ -21,7 +20,7 @@ from minidl.trainer import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:
-    from minidl import plotting, surfaces, testing, tuning
+    from minidl import datasets, plotting, surfaces, testing, tuning
 
 __version__ = "0.1.0"
 
@@ -47,7 +46,7 @@ __all__ = [
     "tuning",
 ]
 
-_LAZY = ("plotting", "surfaces", "testing", "tuning")
+_LAZY = ("datasets", "plotting", "surfaces", "testing", "tuning")
 
 
 def __getattr__(name: str) -> object:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import csv
 import math
 import os
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +15,8 @@ from minidl.config import Checked
 from minidl.validation import choice, describe, flag, integer, nearest, number, state
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from minidl.parameters import Parameter
     from minidl.trainer import Trainer
 
@@ -332,6 +332,8 @@ class CSVLogger(Callback):
     def __init__(self, path: str | Path, *, append: bool = False) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"CSVLogger: path must be a path. Received: path={describe(path)}")
+        from pathlib import Path
+
         self.path = Path(path)
         self.append = flag("CSVLogger", "append", append)
         self._file: IO[str] | None = None
@@ -342,6 +344,8 @@ class CSVLogger(Callback):
         Raises:
             ValueError: If its columns are others than those of this fit.
         """
+        import csv
+
         self._columns: list[str] | None = None
         if self.append and self.path.exists() and self.path.stat().st_size:
             with self.path.open(newline="", encoding="utf-8") as file:
@@ -355,6 +359,8 @@ class CSVLogger(Callback):
         Raises:
             ValueError: If the columns aren't those of the header.
         """
+        import csv
+
         assert self._file is not None
         row = {"epoch": epoch, **logs}
         if self._columns is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minidl.validation import describe, integer, number
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["History"]
 
@@ -71,12 +72,16 @@ class History:
 
         JSON has no word for numbers that aren't finite: they are written as "nan", "inf" and "-inf".
         """
+        import json
+
         columns = {
             name: [value if math.isfinite(value) else str(value) for value in values]
             for name, values in self.history.items()
         }
         text = json.dumps({"epoch": self.epoch, "history": columns}, indent=1, allow_nan=False)
         if path is not None:
+            from pathlib import Path
+
             Path(path).write_text(text + "\n", encoding="utf-8")
         return text
 
@@ -87,6 +92,8 @@ class History:
         Raises:
             ValueError: If the text is none.
         """
+        import json
+
         history = cls()
         try:
             loaded: Any = json.loads(text)

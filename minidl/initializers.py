@@ -7,6 +7,8 @@ The fans of a shape follow Keras: for a kernel of shape (..., n_in, n_out) the l
 receptive field, fan_in = field · n_in and fan_out = field · n_out; a vector of length n has both fans n.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -3,6 +3,8 @@
 NumPy's global random state is neither read nor written.
 """
 
+from __future__ import annotations
+
 import os
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Splits: which samples train, and which are kept apart."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -87,11 +87,10 @@ BATCH, LAYER = one(layers.BatchNormalization), one(layers.LayerNormalization)
 # fmt: off
 FAULTS = [
     # a missing or needless transpose, a wrong axis, a missing term
-    (SQUARE, "linear_backward", "self.kernel.data.T", "self.kernel.data"),
-    (SQUARE, "linear_backward", "np.matmul(rows.T, slopes", "np.matmul(slopes.T, rows"),
+    (SQUARE, "linear_backward", "times_transposed(slopes, self.kernel.data", "times(slopes, self.kernel.data"),
+    (SQUARE, "linear_backward", "outer_sum(rows, slopes", "outer_sum(slopes, rows"),
     (SQUARE, "linear_backward", "self.write_gradient(self.kernel, gradient, accumulate)", "pass"),
     (SQUARE, "backward_part", "np.add.reduce(rows,", "np.mean(rows,"),
-    (SQUARE, "linear_backward", "np.multiply(rows.T, slopes", "np.multiply(rows.T, slopes + rows.T"),
     (SQUARE, "backward_part", ".sum(axis=0), accumulate)", ".sum(axis=0), False)"),
     ((one(Dense, 4, "tanh"), (4,)), "backward_part", "self.activation.backward(dy, accumulate)", "dy"),
     ((CONV, IMAGE), "linear_backward", "view += patches", "view -= patches"),

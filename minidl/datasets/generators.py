@@ -1,5 +1,7 @@
 """Data sets made by a formula and a seed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,6 +3,8 @@
 Each is known by its name wherever a layer takes `activation=`.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """What a fully connected layer and a convolution share: a kernel, a bias, an activation."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What every layer is."""
 
+from __future__ import annotations
+
 import itertools
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -133,7 +135,7 @@ class Layer(Configurable):
         return self._shape()
 
     @property
-    def children(self) -> "tuple[Layer, ...]":
+    def children(self) -> tuple[Layer, ...]:
         """The layers inside this one."""
         return ()
 
@@ -226,7 +228,7 @@ class Layer(Configurable):
         """Return the values of all parameters and buffers, layer by layer, those of each layer together."""
         return self._named(lambda layer: {name: p.data for name, p in layer._parameters.items()} | layer.buffers)
 
-    def _named(self, own: "Callable[[Layer], dict[str, T]]") -> dict[str, T]:
+    def _named(self, own: Callable[[Layer], dict[str, T]]) -> dict[str, T]:
         """Return what `own` returns of this layer and, behind their names, of the layers inside."""
         named = dict(own(self))
         for name, child in zip(names(self.children), self.children, strict=True):
@@ -335,7 +337,7 @@ class Layer(Configurable):
             "_scratch": {},
         }
 
-    def __copy__(self) -> "Layer":
+    def __copy__(self) -> Layer:
         raise TypeError(
             f"{self.title}: a shallow copy would share its parameters; use copy.deepcopy. Received: copy.copy"
         )
@@ -373,7 +375,7 @@ class Layer(Configurable):
     # How a model runs it -------------------------------------------------------------------------------
 
     @property
-    def link(self) -> "Layer | None":
+    def link(self) -> Layer | None:
         """The activation this layer ends with, if its cross-entropy is better computed from the logits.
 
         Such a layer also gives `forward_logits`, which stops before the link, and takes `from_logits` in

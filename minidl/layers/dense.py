@@ -1,5 +1,7 @@
 """The fully connected layer."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 
 from minidl.layers.affine import Affine
 from minidl.layers.base import Layer, Shape, registry
+from minidl.layers.products import outer_sum, times, times_transposed
 from minidl.validation import integer
 
 __all__ = ["Dense"]
@@ -80,16 +83,21 @@ class Dense(Affine):
 
     def linear(self, x: Array) -> Array:
         self.remember(x=x)
-        return np.matmul(x, self.kernel.data, out=self.scratch("z", (*x.shape[:-1], self.units)))
+        rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        z = times(rows, self.kernel.data, self.scratch("z", (len(rows), self.units)), self._turned)
+        return z if x.ndim == 2 else z.reshape(*x.shape[:-1], self.units)
 
     def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:
         x = self.remembered("x")
         rows, slopes = (x, dz) if x.ndim == 2 else (x.reshape(-1, x.shape[-1]), dz.reshape(-1, self.units))
         gradient = self.scratch("gradient", self.kernel.shape) if accumulate else self.kernel.grad
-        if len(rows) == 1:  # BLAS takes many times as long for a product of a column and a row
-            np.multiply(rows.T, slopes, out=gradient)
-        else:
-            np.matmul(rows.T, slopes, out=gradient)
+        outer_sum(rows, slopes, gradient)
         if accumulate:
             self.write_gradient(self.kernel, gradient, accumulate)
-        return np.matmul(dz, self.kernel.data.T, out=self.scratch("dx", x.shape)) if input_gradient else dz
+        if not input_gradient:
+            return dz
+        dx = times_transposed(slopes, self.kernel.data, self.scratch("dx", rows.shape), self._turned)
+        return dx if x.ndim == 2 else dx.reshape(x.shape)
+
+    def _turned(self, shape: tuple[int, int]) -> Array:
+        return self.scratch("turned", shape)

@@ -24,9 +24,10 @@ __all__ = ["EXECUTIONS", "Execution"]
 
 EXECUTIONS = ("auto", "compiled", "replayed", "plain")
 
-# From so many entries on, summed over all steps, compiling has paid; each step counts as some entries more.
-WORTH = 2**25
-STEP = 2**11
+# From so many entries on, summed over all steps, compiling has paid: a tenth of a second, and 80 MB for LLVM. Each step
+# counts as some entries more.
+WORTH = 2**28
+STEP = 2**14
 
 
 class Execution:

@@ -1,0 +1,1 @@
+"""The same training script for each framework, as its users write it; `whole_runs.py` times them."""
