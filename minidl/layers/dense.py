@@ -84,20 +84,17 @@ class Dense(Affine):
     def linear(self, x: Array) -> Array:
         self.remember(x=x)
         rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-        z = times(rows, self.kernel.data, self.scratch("z", (len(rows), self.units)), self._turned)
+        z = times(rows, self.kernel.data, self.scratch("z", (len(rows), self.units)), self.scratch)
         return z if x.ndim == 2 else z.reshape(*x.shape[:-1], self.units)
 
     def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:
         x = self.remembered("x")
         rows, slopes = (x, dz) if x.ndim == 2 else (x.reshape(-1, x.shape[-1]), dz.reshape(-1, self.units))
         gradient = self.scratch("gradient", self.kernel.shape) if accumulate else self.kernel.grad
-        outer_sum(rows, slopes, gradient)
+        outer_sum(rows, slopes, gradient, self.scratch)
         if accumulate:
             self.write_gradient(self.kernel, gradient, accumulate)
         if not input_gradient:
             return dz
-        dx = times_transposed(slopes, self.kernel.data, self.scratch("dx", rows.shape), self._turned)
+        dx = times_transposed(slopes, self.kernel.data, self.scratch("dx", rows.shape), self.scratch)
         return dx if x.ndim == 2 else dx.reshape(x.shape)
-
-    def _turned(self, shape: tuple[int, int]) -> Array:
-        return self.scratch("turned", shape)

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 __all__ = ["outer_sum", "times", "times_transposed"]
 
 Array = NDArray[Any]
-Scratch = Callable[[tuple[int, int]], Array]
+Scratch = Callable[[str, tuple[int, ...]], Array]
 
 SMALL = 1_000_000
 FEW = 48  # rows
 
 
 def times(x: Array, w: Array, out: Array, scratch: Scratch) -> Array:
-    """Return x @ w in `out`; `scratch` gives an array of a shape to write into."""
+    """Return x @ w in `out`; `scratch` gives an array of a name and a shape to write into (see `Layer`)."""
     (rows, n), m = x.shape, w.shape[1]
     width = SMALL // (rows * n) if rows else m
     if width >= m or rows > FEW:
@@ -43,14 +43,22 @@ def times_transposed(x: Array, w: Array, out: Array, scratch: Scratch) -> Array:
     return np.matmul(x, w.T, out=out)
 
 
-def outer_sum(x: Array, y: Array, out: Array) -> Array:
+def outer_sum(x: Array, y: Array, out: Array, scratch: Scratch) -> Array:
     """Return x.T @ y in `out`: the sum over rows of their outer products."""
-    if len(x) == 1:  # for which BLAS takes twenty times as long
-        return np.multiply(x.T, y, out=out)
+    if len(x) == 1:  # NumPy doesn't hand a column by a row to BLAS; with a row of zeros it takes a twentieth
+        x, y = (
+            _with_zeros(x, scratch("row of x", (2, x.shape[1]))),
+            _with_zeros(y, scratch("row of y", (2, y.shape[1]))),
+        )
     return np.matmul(x.T, y, out=out)
+
+
+def _with_zeros(row: Array, out: Array) -> Array:
+    out[0], out[1] = row[0], 0
+    return out
 
 
 def _turned(w: Array, x: Array, out: Array, scratch: Scratch) -> Array:
     """Return (w @ x.T).T in `out`."""
-    np.copyto(out, np.matmul(w, x.T, out=scratch((len(w), len(x)))).T)
+    np.copyto(out, np.matmul(w, x.T, out=scratch("turned", (len(w), len(x)))).T)
     return out

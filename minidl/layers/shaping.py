@@ -159,8 +159,9 @@ class Rescaling(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.remember(seen=True)
-        return x * self.scale + self.offset
+        y = np.multiply(x, self.scale, out=self.scratch("y", x.shape, x.dtype))
+        return np.add(y, self.offset, out=y)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         self.remembered("seen")
-        return dy * self.scale
+        return np.multiply(dy, self.scale, out=self.scratch("dx", dy.shape, dy.dtype))
