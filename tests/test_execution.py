@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidl import Parameter, optimizers, schedules
-from minidl.optimizers import compiling, execution
-from minidl.optimizers.compiling import compiled, replayed
+from minidl import Parameter, compiling, optimizers, schedules
+from minidl.compiling import compiled, replayed
+from minidl.optimizers import execution
 from minidl.optimizers.spans import PIECE
-from minidl.optimizers.tracing import Tracing, Untraceable
 from minidl.parameters import flatten
+from minidl.tracing import Tracing, Untraceable
 
 RULES = [
     rule
@@ -257,7 +257,7 @@ UNTRACEABLE = {
     "branch": (branches, "it looks at the values of an array, or branches on them"),
     "cumulated": (lambda w, g: w - 0 * np.add.accumulate(g), "it uses np.add in another way than entry by entry"),
     "function of arrays": (lambda w, g: w - np.real(g), "it uses np.real, which isn't known to work entry by entry"),
-    "random": (draws, "a second call gives other numbers: update must be a pure function"),
+    "random": (draws, "a second call gives other numbers: it must be a pure function"),
     "array": (lambda w, g: w - g * np.array([1.0]), "an array that isn't one of its arguments"),
 }
 

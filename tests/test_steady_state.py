@@ -74,12 +74,14 @@ def test_a_step_by_hand_allocates_nothing_of_the_size_of_a_piece():
 def test_bytes_are_scaled_batch_by_batch():
     x = (np.abs(X) * 50).clip(0, 255).astype(np.uint8)
     ends = []
+    start = dense().get_weights()
     for data, first in ((x, [layers.Rescaling(1 / 255)]), (x.astype(np.float32) / np.float32(255), [])):
         model = Sequential(
             [layers.Input((100,)), *first, layers.Dense(300, "relu"), layers.Dense(10, "softmax")], seed=0
         )
+        model.set_weights(start)
         watched = Watched()
-        trainer = Trainer(model, optimizers.SGD(0.1), losses.SparseCategoricalCrossentropy())
+        trainer = Trainer(model, optimizers.SGD(0.1), losses.SparseCategoricalCrossentropy(), seed=0)
         trainer.fit(data[:2000], Y[:2000], batch_size=500, callbacks=[watched], verbose=0, epochs=2)
         assert max(watched.most) < MOST
         ends.append(np.concatenate([weight.ravel() for weight in model.get_weights()]))

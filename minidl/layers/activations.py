@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from minidl import functions, initializers
 from minidl.config import Registry
+from minidl.fusing import Fused
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
 from minidl.validation import flag, integer, number
 
@@ -89,12 +90,30 @@ class Elementwise(Layer):
         raise NotImplementedError(f"{type(self).__name__}: an activation must give slope(x, y)")
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        y = self.function(x)
+        y = self._fused()[0](self.scratch("y", x.shape, x.dtype), x) if self.reuse.on else self.function(x)
         self.remember(x=x, y=y)
         return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        return dy * self.slope(self.remembered("x"), self.remembered("y"))
+        x, y = self.remembered("x"), self.remembered("y")
+        if self.reuse.on:
+            return self._fused()[1](self.scratch("dx", dy.shape, dy.dtype), dy, x, y)
+        return dy * self.slope(x, y)
+
+    def _fused(self) -> tuple[Fused, Fused]:
+        """Return what runs `function` and dy · `slope` without new memory; made anew when an attribute has changed."""
+        fused = self.__dict__.get("_fused_functions")
+        if fused is None:
+            fused = Fused(self.function), Fused(lambda dy, x, y: dy * self.slope(x, y))
+            self.__dict__["_fused_functions"] = fused
+        return fused
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__.pop("_fused_functions", None)
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_fused_functions"}
 
 
 @_activation("binary_step")
@@ -202,15 +221,6 @@ class ReLU(Elementwise):
     def slope(self, x: Array, y: Array) -> Array:
         return x > 0  # True and False multiply as 1 and 0, and are a quarter of the memory
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        self.remember(x=x)
-        return np.maximum(x, 0, out=self.scratch("y", x.shape, x.dtype))
-
-    def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        x = self.remembered("x")
-        slope = np.greater(x, 0, out=self.scratch("slope", x.shape, np.bool_))
-        return np.multiply(dy, slope, out=self.scratch("dx", x.shape, dy.dtype))
-
 
 @_activation("leaky_relu")
 class LeakyReLU(Elementwise):
@@ -233,7 +243,7 @@ class LeakyReLU(Elementwise):
         return np.where(x >= 0, x, self.negative_slope * x)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return np.where(x >= 0, np.ones_like(x), self.negative_slope).astype(x.dtype, copy=False)
+        return np.where(x >= 0, x.dtype.type(1), x.dtype.type(self.negative_slope))
 
 
 @_activation("elu")

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import schedules
+from minidl.compiling import can_compile
 from minidl.config import Configurable, Registry, checked_config, declared_ranges, describe_object
 from minidl.optimizers import hooks
-from minidl.optimizers.compiling import can_compile
 from minidl.optimizers.execution import EXECUTIONS, Execution
 from minidl.optimizers.hooks import Hook
 from minidl.optimizers.laws import Law
@@ -74,7 +74,7 @@ class Optimizer(Configurable):
         hooks: What is done around the rule, in order: first each hook's `before`, on a copy of the
             gradient, then the rule, then each hook's `after`. See `minidl.optimizers.hooks`.
         applied: The values that the last step used, by name.
-        execution: How the rule is to be run; the bits are the same in each way (but see `minidl.optimizers.compiling`
+        execution: How the rule is to be run; the bits are the same in each way (but see `minidl.compiling`
             for subnormal numbers). "plain": as it is written. "replayed": by the same functions of NumPy's, in memory
             used again. "compiled": as one loop over all entries (the extra `fast`). "auto" (default): replayed,
             and compiled once that has paid; plain, with a warning that says why, if the rule can be neither.

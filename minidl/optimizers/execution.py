@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from minidl.optimizers.compiling import can_compile, compiled, replayed
-from minidl.optimizers.tracing import Numbers, Program, Tracing, Untraceable
+from minidl.compiling import bound_loop, bound_replay, can_compile, check, compiled, replayed
+from minidl.tracing import Numbers, Program, Tracing, Untraceable
 
 if TYPE_CHECKING:
     from minidl.optimizers.base import Optimizer
@@ -103,16 +102,8 @@ class Execution:
 
     def _replay(self, program: Program) -> None:
         self.way = "replayed"
-        code = replayed(program)
         pieces = [(targets[0], inputs[1], *targets[1:]) for targets, inputs in self.span.pieces]
-        scratch = [np.empty(pieces[0][0].shape, dtype) for dtype in code.scratch] if pieces else []
-        bound = [(piece, [array[: len(piece[0])] if array.ndim else array for array in scratch]) for piece in pieces]
-
-        def run(numbers: Numbers) -> None:
-            for arrays, own in bound:
-                code.run(numbers, arrays, own)
-
-        self.run_program = run
+        self.run_program = bound_replay(replayed(program), pieces)
 
     def _compile(self, program: Program) -> None:
         try:
@@ -123,14 +114,7 @@ class Execution:
                 self._explain(reason)
             return
         self.way = "compiled"
-        places = np.zeros(len(program.operations) * 3)  # of the numbers: no operation has more
-        size, addresses = self.arrays[0].size, [array.ctypes.data for array in (places, *self.arrays)]
-
-        def run(numbers: Numbers) -> None:
-            places[: len(numbers)] = numbers
-            code.run(size, *addresses)
-
-        self.run_program = run
+        self.run_program = bound_loop(code, self.arrays)
 
 
 _EXPLAINED: set[type] = set()
@@ -150,7 +134,7 @@ def _traced(optimizer: Optimizer, dtypes: tuple[np.dtype[Any], ...], keywords: d
         try:
             with np.errstate(all="ignore"):
                 _KNOWN[key] = tracing = Tracing(optimizer.update, dtypes, keywords)
-                _compare(optimizer, tracing, dtypes, keywords)
+                check(*tracing.at(keywords), lambda arrays: optimizer._apply(arrays, keywords))
         except Untraceable as reason:
             _KNOWN[key] = reason
         except Exception as error:  # run as it is written, the rule tells of it better
@@ -159,20 +143,3 @@ def _traced(optimizer: Optimizer, dtypes: tuple[np.dtype[Any], ...], keywords: d
     if isinstance(found, Untraceable):
         raise found
     return found
-
-
-def _compare(
-    optimizer: Optimizer, tracing: Tracing, dtypes: tuple[np.dtype[Any], ...], keywords: dict[str, Any]
-) -> None:
-    """Raise Untraceable unless the program gives the bits of `update` on a few entries."""
-    rng = np.random.default_rng(0)
-    draws = np.abs(rng.standard_normal((len(dtypes), 67))) * 10 ** rng.uniform(-3, 3, (len(dtypes), 67))
-    arrays: list[NDArray[Any]] = [draw.astype(dtype) for draw, dtype in zip(draws, dtypes, strict=True)]
-    arrays[1] *= np.sign(rng.standard_normal(67)).astype(dtypes[1])
-    program, numbers = tracing.at(keywords)
-    expected = optimizer._apply([array.copy() for array in arrays], keywords)
-    code = replayed(program)
-    code.run(numbers, arrays, [np.empty(67, dtype) for dtype in code.scratch])
-    for array, result in zip([arrays[0], *arrays[2:]], expected, strict=True):
-        if not np.array_equal(array, result, equal_nan=True):
-            raise Untraceable("a second call gives other numbers: update must be a pure function of its arguments")

@@ -7,6 +7,7 @@ the processor takes a hundred times as long for each, and the slots of units tha
 
 import ctypes
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -15,9 +16,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.optimizers.tracing import HOMES, Numbers, Operation, Program, Untraceable, where
+from minidl.tracing import HOMES, Numbers, Operation, Program, Untraceable, where
 
-__all__ = ["Compiled", "Replayed", "can_compile", "compiled", "flushes", "replayed"]
+__all__ = [
+    "Compiled",
+    "Replayed",
+    "bound_loop",
+    "bound_replay",
+    "can_compile",
+    "check",
+    "compiled",
+    "flushes",
+    "is_loaded",
+    "replayed",
+]
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
@@ -87,6 +99,31 @@ def _numbers(program: Program) -> set[int]:
     return {i for operation in program.operations for i in operation.operands if i < 0}
 
 
+def bound_replay(code: Replayed, pieces: Sequence[Sequence[Array]]) -> Callable[[Numbers], None]:
+    """Return what replays `code` over pieces of its arrays, one after the other, the first of which is the longest."""
+    scratch = [np.empty(pieces[0][0].shape, dtype) for dtype in code.scratch] if pieces else []
+    bound = [(piece, [array[: len(piece[0])] if array.ndim else array for array in scratch]) for piece in pieces]
+
+    def run(numbers: Numbers) -> None:
+        for arrays, own in bound:
+            code.run(numbers, arrays, own)
+
+    return run
+
+
+def check(program: Program, numbers: Numbers, function: Callable[[Sequence[Array]], Sequence[Array]]) -> None:
+    """Raise Untraceable unless `program` gives the bits of the function that it was traced from, called again."""
+    rng, count = np.random.default_rng(0), len(program.inputs)
+    draws = np.abs(rng.standard_normal((count, 67))) * 10 ** rng.uniform(-3, 3, (count, 67))
+    draws[1] *= np.sign(rng.standard_normal(67))
+    arrays = [draw.astype(dtype) for draw, dtype in zip(draws, program.inputs, strict=True)]
+    expected = function([array.copy() for array in arrays])
+    bound_replay(replayed(program), [arrays])(numbers)
+    for home, result in zip(HOMES, expected, strict=False):
+        if not np.array_equal(arrays[home], result, equal_nan=True):
+            raise Untraceable("a second call gives other numbers: it must be a pure function of its arguments")
+
+
 # Compiled --------------------------------------------------------------------------------------------------
 
 
@@ -98,6 +135,7 @@ class Compiled(NamedTuple):
     """
 
     source: str
+    numbers: int
     run: Callable[..., None]
     engine: Any  # which owns the code
 
@@ -202,12 +240,20 @@ def flushes() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
+def is_loaded() -> bool:
+    """Tell whether LLVM is in memory already, so that a loop costs but a few hundredths of a second."""
+    return "llvmlite.binding" in sys.modules
+
+
 @cache
-def compiled(program: Program) -> Compiled:
-    """Return `program` as one loop; raise Untraceable if it needs a function whose bits only NumPy knows."""
+def compiled(program: Program, flushing: bool = True) -> Compiled:
+    """Return `program` as one loop; raise Untraceable if it needs a function whose bits only NumPy knows.
+
+    Without `flushing`, subnormal numbers are numbers like any other.
+    """
+    source = _source(program, flushing and flushes())
     import llvmlite.binding as llvm
 
-    source = _source(program)
     module = llvm.parse_assembly(source)
     machine = _machine()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
@@ -217,7 +263,20 @@ def compiled(program: Program) -> Compiled:
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     arguments = [ctypes.c_int64] + [ctypes.c_void_p] * (1 + len(program.inputs))
-    return Compiled(source, ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address("run")), engine)
+    run = ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address("run"))
+    return Compiled(source, len(_numbers(program)), run, engine)
+
+
+def bound_loop(code: Compiled, arrays: Sequence[Array]) -> Callable[[Numbers], None]:
+    """Return what runs `code` over its arrays, which must be contiguous."""
+    places = np.zeros(code.numbers)
+    size, addresses = arrays[0].size, [array.ctypes.data for array in (places, *arrays)]
+
+    def run(numbers: Numbers) -> None:
+        places[:] = numbers
+        code.run(size, *addresses)
+
+    return run
 
 
 def _machine() -> Any:
@@ -230,7 +289,7 @@ def _machine() -> Any:
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)
 
 
-def _source(program: Program) -> str:
+def _source(program: Program, flushing: bool) -> str:
     """Return the loop in LLVM's language."""
     before, body = [], []
     for i in sorted({~number for number in _numbers(program)}):
@@ -246,7 +305,7 @@ def _source(program: Program) -> str:
         f"store {types[v]} %v{v}, ptr %p{home}" for v, home in zip(program.outputs, HOMES, strict=False) if v != home
     ]
     parameters = ", ".join(f"ptr noalias %{name}" for name in ("c", *(f"a{i}" for i in range(len(program.inputs)))))
-    shell = _SHELL + _FLUSHING if flushes() else _SHELL.replace("@loop", "@run")
+    shell = _SHELL + _FLUSHING if flushing else _SHELL.replace("@loop", "@run")
     return shell.format(parameters=parameters, before="\n".join(before), body="\n".join(body))
 
 
