@@ -6,6 +6,7 @@ NumPy's functions; with the bits of the function itself, in every case.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -37,26 +38,43 @@ class Fused:
     def __init__(self, function: Callable[..., Array]) -> None:
         self.function = function
         self._traced: dict[tuple[np.dtype[Any], ...], tuple[Program, Numbers] | None] = {}
-        self._arrays: tuple[Array, ...] = ()
-        self._run: Callable[[], object] = lambda: None
+        self._arrays: tuple[Array, ...] = ()  # those of the last call
+        self._run: Callable[[Numbers], None]
+        self._numbers: Numbers
+        self._may_improve = False
 
     def __call__(self, out: Array, *inputs: Array) -> Array:
         """Return the function of `inputs`, in `out`, which is none of them, or in a new array if it can't be traced."""
         arrays = (out, *inputs)
-        if len(arrays) == len(self._arrays) and all(map(_is, arrays, self._arrays)):
-            self._run()
-            return out
-        dtypes = tuple(array.dtype for array in arrays)
-        if dtypes not in self._traced:
-            self._traced[dtypes] = self._trace(dtypes)
-        traced = self._traced[dtypes]
-        if traced is None:
-            return self.function(*inputs)
-        program, numbers = traced
-        run = _bound(program, arrays)
-        run(numbers)
-        self._arrays, self._run = arrays, lambda: run(numbers)
+        same = len(arrays) == len(self._arrays) and all(map(operator.is_, arrays, self._arrays))
+        if not same or (self._may_improve and is_loaded()):
+            dtypes = tuple(array.dtype for array in arrays)
+            if dtypes not in self._traced:
+                self._traced[dtypes] = self._trace(dtypes)
+            traced = self._traced[dtypes]
+            if traced is None:
+                return self.function(*inputs)
+            self._bind(arrays, *traced)
+        self._run(self._numbers)
         return out
+
+    def _bind(self, arrays: tuple[Array, ...], program: Program, numbers: Numbers) -> None:
+        """Get ready to run `program` over these arrays."""
+        self._arrays, self._numbers, self._may_improve = arrays, numbers, False
+        if not all(array.flags.c_contiguous for array in arrays):
+            self._run = bound_replay(replayed(program), [arrays])
+            return
+        if is_loaded() or (can_compile() and arrays[0].size >= LARGE):
+            try:
+                self._run = bound_loop(compiled(program, flushing=False), arrays)
+                return
+            except Untraceable:
+                pass
+        else:
+            self._may_improve = can_compile()
+        flat = [array.reshape(-1) for array in arrays]
+        starts = range(0, arrays[0].size, PIECE)
+        self._run = bound_replay(replayed(program), [[array[i : i + PIECE] for array in flat] for i in starts])
 
     def _trace(self, dtypes: tuple[np.dtype[Any], ...]) -> tuple[Program, Numbers] | None:
         try:
@@ -66,21 +84,3 @@ class Fused:
         except Exception:  # of whatever kind: called as it is, the function tells of it better
             return None
         return program, numbers
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other
-
-
-def _bound(program: Program, arrays: tuple[Array, ...]) -> Callable[[Numbers], None]:
-    """Return what runs the program over these arrays."""
-    if all(array.flags.c_contiguous for array in arrays):
-        if can_compile() and (is_loaded() or arrays[0].size >= LARGE):
-            try:
-                return bound_loop(compiled(program, flushing=False), arrays)
-            except Untraceable:
-                pass
-        flat = [array.reshape(-1) for array in arrays]
-        starts = range(0, arrays[0].size, PIECE)
-        return bound_replay(replayed(program), [[array[i : i + PIECE] for array in flat] for i in starts])
-    return bound_replay(replayed(program), [arrays])

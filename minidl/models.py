@@ -384,7 +384,7 @@ class Sequential(Layer):
         }
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
-        """Print a line a layer: its name, class, output shape and number of parameters.
+        """Print a line a layer: its name, class, output shape and number of parameters; the optimizer, and how it ran.
 
         Raises:
             RuntimeError: If the model isn't built yet.
@@ -404,6 +404,9 @@ class Sequential(Layer):
         total = _count(self.parameters)
         size = sum(p.data.nbytes for p in self.parameters)
         print_fn(f"{total:,} parameters ({size / 1e6:.2f} MB, {self.dtype}), of which {frozen:,} frozen")
+        if self.trainer is not None:
+            executed = self.trainer.optimizer.executed
+            print_fn(f"{self.trainer.optimizer!r}{f', its last step {executed}' if executed else ''}")
 
     def __repr__(self) -> str:
         inside = ", ".join(repr(layer) for layer in self.layers)

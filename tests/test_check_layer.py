@@ -153,7 +153,7 @@ FAULTS = [
     ((one(PReLU, shared_axes=(1,)), (3, 2)), "backward", "np.minimum(x, 0) * dy", "x * dy"),
     ((one(PReLU), (3, 2)), "backward", "self.alpha.data * dy", "dy"),
     ((one(layers.Dropout, 0.5), (6,)), "backward", "dy * mask", "dy"),
-    ((one(layers.Rescaling, 0.5), (3,)), "backward", "dy * self.scale", "dy"),
+    ((one(layers.Rescaling, 0.5), (3,)), "backward", "dy, self.scale", "dy, 1.0"),
     ((one(layers.ZeroPadding2D, ((1, 0), (0, 2))), IMAGE), "backward", "self._inside(dy)", "dy[:, :4, :4]"),
     ((one(Embedding, 7, 3), (4,)), "backward", "np.add.at(self.embeddings.grad, places, dy)",
      "self.embeddings.grad[places] += dy"),

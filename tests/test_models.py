@@ -717,6 +717,12 @@ def test_the_summary(capsys):
     printed = []
     model.summary(print_fn=printed.append)
     assert printed == lines
+    model.compile("sgd", "mse")
+    model.summary(print_fn=printed.append)
+    assert printed[-1] == "SGD(learning_rate=0.01)"
+    model.fit(np.ones((2, 4, 4)), np.ones((2, 9)), verbose=0)
+    model.summary(print_fn=printed.append)
+    assert printed[-1] == "SGD(learning_rate=0.01), its last step replayed"
 
 
 def test_regularization_of_a_model_is_the_sum_of_its_layers():

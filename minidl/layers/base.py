@@ -181,9 +181,11 @@ class Layer(Configurable):
         if not self.reuse.on:
             return np.empty(shape, self.dtype if dtype is None else dtype)
         array = self._scratch.get(name)
+        if array is not None and array.shape == shape:
+            return array
         if array is None or array.shape[1:] != shape[1:] or len(array) < shape[0]:
             array = self._scratch[name] = np.empty(shape, self.dtype if dtype is None else dtype)
-        return array if len(array) == shape[0] else array[: shape[0]]
+        return array[: shape[0]]  # a shorter batch
 
     def remember(self, **what: Any) -> None:
         """Keep in `forward` what `backward` will need; it is neither copied nor pickled with the layer."""
