@@ -233,6 +233,7 @@ class Trainer(metaclass=Checked):
             objective.unchecked if checked and objective.from_logits and own else objective.value_and_gradient
         )
         totals = [_total(batch) for batch in group]
+        weight_of_all, samples = sum(totals), sum([len(batch[0]) for batch in group])
         penalty = self.model.regularization()
         loss = activity = 0.0
         for i, batch in enumerate(group):
@@ -241,15 +242,15 @@ class Trainer(metaclass=Checked):
                 y_pred = self._forward(x, training=True)
                 value, slopes = value_and_gradient(y, y_pred, weight)
                 if len(group) > 1:
-                    share = totals[i] / sum(totals) if sum(totals) else 0.0
+                    share = totals[i] / weight_of_all if weight_of_all else 0.0
                     value, slopes = value * share, slopes * share
-                    self.model.share_activities(len(x) / sum(len(part[0]) for part in group))
+                    self.model.share_activities(len(x) / samples)
                 activity += self.model.activity_penalty()
                 self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
             means.add_metrics(batch, y_pred, self._objective)
             loss += value
-        means.add_loss(loss + penalty, sum(totals))
-        means.add_activity(activity, sum(len(part[0]) for part in group))
+        means.add_loss(loss + penalty, weight_of_all)
+        means.add_activity(activity, samples)
         self.model.add_regularization_gradient()
         self.optimizer.step(self.model.parameters)
         return loss + penalty + activity

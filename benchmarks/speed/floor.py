@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.speed.tasks import CLASSES, FLOOR, PIXELS, UNITS, Array, Makers, Task
 from benchmarks.speed.with_minidl import RULES
+from minidl.layers.products import outer_sum, times, times_transposed
 
 __all__ = ["Floor", "sides"]
 
@@ -95,13 +96,21 @@ def products(task: Task) -> list[Product]:
 
 
 def _calls(product: Product, w: Array, dw: Array, rng: np.random.Generator) -> tuple[list[Call], list[Call]]:
-    """Return the calls of the way forward, and of the way back."""
+    """Return the calls of the way forward, and of the way back, in the forms that our layers take too."""
     x = rng.standard_normal((product.times, product.rows, product.inputs), np.float32)
     y = np.empty((product.times, product.rows, product.outputs), np.float32)
-    forward: list[Call] = [partial(np.dot, x[i], w, out=y[i]) for i in range(product.times)]
-    back: list[Call] = [partial(np.dot, y[i], w.T, out=x[i].copy()) for i in range(product.times) if product.walks]
+    memory: dict[str, Array] = {}
+
+    def scratch(name: str, shape: tuple[int, ...]) -> Array:
+        if name not in memory or memory[name].shape != shape:
+            memory[name] = np.empty(shape, np.float32)
+        return memory[name]
+
+    turns = range(product.times)
+    forward: list[Call] = [partial(times, x[i], w, y[i], scratch) for i in turns]
+    back: list[Call] = [partial(times_transposed, y[i], w, x[i].copy(), scratch) for i in turns if product.walks]
     flat_x, flat_y = x.reshape(-1, product.inputs), y.reshape(-1, product.outputs)
-    return forward, [*back, partial(np.dot, flat_x.T, flat_y, out=dw)]
+    return forward, [*back, partial(outer_sum, flat_x, flat_y, dw, scratch)]
 
 
 def _stream(vectors: list[Array]) -> Call:

@@ -14,6 +14,7 @@ from typing import Any
 
 import minidl
 from benchmarks.speed.measure import Effort, rotated
+from minidl.optimizers.execution import EXECUTIONS
 
 __all__ = ["imports"]
 
@@ -26,11 +27,22 @@ INSTALLED = {  # the first package of each is its own, the others what it uses w
     "keras on jax": ("keras", "jax"),
     "scikit-learn": ("scikit-learn",),
 }
+FIRST = """
+import sys, time
+import numpy as np
+from minidl import Parameter, optimizers
+for rule in (optimizers.Adam, optimizers.RMSprop):
+    parameter, optimizer = Parameter(np.zeros(1000, np.float32)), rule()
+    optimizer.execution = sys.argv[1]
+    start = time.perf_counter()
+    optimizer.step([parameter])
+    print(time.perf_counter() - start)
+"""
 TIMED = "import time, numpy; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 
 
 def imports(effort: Effort) -> dict[str, Any]:
-    """Return each module's seconds of import beyond NumPy's, run by run, and the sizes of its package."""
+    """Return the seconds of each module's import beyond NumPy's and of first steps, run by run, and packages' sizes."""
     there = [module for module in MODULES if find_spec(module.partition(".")[0])]
     seconds: dict[str, list[float]] = {module: [] for module in there}
     for turn in range(-1, effort.turns):  # the first fills the caches of files
@@ -39,6 +51,7 @@ def imports(effort: Effort) -> dict[str, Any]:
             seconds[module] += [found] if turn >= 0 else []
     return {
         "seconds": seconds,
+        "first": {way: [_first_steps(way) for _ in range(effort.turns)] for way in EXECUTIONS[1:]},
         "sizes": {title: _sizes(wanted) for title, wanted in INSTALLED.items() if all(map(_installed, wanted))},
         "absent": [module for module in MODULES if module not in there],
     }
@@ -48,6 +61,12 @@ def _seconds(module: str) -> float:
     command = [sys.executable, "-c", TIMED.format(module)]
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     return float(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+
+
+def _first_steps(execution: str) -> list[float]:
+    """Return the seconds of the first step of a process, and of that of another rule after it."""
+    command = [sys.executable, "-c", FIRST, execution]
+    return list(map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()))
 
 
 def _sizes(packages: Sequence[str]) -> dict[str, int]:

@@ -159,10 +159,14 @@ def _whole(found: Mapping[str, Any]) -> str:
 
 def _import(found: Mapping[str, Any]) -> str:
     times = [[f"`import {name}`", f"{statistics.median(runs):.3f}"] for name, runs in found["seconds"].items()]
+    steps = {way: [statistics.median(step) for step in zip(*runs, strict=True)] for way, runs in found["first"].items()}
+    first = [[way, *(f"{seconds:.3f}" for seconds in times)] for way, times in steps.items()]
     sizes = [[name, _mega(size["own"]), _mega(size["all"])] for name, size in found["sizes"].items()]
     return (
         "## Imports and sizes\n\nSeconds of an import once NumPy is there, and megabytes on the disk.\n\n"
         + _table(["", "seconds"], times)
+        + "\nSeconds of the first step of an optimizer, with its trial and its tracing.\n\n"
+        + _table(["its rule", "the first of a process", "of another rule after it"], first)
         + "\n"
         + _table(["", "its own MB", "with all that it requires"], sizes)
     )
