@@ -50,7 +50,7 @@ class Optimizer(Configurable):
     new slots, in the order of `slots`, each in the dtype it came in. Its keyword-only arguments are whatever it
     needs among the hyperparameters, `t` (the steps of that parameter, this one included, so from 1) and what
     `prepare` returns. It is a pure function of these: what else it reads counts as constant, and it may be called with
-    stand-ins (see `minidl.tracing`). Before the first step the rule is tried on small arrays and refused if it breaks this.
+    stand-ins (see `minidl.tracing`). Before the first step it is tried on small arrays, and refused if it breaks this.
 
     A subclass may also have:
 
