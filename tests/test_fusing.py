@@ -13,7 +13,8 @@ from minidl.layers.base import Reuse
 
 RNG = np.random.default_rng(0)
 ELEMENTWISE = sorted(
-    {kind for kind in vars(layers).values() if isinstance(kind, type) and issubclass(kind, Elementwise)} - {Elementwise},
+    {kind for kind in vars(layers).values() if isinstance(kind, type) and issubclass(kind, Elementwise)}
+    - {Elementwise},
     key=lambda kind: kind.__name__,
 )
 X = np.concatenate([RNG.standard_normal(40_000) * 3, [0.0, -0.0, 80.0, -80.0, 6e4, -6e4]])

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from minidl.layers.products import outer_sum, times, times_transposed
+from minidl.layers.products import outer_sum, row_sum, times, times_transposed
 
 
 def fresh(name, shape):
     return np.full(shape, np.nan)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, 3, 7, 13, 20, 48, 49, 100])
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 7, 13, 20, 48, 49, 100, 600])
 @pytest.mark.parametrize("shape", [(784, 500), (500, 100), (3, 5), (1, 1), (20_000, 64)])
 def test_products_equal_numpys(rows, shape):
     rng = np.random.default_rng(0)
@@ -18,6 +18,7 @@ def test_products_equal_numpys(rows, shape):
     for found, expected in (
         (times(x, w, np.full((rows, shape[1]), np.nan), fresh), x @ w),
         (times_transposed(y, w, np.full((rows, shape[0]), np.nan), fresh), y @ w.T),
+        (row_sum(x, np.full(shape[0], np.nan), fresh), x.sum(axis=0)),
         (outer_sum(x, y, np.full(shape, np.nan), fresh), x.T @ y),
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)

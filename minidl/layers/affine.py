@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from minidl import initializers
 from minidl.layers.activations import resolve_activation
 from minidl.layers.base import Layer, Shape, optional_regularizer
+from minidl.layers.products import row_sum
 from minidl.validation import describe, flag
 
 __all__ = ["Affine"]
@@ -103,5 +104,5 @@ class Affine(Layer):
             if accumulate:
                 self.write_gradient(self.bias, rows.sum(axis=0), accumulate)
             else:
-                np.add.reduce(rows, axis=0, out=self.bias.grad)
+                row_sum(rows, self.bias.grad, self.scratch)
         return dx

@@ -1,5 +1,8 @@
 """Convolution of images, channels last."""
 
+from __future__ import annotations
+
+import math
 from typing import Any
 
 import numpy as np
@@ -114,52 +117,51 @@ class Conv2D(Affine):
         return Windows.over(self.title, shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
 
     def linear(self, x: Array) -> Array:
-        n, (high, wide), channels = len(x), self.windows.out, x.shape[3]
-        patches = np.empty((n, high, wide, *self.kernel_size, channels), x.dtype)
-        for i, j, view in self.windows.views(self.windows.padded(x)):
-            patches[:, :, :, i, j] = view
-        rows = self._by_group(patches.reshape(n * high * wide, self._places, channels))
+        rows = self._rows(x)
         self.remember(rows=rows)
-        return self._joined(rows @ self._matrix()).reshape(n, high, wide, self.filters)
+        z = self.scratch("z", (len(x), *self.output_shape), np.result_type(x, self.kernel.data))
+        np.matmul(rows, self._by_group(self.kernel.data), out=self._by_group(z))
+        return z
 
     def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:
-        rows = self.remembered("rows")
-        n, slopes = len(dz), self._by_group(dz.reshape(-1, 1, self.filters))
-        gradient = np.swapaxes(rows, -1, -2) @ slopes
-        if self.groups > 1:
-            gradient = gradient.transpose(1, 0, 2)
-        self.write_gradient(self.kernel, gradient.reshape(self.kernel.shape), accumulate)
-        if not input_gradient:
-            return dz
-        channels = self._shape()[2]
-        patches = slopes @ np.swapaxes(self._matrix(), -1, -2)
-        if self.groups > 1:
-            split = (self.groups, patches.shape[1], self._places, channels // self.groups)
-            patches = patches.reshape(split).transpose(1, 2, 0, 3)
-        patches = patches.reshape(n, *self.windows.out, *self.kernel_size, channels)
-        padded = self.windows.zeros(n, channels, dz.dtype)
-        for i, j, view in self.windows.views(padded):
-            view += patches[:, :, :, i, j]
-        return self.windows.inside(padded)
+        rows, slopes = self.remembered("rows"), self._by_group(dz)
+        gradient = self.scratch("gradient", self.kernel.shape) if accumulate else self.kernel.grad
+        np.matmul(rows.swapaxes(1, 2), slopes, out=self._by_group(gradient))
+        if accumulate:
+            self.write_gradient(self.kernel, gradient, accumulate)
+        return self._input_gradient(slopes, len(dz)) if input_gradient else dz
 
-    @property
-    def _places(self) -> int:
-        return self.kernel_size[0] * self.kernel_size[1]
+    def _input_gradient(self, slopes: Array, images: int) -> Array:
+        """Return the gradient by the input, given that by the output, by group."""
+        high, wide, per_group, filters = self.kernel.shape
+        places, channels, rows = high * wide, self._shape()[2], slopes.shape[1]
+        # In a Trainer's step this is the memory of the patches, which are of no more use. It is filled place by place:
+        # what is added to a view lies together.
+        memory = self.scratch("patches", (rows * places * channels,), slopes.dtype)
+        if self.reuse.on:
+            self.remember()  # nothing: a second backward is refused, rather than wrong
+        by_group = memory.reshape(places, rows, self.groups, per_group).swapaxes(1, 2)
+        kernels = self.kernel.data.reshape(places, per_group, self.groups, filters // self.groups)
+        np.matmul(slopes, kernels.transpose(0, 2, 3, 1), out=by_group)
+        padded = self.windows.zeros(images, channels, slopes.dtype, self.scratch)
+        by_place = memory.reshape(places, images, *self.windows.out, channels)
+        for view, part in zip(self.windows.views(padded), by_place, strict=True):
+            np.add(view, part, out=view)
+        return self.windows.cropped(padded, self.scratch)
 
-    def _by_group(self, rows: Array) -> Array:
-        """Return rows of (places, channels) as a matrix, or as one matrix for each group of channels."""
-        if self.groups == 1:
-            return rows.reshape(len(rows), rows.shape[1] * rows.shape[2])
-        n, places, channels = rows.shape
-        split = rows.reshape(n, places, self.groups, channels // self.groups).transpose(2, 0, 1, 3)
-        return split.reshape(self.groups, n, places * channels // self.groups)
+    def _rows(self, x: Array) -> Array:
+        """Return the pixels of each window as a row of a matrix, or of one for each group of channels."""
+        views = self.windows.all_views(self.windows.padded(x, self.scratch))
+        by_group = np.moveaxis(views.reshape(*views.shape[:5], self.groups, x.shape[3] // self.groups), 5, 0)
+        group, windows, pixels = by_group.shape[:1], by_group.shape[1:4], by_group.shape[4:]
+        memory = self.scratch("patches", (views.size,), x.dtype)
+        if pixels[2] < 3:  # what lies together is copied fast: along a line of windows, or else within a window
+            patches = memory.reshape(group + pixels + windows).transpose(0, 4, 5, 6, 1, 2, 3)
+        else:
+            patches = memory.reshape(windows + group + pixels).transpose(3, 0, 1, 2, 4, 5, 6)
+        np.copyto(patches, by_group)
+        return patches.reshape(*group, math.prod(windows), math.prod(pixels))
 
-    def _matrix(self) -> Array:
-        """Return the kernel as a matrix, or as one for each group of filters."""
-        matrix = self.kernel.data.reshape(-1, self.filters)
-        if self.groups == 1:
-            return matrix
-        return matrix.reshape(len(matrix), self.groups, -1).transpose(1, 0, 2)
-
-    def _joined(self, product: Array) -> Array:
-        return product if self.groups == 1 else product.transpose(1, 0, 2)
+    def _by_group(self, array: Array) -> Array:
+        """Return an array whose last axis is that of the filters as a matrix for each group of them."""
+        return array.reshape(array.size // self.filters, self.groups, self.filters // self.groups).swapaxes(0, 1)

@@ -1,5 +1,7 @@
 """Vectors for integers."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -68,18 +70,28 @@ class Embedding(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
-        places = x.astype(np.intp)
-        if x.size and ((places != x).any() or places.min() < 0 or places.max() >= self.input_dim):
+        places = self.scratch("places", x.shape, np.intp)
+        np.copyto(places, x, casting="unsafe")
+        other = np.not_equal(places, x, out=self.scratch("other", x.shape, np.bool_))
+        if x.size and (other.any() or places.min() < 0 or places.max() >= self.input_dim):
             raise ValueError(
                 f"{self.title}: input must be integers in 0 .. {self.input_dim - 1}. "
                 f"Received: {describe(x)}, from {x.min():g} to {x.max():g}"
             )
         self.remember(places=places)
-        return self.embeddings.data[places]
+        y = self.scratch("y", (*x.shape, self.output_dim), self.embeddings.dtype)
+        return np.take(self.embeddings.data, places, axis=0, out=y, mode="clip")  # to "raise", NumPy takes a copy
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         places = self.remembered("places")
         if not accumulate:
             self.embeddings.grad[...] = 0
-        np.add.at(self.embeddings.grad, places, dy)
-        return np.zeros(places.shape, dy.dtype)
+        # NumPy is several times as fast with a vector: the places of single entries.
+        entries = self.scratch("entries", dy.shape, np.intp)
+        np.multiply(places[..., None], self.output_dim, out=entries)
+        np.add(entries, np.arange(self.output_dim), out=entries)
+        table, entries = self.embeddings.grad.reshape(-1), entries.reshape(-1)
+        np.add.at(table, entries, dy.reshape(-1))
+        dx = self.scratch("dx", places.shape, dy.dtype)
+        dx[...] = 0
+        return dx

@@ -1,5 +1,7 @@
 """Layers that draw random numbers while training."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -50,14 +52,15 @@ class Dropout(Layer):
         self.check_input(x)
         if not training or self.rate == 0:
             self.remember(mask=None)
-            return x.copy()
+            return np.positive(x, out=self.scratch("y", x.shape, x.dtype))
         seed, batch = int(self.buffers["seed"]), int(self.buffers["batches"])
-        draw = generator(seed, "dropout", batch).random(x.shape, np.float32)
+        draw = generator(seed, "dropout", batch).random(out=self.scratch("draw", x.shape, np.float32), dtype=np.float32)
         self.buffers["batches"] += 1
-        mask = (draw >= self.rate).astype(x.dtype) / (1 - self.rate)
+        mask = np.greater_equal(draw, self.rate, out=self.scratch("mask", x.shape, x.dtype))
+        np.divide(mask, 1 - self.rate, out=mask)
         self.remember(mask=mask)
-        return x * mask
+        return np.multiply(x, mask, out=self.scratch("y", x.shape, x.dtype))
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        mask = self.remembered("mask")
-        return dy.copy() if mask is None else dy * mask
+        mask, dx = self.remembered("mask"), self.scratch("dx", dy.shape, dy.dtype)
+        return np.positive(dy, out=dx) if mask is None else np.multiply(dy, mask, out=dx)

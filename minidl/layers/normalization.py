@@ -1,5 +1,8 @@
 """Normalisation: outputs with a mean and a variance that the next layer can rely on."""
 
+from __future__ import annotations
+
+import math
 from typing import Any
 
 import numpy as np
@@ -55,34 +58,60 @@ class _Normalization(Layer):
         if self.center:
             self.beta = self.add_parameter("beta", (self._size,), self.beta_initializer, rng, self.beta_regularizer)
 
+    def _centred(self, x: Array, mean: Array) -> Array:
+        """Return x − mean; float16 in float32."""
+        return np.subtract(x, mean, out=self.scratch("centred", x.shape, _wide(x)))
+
+    def _variance(self, centred: Array, axes: tuple[int, ...]) -> Array:
+        """Return the biased variance over the axes, which stay with length 1."""
+        squares = np.square(centred, out=self.scratch("room", centred.shape, centred.dtype))
+        return squares.mean(axis=axes, keepdims=True)
+
+    def _scaled(self, x: Array, centred: Array, variance: Array) -> tuple[Array, Array]:
+        """Return `centred`, which may be overwritten, with a variance of 1, and by what it was multiplied."""
+        inverse = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype, copy=False)
+        return np.multiply(centred, inverse, out=centred).astype(x.dtype, copy=False), inverse
+
     def _finish(self, normal: Array) -> Array:
         """Return γ ⊙ normal + β."""
-        y = normal * self.gamma.data.reshape(self._along) if self.scale else normal.copy()
+        y = self.scratch("y", normal.shape, normal.dtype)
+        if self.scale:
+            np.multiply(normal, self.gamma.data.reshape(self._along), out=y)
+        else:
+            np.copyto(y, normal)
         if self.center:
-            y += self.beta.data.reshape(self._along)
+            np.add(y, self.beta.data.reshape(self._along), out=y)
         return y
 
-    def _start_back(self, dy: Array, normal: Array, accumulate: bool) -> Array:
-        """Write the gradients of γ and β; return that by `normal`."""
+    def _write_gradients(self, dy: Array, normal: Array, accumulate: bool) -> tuple[Array, Array]:
+        """Write the gradients of γ and β; return the sums of dy and of dy ⊙ normal, which they are."""
         others = tuple(i for i in range(dy.ndim) if i != self._axis)
+        total, share = self._sums(dy, normal, others)
         if self.scale:
-            self.write_gradient(self.gamma, (dy * normal).sum(axis=others), accumulate)
+            self.write_gradient(self.gamma, share.reshape(self._size), accumulate)
         if self.center:
-            self.write_gradient(self.beta, dy.sum(axis=others), accumulate)
-        return dy * self.gamma.data.reshape(self._along) if self.scale else dy
+            self.write_gradient(self.beta, total.reshape(self._size), accumulate)
+        return total, share
+
+    def _sums(self, dy: Array, normal: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+        """Return the sums of dy and of dy ⊙ normal over the axes, which stay with length 1."""
+        products = np.multiply(dy, normal, out=self.scratch("room", dy.shape, _wide(dy)))
+        return dy.sum(axis=axes, dtype=_wide(dy), keepdims=True), products.sum(axis=axes, keepdims=True)
+
+    def _slope(
+        self, dy: Array, normal: Array, sums: tuple[Array, Array], axes: tuple[int, ...], factor: Array
+    ) -> Array:
+        """Return (dy − mean of dy − normal ⊙ mean of dy ⊙ normal) ⊙ factor, given the sums over the axes."""
+        total, share = (part / math.prod(dy.shape[axis] for axis in axes) for part in sums)
+        dx = np.multiply(normal, share, out=self.scratch("dx", dy.shape, dy.dtype))
+        np.subtract(dy, dx, out=dx)
+        np.subtract(dx, total, out=dx)
+        return np.multiply(dx, factor, out=dx)
 
 
-def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return mean and biased variance over the axes, which stay with length 1; float16 is summed in float32."""
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    mean = wide.mean(axis=axes, keepdims=True)
-    return mean, np.square(wide - mean).mean(axis=axes, keepdims=True)
-
-
-def _normal_slope(d_normal: Array, normal: Array, inverse: Array, axes: tuple[int, ...]) -> Array:
-    """Return the gradient by x of what x normalised over the axes has as `d_normal`."""
-    mean, share = d_normal.mean(axis=axes, keepdims=True), (d_normal * normal).mean(axis=axes, keepdims=True)
-    return (d_normal - mean - normal * share) * inverse
+def _wide(x: Array) -> np.dtype[Any]:
+    """Return in which dtype means are taken: that of `x`, but float32 for float16."""
+    return np.promote_types(x.dtype, np.float32)
 
 
 @registry.register("batch_normalization")
@@ -153,23 +182,26 @@ class BatchNormalization(_Normalization):
         axes = tuple(i for i in range(x.ndim) if i != self._axis)
         of_batch = training and len(x) > 0 and self.trainable
         if of_batch:
-            mean, variance = _moments(x, axes)
+            mean = x.mean(axis=axes, dtype=_wide(x), keepdims=True)
+            centred = self._centred(x, mean)
+            variance = self._variance(centred, axes)
             for name, new in {"moving_mean": mean, "moving_variance": variance}.items():
                 moving = self.buffers[name]
                 moving[...] = self.momentum * moving + (1 - self.momentum) * new.reshape(self._size)
         else:
             mean, variance = (self.buffers[f"moving_{name}"].reshape(self._along) for name in ("mean", "variance"))
-        inverse = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype, copy=False)
-        normal = ((x - mean) * inverse).astype(x.dtype, copy=False)
+            centred = self._centred(x, mean)
+        normal, inverse = self._scaled(x, centred, variance)
         self.remember(normal=normal, inverse=inverse, axes=axes if of_batch else None)
         return self._finish(normal)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         normal, inverse, axes = (self.remembered(what) for what in ("normal", "inverse", "axes"))
-        d_normal = self._start_back(dy, normal, accumulate)
+        sums = self._write_gradients(dy, normal, accumulate)
+        factor = inverse * self.gamma.data.reshape(self._along) if self.scale else inverse
         if axes is None:
-            return d_normal * inverse
-        return _normal_slope(d_normal, normal, inverse, axes)
+            return np.multiply(dy, factor, out=self.scratch("dx", dy.shape, dy.dtype))
+        return self._slope(dy, normal, sums, axes, factor)
 
 
 @registry.register("layer_normalization")
@@ -218,12 +250,17 @@ class LayerNormalization(_Normalization):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
-        mean, variance = _moments(x, (self._axis,))
-        inverse = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype, copy=False)
-        normal = ((x - mean) * inverse).astype(x.dtype, copy=False)
+        mean = x.mean(axis=self._axis, dtype=_wide(x), keepdims=True)
+        centred = self._centred(x, mean)
+        normal, inverse = self._scaled(x, centred, self._variance(centred, (self._axis,)))
         self.remember(normal=normal, inverse=inverse)
         return self._finish(normal)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         normal, inverse = self.remembered("normal"), self.remembered("inverse")
-        return _normal_slope(self._start_back(dy, normal, accumulate), normal, inverse, (self._axis,))
+        self._write_gradients(dy, normal, accumulate)
+        if self.scale:
+            gamma = self.gamma.data.reshape(self._along)
+            dy = np.multiply(dy, gamma, out=self.scratch("d_normal", dy.shape, dy.dtype))
+        axes = (self._axis,)
+        return self._slope(dy, normal, self._sums(dy, normal, axes), axes, inverse)

@@ -1,5 +1,8 @@
 """Pooling: windows of an image, each made one pixel, channel by channel."""
 
+from __future__ import annotations
+
+import math
 from typing import Any
 
 import numpy as np
@@ -65,24 +68,44 @@ class MaxPooling2D(_Pooling2D):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
-        padded = self.windows.padded(x, -np.inf)
-        views = self.windows.views(padded)
-        y = next(views)[2].copy()
-        for _, _, view in views:
-            np.maximum(y, view, out=y)
-        self.remember(padded=padded, y=y.copy())
+        padded = self.windows.padded(x, self.scratch, -np.inf)
+        y, winner = self._pool(padded, training)
+        self.remember(padded=padded, winner=winner)
         return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        padded, y = self.remembered("padded"), self.remembered("y")
-        slopes = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype)
-        free = np.ones(y.shape, bool)
-        for (i, j, view), (_, _, slope) in zip(self.windows.views(padded), self.windows.views(slopes), strict=True):
-            winner = (view == y) & free
-            if (i, j) != (self.pool_size[0] - 1, self.pool_size[1] - 1):
-                free &= ~winner
-            slope += dy * winner
-        return self.windows.inside(slopes)
+        winner = self.remembered("winner")
+        if winner is None:  # not found while training isn't on, where it is rarely asked for
+            _, winner = self._pool(self.remembered("padded"), True)
+        slopes = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype, self.scratch)
+        won = self.scratch("won", dy.shape, np.bool_)
+        for place, view in enumerate(self.windows.views(slopes)):
+            np.equal(winner, place, out=won)
+            if self.windows.apart:
+                np.multiply(dy, won, out=view)
+            else:
+                np.add(view, np.multiply(dy, won, out=self.scratch("share", dy.shape, dy.dtype)), out=view)
+        return self.windows.cropped(slopes, self.scratch)
+
+    def _pool(self, padded: Array, places: bool) -> tuple[Array, Array | None]:
+        """Return the greatest of each window and, if asked for, its place there: the first, if several are so."""
+        views = self.windows.views(padded)
+        first = next(views)
+        second = next(views, first)  # a window of one pixel has none
+        y = np.maximum(first, second, out=self.scratch("y", first.shape, padded.dtype))
+        if not places:
+            for view in views:
+                np.maximum(y, view, out=y)
+            return y, None
+        small = np.min_scalar_type(math.prod(self.pool_size))
+        winner, candidate = (self.scratch(name, y.shape, small) for name in ("winner", "candidate"))
+        greater = self.scratch("greater", y.shape, np.bool_)
+        np.copyto(winner, np.greater(second, first, out=greater))
+        for place, view in enumerate(views, start=2):
+            np.greater(view, y, out=greater)
+            np.maximum(winner, np.multiply(greater, small.type(place), out=candidate), out=winner)
+            np.maximum(y, view, out=y)
+        return y, winner
 
 
 @registry.register("average_pooling2d")
@@ -96,26 +119,28 @@ class AveragePooling2D(_Pooling2D):
         name: See `Layer`.
     """
 
+    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+        super().build(input_shape, rng)
+        inside = np.pad(np.ones((1, *self.windows.image, 1), np.float32), ((0, 0), *self.windows.pads, (0, 0)))
+        self._counts = np.sum(list(self.windows.views(inside)), axis=0)  # how many pixels of each window are
+
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
         self.remember(seen=True)
-        y = np.zeros((len(x), *self.output_shape), np.promote_types(x.dtype, np.float32))  # a sum may overflow
-        for _, _, view in self.windows.views(self.windows.padded(x)):
-            y += view
-        return (y / self._counts(y.dtype)).astype(x.dtype, copy=False)
+        shape = (len(x), *self.output_shape)
+        total = self.scratch("total", shape, np.promote_types(x.dtype, np.float32))  # a sum may overflow
+        total.fill(0)
+        for view in self.windows.views(self.windows.padded(x, self.scratch)):
+            np.add(total, view, out=total)
+        return np.divide(total, self._counts, out=self.scratch("y", shape, x.dtype))
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         self.remembered("seen")
-        share = dy / self._counts(dy.dtype)
-        padded = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype)
-        for _, _, view in self.windows.views(padded):
-            view += share
-        return self.windows.inside(padded)
-
-    def _counts(self, dtype: np.dtype[Any]) -> Array:
-        """Return how many pixels of each window lie inside the image, shape (new height, new width, 1)."""
-        ones = self.windows.padded(np.ones((1, *self.windows.image, 1), dtype))
-        return np.sum([view[0] for _, _, view in self.windows.views(ones)], axis=0, dtype=dtype)
+        share = np.divide(dy, self._counts, out=self.scratch("share", dy.shape, dy.dtype))
+        padded = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype, self.scratch)
+        for view in self.windows.views(padded):
+            np.add(view, share, out=view)
+        return self.windows.cropped(padded, self.scratch)
 
 
 class _GlobalPooling2D(Layer):
@@ -152,8 +177,9 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         self.remembered("seen")
         height, width, channels = self._shape()
-        share = dy.reshape(len(dy), 1, 1, channels) / (height * width)
-        return np.broadcast_to(share, (len(dy), height, width, channels)).copy()
+        dx = self.scratch("dx", (len(dy), height, width, channels), dy.dtype)
+        dx[...] = dy.reshape(len(dy), 1, 1, channels) / (height * width)
+        return dx
 
 
 @registry.register("global_max_pooling2d")
@@ -167,13 +193,17 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
-        flat = x.reshape(len(x), x.shape[1] * x.shape[2], x.shape[3])
-        winner = flat.argmax(axis=1)[:, None]
+        n, height, width, channels = x.shape
+        pixels = self.scratch("pixels", (n, channels, height * width), x.dtype)
+        pixels.reshape(n, channels, height, width)[...] = x.transpose(0, 3, 1, 2)
+        winner = pixels.argmax(axis=2)[..., None]  # along memory; otherwise NumPy would make this very copy
         self.remember(winner=winner)
-        return np.take_along_axis(flat, winner, axis=1).reshape(len(x), *self.output_shape)
+        return np.take_along_axis(pixels, winner, axis=2).reshape(n, *self.output_shape)
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         height, width, channels = self._shape()
-        dx = np.zeros((len(dy), height * width, channels), dy.dtype)
-        np.put_along_axis(dx, self.remembered("winner"), dy.reshape(len(dy), 1, channels), axis=1)
+        dx = self.scratch("dx", (len(dy), height * width, channels), dy.dtype)
+        dx.fill(0)
+        winner = self.remembered("winner").swapaxes(1, 2)
+        np.put_along_axis(dx, winner, dy.reshape(len(dy), 1, channels), axis=1)
         return dx.reshape(len(dy), height, width, channels)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["outer_sum", "times", "times_transposed"]
+__all__ = ["outer_sum", "row_sum", "times", "times_transposed"]
 
 Array = NDArray[Any]
 Scratch = Callable[[str, tuple[int, ...]], Array]
 
 SMALL = 1_000_000
-FEW = 48  # rows
+FEW, MANY = 48, 512  # rows
 
 
 def times(x: Array, w: Array, out: Array, scratch: Scratch) -> Array:
@@ -51,6 +51,15 @@ def outer_sum(x: Array, y: Array, out: Array, scratch: Scratch) -> Array:
             _with_zeros(y, scratch("row of y", (2, y.shape[1]))),
         )
     return np.matmul(x.T, y, out=out)
+
+
+def row_sum(x: Array, out: Array, scratch: Scratch) -> Array:
+    """Return the sum of all rows of x in `out`; that of many is a product with ones, which BLAS adds in parallel."""
+    if len(x) < MANY:
+        return np.add.reduce(x, axis=0, out=out)
+    ones = scratch("ones", (len(x),))
+    ones.fill(1)
+    return np.matmul(ones, x, out=out)
 
 
 def _with_zeros(row: Array, out: Array) -> Array:

@@ -3,15 +3,20 @@
 Input shape (steps, features); output shape (units,), the last step's, or (steps, units) with `return_sequences`.
 """
 
+from __future__ import annotations
+
 import copy
+import math
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from minidl import initializers
-from minidl.layers.activations import Elementwise, resolve_activation
+from minidl.layers.activations import Elementwise, Sigmoid, Tanh, resolve_activation
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
+from minidl.parameters import Parameter
 from minidl.validation import choice, describe, flag, integer
 
 __all__ = ["GRU", "LSTM", "Bidirectional", "SimpleRNN"]
@@ -22,11 +27,18 @@ Array = NDArray[Any]
 class _Recurrent(Layer):
     """The base: it keeps the weights and walks the sequence; a subclass gives a step and its way back.
 
-    Arrays inside have the steps first, so that each step is one piece of memory.
+    Arrays inside have the steps first, so that each step is one piece of memory. A step starts with one product,
+    [x_t, 1, h_{t−1}] times the joint matrix of all weights, whose columns are parts of as many as the units: the gates
+    and what else is summed. So all gradients come from one product over all steps and samples.
     """
 
     #: How many times the units the kernels are wide.
     gates: ClassVar[int] = 1
+    #: How many parts a step's product has.
+    parts: int = 1
+    #: To which part each gate of the kernel adds, and each of the recurrent kernel.
+    input_parts: tuple[int, ...] = (0,)
+    state_parts: tuple[int, ...] = (0,)
 
     def __init__(
         self,
@@ -85,41 +97,131 @@ class _Recurrent(Layer):
         """Return the shape of the bias."""
         return (self.gates * self.units,)
 
-    def input_bias(self) -> Array | float:
-        """Return what is added to the input's part of every step."""
-        return self.bias.data if self.use_bias else 0.0
-
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
-        steps = np.ascontiguousarray(np.swapaxes(x, 0, 1)[:: -1 if self.go_backwards else 1])
-        inputs = steps @ self.kernel.data + self.input_bias()
-        states = np.zeros((len(steps) + 1, len(x), self.units), x.dtype)
-        kept = self.walk(inputs, states)
-        self.remember(steps=steps, states=states, kept=kept)
-        return np.swapaxes(states[1:], 0, 1).copy() if self.return_sequences else states[-1].copy()
+        batch, steps = x.shape[:2]
+        joint = self.joint()
+        rows = self.rows(x, len(joint))
+        states = rows[:, :, -self.units :]
+        # Other activations' slopes may ask for what went in: then each step has a place of its own.
+        places = 1 if all(type(activation) in _KNOWN for activation in self.activations) else steps
+        z = self.room("z", (places, batch, joint.shape[1]), x.dtype)
+        products, parts = (list(array) * (steps // places) for array in (z, self.split(z)))
+        kept = self.memory(steps, batch, x.dtype)
+        for t in range(steps):
+            np.matmul(rows[t], joint, out=products[t])
+            self.step(t, parts[t], states[t], states[t + 1], kept)
+        self.remember(joint=joint, rows=rows, parts=parts, kept=kept)
+        y = self.scratch("y", (batch, *self.output_shape), x.dtype)
+        np.copyto(y, np.swapaxes(states[1:], 0, 1) if self.return_sequences else states[-1])
+        return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
-        steps, states, kept = (self.remembered(what) for what in ("steps", "states", "kept"))
-        slopes = np.zeros((len(steps), *states.shape[1:]), dy.dtype)
-        if self.return_sequences:
-            slopes[:] = np.swapaxes(dy, 0, 1)
-        else:
-            slopes[-1] = dy
-        d_inputs, d_recurrent, d_bias = self.walk_back(slopes, states, kept)
-        self.write_gradient(self.kernel, _matrix(steps).T @ _matrix(d_inputs), accumulate)
-        self.write_gradient(self.recurrent_kernel, d_recurrent, accumulate)
-        if self.use_bias:
-            self.write_gradient(self.bias, d_bias, accumulate)
-        dx = d_inputs @ self.kernel.data.T
-        return np.swapaxes(dx[:: -1 if self.go_backwards else 1], 0, 1)
+        return self.backward_part(dy, accumulate)
 
-    def walk(self, inputs: Array, states: Array) -> Any:
-        """Fill in `states[1:]` from `inputs`, the input's part of each step; return what `walk_back` needs."""
+    def backward_part(
+        self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
+    ) -> Array:
+        joint, rows, parts, kept = (self.remembered(what) for what in ("joint", "rows", "parts", "kept"))
+        steps, batch, u = len(parts), rows.shape[1], self.units
+        states = rows[:, :, -u:]
+        turned = self.scratch("turned", (joint.shape[1], u))
+        np.copyto(turned, joint[-u:].T)  # BLAS is faster so
+        dz = self.room("dz", (steps, batch, joint.shape[1]), rows.dtype)
+        slopes, d_parts = _matrix(dz), self.split(dz)
+        dh, carry = self.room("dh", (batch, u), rows.dtype), self.room("carry", (batch, u), rows.dtype)
+        dh[...] = carry[...] = 0
+        for t in range(steps - 1, -1, -1):
+            if self.return_sequences:
+                np.add(dh, dy[:, t], out=dh)
+            elif t == steps - 1:
+                np.copyto(dh, dy)
+            self.step_back(t, dh, carry, parts[t], d_parts[t], states[t], states[t + 1], kept)
+            if t:
+                np.matmul(dz[t], turned, out=dh)
+        gradient = np.matmul(_matrix(rows[:-1]).T, slopes, out=self.scratch("gradient", joint.shape))
+        self.write_gradients(gradient, slopes, kept, accumulate)
+        if not input_gradient:
+            return dy
+        features = self._shape()[1]
+        by_step = self.room("dx by step", (steps, batch, features), rows.dtype)
+        np.matmul(slopes, joint[:features].T, out=_matrix(by_step))
+        dx = self.scratch("dx", (batch, steps, features), rows.dtype)
+        np.copyto(dx, np.swapaxes(by_step[:: -1 if self.go_backwards else 1], 0, 1))
+        return dx
+
+    # What a subclass gives -----------------------------------------------------------------------------
+
+    def memory(self, steps: int, batch: int, dtype: DTypeLike) -> Any:
+        """Return the arrays that `step` and `step_back` share: what is kept of the steps, and room to compute in."""
         raise NotImplementedError
 
-    def walk_back(self, slopes: Array, states: Array, kept: Any) -> tuple[Array, Array, Array]:
-        """Return the gradients by `inputs`, by the recurrent kernel and by the bias, given those by the states."""
+    def step(self, t: int, z: Array, before: Array, after: Array, kept: Any) -> None:
+        """Write the state `after` step t, given the parts `z` of its product and the state `before`."""
         raise NotImplementedError
+
+    def step_back(
+        self, t: int, dh: Array, carry: Array, z: Array, dz: Array, before: Array, after: Array, kept: Any
+    ) -> None:
+        """Write to `dz` the gradient by the parts `z`, given `dh`, that by the state `after`, which may be overwritten.
+
+        `carry` is the step's to keep something for the one before it; it comes from the one behind it, at first zeros.
+        """
+        raise NotImplementedError
+
+    @property
+    def activations(self) -> tuple[Elementwise, ...]:
+        """Those of the parts."""
+        return (self.activation,)
+
+    # Products ------------------------------------------------------------------------------------------
+
+    def blocks(self) -> Iterator[tuple[slice | int, Parameter, Any, tuple[int, ...]]]:
+        """Yield rows of the joint matrix, the parameter that lies there, its own rows, and the part of each gate."""
+        features = self._shape()[1]
+        yield slice(0, features), self.kernel, slice(None), self.input_parts
+        if self.use_bias and self.bias.data.ndim == 2:
+            yield features, self.bias, 0, self.input_parts
+            yield features + 1, self.bias, 1, self.state_parts
+        elif self.use_bias:
+            yield features, self.bias, slice(None), self.input_parts
+        yield slice(-self.units, None), self.recurrent_kernel, slice(None), self.state_parts
+
+    def joint(self) -> Array:
+        """Return the matrix of all weights."""
+        u, biases = self.units, self.bias.data.size // (self.gates * self.units) if self.use_bias else 0
+        joint = self.scratch("joint", (self._shape()[1] + biases + u, self.parts * u))
+        if self.input_parts != self.state_parts:  # some parts are of the input or of the state alone
+            joint[...] = 0
+        for rows, parameter, own, parts in self.blocks():
+            for gate, part in enumerate(parts):
+                joint[rows, part * u : (part + 1) * u] = parameter.data[own][..., gate * u : (gate + 1) * u]
+        return joint
+
+    def rows(self, x: Array, width: int) -> Array:
+        """Return [x_t, 1, h_{t−1}] of all steps, with the first state, zeros, and the others to be filled in."""
+        batch, steps, features = x.shape
+        rows = self.room("rows", (steps + 1, batch, width), x.dtype)
+        rows[:-1, :, :features] = np.swapaxes(x, 0, 1)[:: -1 if self.go_backwards else 1]
+        rows[:-1, :, features : -self.units] = 1
+        rows[0, :, -self.units :] = 0
+        return rows
+
+    def write_gradients(self, gradient: Array, slopes: Array, kept: Any, accumulate: bool) -> None:
+        """Write the parameters' gradients, or add to them, given that by the joint matrix and those by all `z`."""
+        u = self.units
+        for rows, parameter, own, parts in self.blocks():
+            for gate, part in enumerate(parts):
+                target = parameter.grad[own][..., gate * u : (gate + 1) * u]
+                _write(target, gradient[rows, part * u : (part + 1) * u], accumulate)
+
+    def room(self, name: str, shape: Shape, dtype: DTypeLike) -> Array:
+        """Return `scratch` of that shape, in which a shorter batch takes the memory of a longer one."""
+        return self.scratch(name, (math.prod(shape[:-1]), shape[-1]), dtype).reshape(shape)
+
+    def split(self, z: Array) -> Array:
+        """Return of each step the parts of `z`, one after the other."""
+        return np.swapaxes(z.reshape(*z.shape[:-1], self.parts, self.units), 1, 2)
 
 
 def _elementwise(owner: str, identifier: object) -> Elementwise:
@@ -129,6 +231,44 @@ def _elementwise(owner: str, identifier: object) -> Elementwise:
             f"{owner}: activation must act on each entry by itself, without weights. Received: {describe(identifier)}"
         )
     return activation
+
+
+# Of these the slope is computed from the output alone, and nothing needs new memory.
+_KNOWN = (Sigmoid, Tanh)
+
+
+def _activate(activation: Elementwise, x: Array, out: Array) -> None:
+    """Write f(x) to `out`."""
+    if type(activation) is Tanh:
+        np.tanh(x, out=out)
+    elif type(activation) is Sigmoid:  # (1 + tanh(x / 2)) / 2
+        np.multiply(x, 0.5, out=out)
+        np.tanh(out, out=out)
+        np.multiply(out, 0.5, out=out)
+        np.add(out, 0.5, out=out)
+    else:
+        out[...] = activation.function(x)
+
+
+def _times_slope(activation: Elementwise, dy: Array, x: Array, y: Array, out: Array, room: Array) -> None:
+    """Write dy ⊙ f'(x) to `out`, given y = f(x); `room` is written to."""
+    if type(activation) is Tanh:
+        np.square(y, out=room)
+        np.subtract(1, room, out=room)
+    elif type(activation) is Sigmoid:
+        np.subtract(1, y, out=room)
+        np.multiply(room, y, out=room)
+    else:
+        room = activation.slope(x, y)
+    np.multiply(dy, room, out=out)
+
+
+def _write(target: Array, gradient: Array, accumulate: bool) -> None:
+    """Set `target`, or add to it if `accumulate`."""
+    if accumulate:
+        np.add(target, gradient, out=target)
+    else:
+        np.copyto(target, gradient)
 
 
 def _matrix(array: Array) -> Array:
@@ -197,21 +337,16 @@ class SimpleRNN(_Recurrent):
             name=name,
         )
 
-    def walk(self, inputs: Array, states: Array) -> Any:
-        recurrent = self.recurrent_kernel.data
-        for t, z in enumerate(inputs):
-            z += states[t] @ recurrent
-            states[t + 1] = self.activation.function(z)
-        return inputs
+    def memory(self, steps: int, batch: int, dtype: DTypeLike) -> Any:
+        return self.room("room", (batch, self.units), dtype)
 
-    def walk_back(self, slopes: Array, states: Array, kept: Any) -> tuple[Array, Array, Array]:
-        recurrent = self.recurrent_kernel.data
-        dz = np.empty_like(kept)
-        dh = np.zeros_like(slopes[0])
-        for t in range(len(kept) - 1, -1, -1):
-            dz[t] = (dh + slopes[t]) * self.activation.slope(kept[t], states[t + 1])
-            dh = dz[t] @ recurrent.T
-        return dz, _matrix(states[:-1]).T @ _matrix(dz), dz.sum(axis=(0, 1))
+    def step(self, t: int, z: Array, before: Array, after: Array, kept: Any) -> None:
+        _activate(self.activation, z[0], after)
+
+    def step_back(
+        self, t: int, dh: Array, carry: Array, z: Array, dz: Array, before: Array, after: Array, kept: Any
+    ) -> None:
+        _times_slope(self.activation, dh, z[0], after, dz[0], kept)
 
 
 @registry.register("lstm")
@@ -233,7 +368,8 @@ class LSTM(_Recurrent):
     Differs from: PyTorch orders the parts alike, and has two biases, which add up.
     """
 
-    gates = 4
+    gates = parts = 4
+    input_parts = state_parts = (0, 1, 3, 2)  # i, f, o, g: what has one activation is one piece of memory
 
     def __init__(
         self,
@@ -275,48 +411,39 @@ class LSTM(_Recurrent):
         if self.use_bias and self.unit_forget_bias:
             self.bias.data[self.units : 2 * self.units] = 1
 
-    def walk(self, inputs: Array, states: Array) -> Any:
-        recurrent, u = self.recurrent_kernel.data, self.units
-        parts = np.empty_like(inputs)  # i, f, g, o after their activations
-        cells = np.zeros_like(states)
-        outputs = np.empty_like(states[1:])  # the activated cells
-        for t, z in enumerate(inputs):
-            z += states[t] @ recurrent
-            part = parts[t]
-            part[:, : 2 * u] = self.recurrent_activation.function(z[:, : 2 * u])
-            part[:, 2 * u : 3 * u] = self.activation.function(z[:, 2 * u : 3 * u])
-            part[:, 3 * u :] = self.recurrent_activation.function(z[:, 3 * u :])
-            i, f, g, o = np.split(part, 4, axis=1)
-            cells[t + 1] = f * cells[t] + i * g
-            outputs[t] = self.activation.function(cells[t + 1])
-            states[t + 1] = o * outputs[t]
-        return inputs, parts, cells, outputs
+    @property
+    def activations(self) -> tuple[Elementwise, ...]:
+        return self.activation, self.recurrent_activation
 
-    def walk_back(self, slopes: Array, states: Array, kept: Any) -> tuple[Array, Array, Array]:
-        inputs, parts, cells, outputs = kept
-        recurrent, u = self.recurrent_kernel.data, self.units
-        dz = np.empty_like(inputs)
-        dh, dc = np.zeros_like(slopes[0]), np.zeros_like(slopes[0])
-        for t in range(len(inputs) - 1, -1, -1):
-            i, f, g, o = np.split(parts[t], 4, axis=1)
-            dh = dh + slopes[t]
-            dc = dc + dh * o * self.activation.slope(cells[t + 1], outputs[t])
-            back = dz[t]
-            back[:, :u], back[:, u : 2 * u], back[:, 2 * u : 3 * u], back[:, 3 * u :] = (
-                dc * g,
-                dc * cells[t],
-                dc * i,
-                dh * outputs[t],
-            )
-            for part, activation in (
-                (slice(0, 2 * u), self.recurrent_activation),
-                (slice(2 * u, 3 * u), self.activation),
-                (slice(3 * u, 4 * u), self.recurrent_activation),
-            ):
-                back[:, part] *= activation.slope(inputs[t][:, part], parts[t][:, part])
-            dc = dc * f
-            dh = back @ recurrent.T
-        return dz, _matrix(states[:-1]).T @ _matrix(dz), dz.sum(axis=(0, 1))
+    def memory(self, steps: int, batch: int, dtype: DTypeLike) -> Any:
+        u = self.units
+        kept = self.room("kept", (steps + 1, 6, batch, u), dtype)  # of each step i, f, o, g, c_{t−1}, tanh(c_t)
+        kept[0, 4] = 0
+        return kept, self.room("back", (4, batch, u), dtype), self.room("room", (3, batch, u), dtype)
+
+    def step(self, t: int, z: Array, before: Array, after: Array, kept: Any) -> None:
+        now, cell, room = kept[0][t], kept[0][t + 1, 4], kept[2]
+        _activate(self.recurrent_activation, z[:3], now[:3])
+        _activate(self.activation, z[3], now[3])
+        np.multiply(now[:2], now[3:5], out=room[:2])  # i ⊙ g and f ⊙ c
+        np.add(room[0], room[1], out=cell)
+        _activate(self.activation, cell, now[5])
+        np.multiply(now[2], now[5], out=after)
+
+    def step_back(
+        self, t: int, dh: Array, carry: Array, z: Array, dz: Array, before: Array, after: Array, kept: Any
+    ) -> None:
+        now, cell, (back, room), dc = kept[0][t], kept[0][t + 1, 4], kept[1:], carry
+        i, f, o, _, _, output = now
+        np.multiply(dh, o, out=back[0])
+        _times_slope(self.activation, back[0], cell, output, back[0], room[0])
+        np.add(dc, back[0], out=dc)
+        np.multiply(dc, now[3:5], out=back[:2])
+        np.multiply(dh, output, out=back[2])
+        np.multiply(dc, i, out=back[3])
+        _times_slope(self.recurrent_activation, back[:3], z[:3], now[:3], dz[:3], room)
+        _times_slope(self.activation, back[3], z[3], now[3], dz[3], room[0])
+        np.multiply(dc, f, out=dc)
 
 
 @registry.register("gru")
@@ -341,6 +468,7 @@ class GRU(_Recurrent):
     """
 
     gates = 3
+    input_parts = (0, 1, 2)
 
     def __init__(
         self,
@@ -376,66 +504,65 @@ class GRU(_Recurrent):
         )
         self.recurrent_activation = _elementwise("GRU", recurrent_activation)
         self.reset_after = flag("GRU", "reset_after", reset_after)
+        # With it, a part of its own is what U_g makes of the state; without, that isn't in the product.
+        self.parts, self.state_parts = (4, (0, 1, 3)) if self.reset_after else (3, (0, 1))
 
     def bias_shape(self) -> Shape:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
-    def input_bias(self) -> Array | float:
-        if not self.use_bias:
-            return 0.0
-        return self.bias.data[0] if self.reset_after else self.bias.data
+    @property
+    def activations(self) -> tuple[Elementwise, ...]:
+        return self.activation, self.recurrent_activation
 
-    def walk(self, inputs: Array, states: Array) -> Any:
+    def memory(self, steps: int, batch: int, dtype: DTypeLike) -> Any:
         u = self.units
-        gate_kernel, kernel = self.recurrent_kernel.data[:, : 2 * u], self.recurrent_kernel.data[:, 2 * u :]
-        bias = self.bias.data[1] if self.use_bias and self.reset_after else np.zeros(3 * u, inputs.dtype)
-        parts = np.empty_like(inputs)  # z, r, g after their activations
-        inner = np.empty_like(states[1:])  # what r multiplies, or multiplied
-        for t, a in enumerate(inputs):
-            h = states[t]
-            a[:, : 2 * u] += h @ gate_kernel + bias[: 2 * u]
-            parts[t][:, : 2 * u] = self.recurrent_activation.function(a[:, : 2 * u])
-            z, r = parts[t][:, :u], parts[t][:, u : 2 * u]
-            if self.reset_after:
-                inner[t] = h @ kernel + bias[2 * u :]
-                a[:, 2 * u :] += r * inner[t]
-            else:
-                inner[t] = r * h
-                a[:, 2 * u :] += inner[t] @ kernel
-            parts[t][:, 2 * u :] = self.activation.function(a[:, 2 * u :])
-            states[t + 1] = z * h + (1 - z) * parts[t][:, 2 * u :]
-        return inputs, parts, inner
+        inner = self.room("inner", (steps, batch, u), dtype)  # what r multiplies, or multiplied
+        kept = self.room("kept", (steps, 3, batch, u), dtype)  # of each step z, r, g
+        return kept, inner, self.room("back", (3, batch, u), dtype), self.room("room", (2, batch, u), dtype)
 
-    def walk_back(self, slopes: Array, states: Array, kept: Any) -> tuple[Array, Array, Array]:
-        inputs, parts, inner = kept
-        u = self.units
-        gate_kernel, kernel = self.recurrent_kernel.data[:, : 2 * u], self.recurrent_kernel.data[:, 2 * u :]
-        da = np.empty_like(inputs)
-        d_inner = np.empty_like(inner)  # by what U makes of the state for the candidate, with reset_after
-        dh = np.zeros_like(slopes[0])
-        for t in range(len(inputs) - 1, -1, -1):
-            h, back = states[t], da[t]
-            z, r, g = np.split(parts[t], 3, axis=1)
-            dh = dh + slopes[t]
-            back[:, 2 * u :] = dh * (1 - z) * self.activation.slope(inputs[t][:, 2 * u :], g)
-            if self.reset_after:
-                d_inner[t] = back[:, 2 * u :] * r
-                d_reset = back[:, 2 * u :] * inner[t]
-                d_state = d_inner[t] @ kernel.T
-            else:
-                by_product = back[:, 2 * u :] @ kernel.T
-                d_reset = by_product * h
-                d_state = by_product * r
-            back[:, :u], back[:, u : 2 * u] = dh * (h - g), d_reset
-            back[:, : 2 * u] *= self.recurrent_activation.slope(inputs[t][:, : 2 * u], parts[t][:, : 2 * u])
-            dh = dh * z + d_state + back[:, : 2 * u] @ gate_kernel.T
-        before, rows = _matrix(states[:-1]), _matrix(da)
-        by_bias = rows.sum(axis=0)
+    def step(self, t: int, z: Array, before: Array, after: Array, kept: Any) -> None:
+        now, inner, room = kept[0][t], kept[1][t], kept[3][0]
+        update, reset, candidate = now
+        _activate(self.recurrent_activation, z[:2], now[:2])
         if self.reset_after:
-            recurrent = np.concatenate([rows[:, : 2 * u], _matrix(d_inner)], axis=1)
-            return da, before.T @ recurrent, np.stack([by_bias, recurrent.sum(axis=0)])
-        candidate = _matrix(inner).T @ rows[:, 2 * u :]
-        return da, np.concatenate([before.T @ rows[:, : 2 * u], candidate], axis=1), by_bias
+            np.copyto(inner, z[3])
+            np.multiply(reset, inner, out=room)
+        else:
+            np.multiply(reset, before, out=inner)
+            np.matmul(inner, self.recurrent_kernel.data[:, 2 * self.units :], out=room)
+        np.add(z[2], room, out=z[2])
+        _activate(self.activation, z[2], candidate)
+        np.subtract(before, candidate, out=after)
+        np.multiply(update, after, out=after)
+        np.add(candidate, after, out=after)
+
+    def step_back(
+        self, t: int, dh: Array, carry: Array, z: Array, dz: Array, before: Array, after: Array, kept: Any
+    ) -> None:
+        now, inner, back, room = kept[0][t], kept[1][t], kept[2], kept[3]
+        update, reset, candidate = now
+        np.add(dh, carry, out=dh)
+        np.multiply(dh, update, out=carry)
+        np.subtract(before, candidate, out=room[0])
+        np.multiply(dh, room[0], out=back[0])
+        np.subtract(dh, carry, out=back[2])
+        _times_slope(self.activation, back[2], z[2], candidate, dz[2], room[0])
+        if self.reset_after:
+            np.multiply(dz[2], reset, out=dz[3])
+            np.multiply(dz[2], inner, out=back[1])
+        else:
+            by_product = np.matmul(dz[2], self.recurrent_kernel.data[:, 2 * self.units :].T, out=room[0])
+            np.multiply(by_product, before, out=back[1])
+            np.multiply(by_product, reset, out=by_product)
+            np.add(carry, by_product, out=carry)
+        _times_slope(self.recurrent_activation, back[:2], z[:2], now[:2], dz[:2], room)
+
+    def write_gradients(self, gradient: Array, slopes: Array, kept: Any, accumulate: bool) -> None:
+        super().write_gradients(gradient, slopes, kept, accumulate)
+        if not self.reset_after:
+            u = self.units
+            found = np.matmul(_matrix(kept[1]).T, slopes[:, 2 * u :], out=self.scratch("inner gradient", (u, u)))
+            _write(self.recurrent_kernel.grad[:, 2 * u :], found, accumulate)
 
 
 @registry.register("bidirectional")
@@ -490,23 +617,35 @@ class Bidirectional(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         one, other = self.forward_layer.forward(x, training), self._turned(self.backward_layer.forward(x, training))
         self.remember(one=one, other=other)
+        y = self.scratch("y", (len(x), *self.output_shape), one.dtype)
         if self.merge_mode == "concat":
-            return np.concatenate([one, other], axis=-1)
+            return np.concatenate([one, other], axis=-1, out=y)
         if self.merge_mode == "mul":
-            return one * other
-        return (one + other) / (2 if self.merge_mode == "ave" else 1)
+            return np.multiply(one, other, out=y)
+        np.add(one, other, out=y)
+        return np.divide(y, 2, out=y) if self.merge_mode == "ave" else y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
+        return self.backward_part(dy, accumulate)
+
+    def backward_part(
+        self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
+    ) -> Array:
         one, other = self.remembered("one"), self.remembered("other")
         if self.merge_mode == "concat":
             first, second = dy[..., : one.shape[-1]], dy[..., one.shape[-1] :]
         elif self.merge_mode == "mul":
-            first, second = dy * other, dy * one
+            first = np.multiply(dy, other, out=self.scratch("first", dy.shape, dy.dtype))
+            second = np.multiply(dy, one, out=self.scratch("second", dy.shape, dy.dtype))
+        elif self.merge_mode == "ave":
+            first = second = np.divide(dy, 2, out=self.scratch("first", dy.shape, dy.dtype))
         else:
-            first = second = dy / (2 if self.merge_mode == "ave" else 1)
-        return self.forward_layer.backward(first, accumulate) + self.backward_layer.backward(
-            self._turned(second), accumulate
-        )
+            first = second = dy
+        dx = self.forward_layer.backward_part(first, accumulate, input_gradient=input_gradient)
+        other_dx = self.backward_layer.backward_part(self._turned(second), accumulate, input_gradient=input_gradient)
+        if not input_gradient:
+            return dy
+        return np.add(dx, other_dx, out=self.scratch("dx", dx.shape, dx.dtype))
 
     def _turned(self, y: Array) -> Array:
         return y[:, ::-1] if self.layer.return_sequences else y

@@ -1,6 +1,8 @@
 """The windows that a convolution or a pooling moves over an image."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ __all__ = ["Windows", "pair"]
 
 Array = NDArray[Any]
 Pair = tuple[int, int]
+Scratch = Callable[[str, tuple[int, ...], Any], Array]  # `Layer.scratch`
 
 
 def pair(owner: str, name: str, value: object) -> Pair:
@@ -42,7 +45,7 @@ class Windows:
     @classmethod
     def over(
         cls, owner: str, image: tuple[int, ...], size: Pair, strides: Pair, padding: str, dilation: Pair = (1, 1)
-    ) -> "Windows":
+    ) -> Windows:
         """Return the windows over images of (height, width, ...); raise ValueError if none fits."""
         windows = cls((image[0], image[1]), size, strides, padding, dilation)
         if min(windows.out) < 1:
@@ -74,35 +77,56 @@ class Windows:
         lack = [max((o - 1) * s + k - n, 0) for o, s, k, n in parts]
         return (lack[0] // 2, lack[0] - lack[0] // 2), (lack[1] // 2, lack[1] - lack[1] // 2)
 
-    def padded(self, x: Array, value: float = 0.0) -> Array:
+    @property
+    def apart(self) -> bool:
+        """Whether no pixel lies in two windows."""
+        return all(s >= k for s, k in zip(self.strides, self.extent, strict=True))
+
+    def padded(self, x: Array, scratch: Scratch, value: float = 0.0) -> Array:
         """Return the images with what is added around them."""
-        (top, bottom), (left, right) = self.pads
-        if not (top or bottom or left or right):
+        if not any(map(any, self.pads)):
             return x
-        height, width = self.image
-        shape = (len(x), top + height + bottom, left + width + right, x.shape[3])
-        padded = np.full(shape, value, x.dtype)
-        padded[:, top : top + height, left : left + width] = x
+        padded = self._filled("padded", len(x), x.shape[3], x.dtype, scratch, value)
+        self.inside(padded)[...] = x
         return padded
 
-    def zeros(self, images: int, channels: int, dtype: np.dtype[Any]) -> Array:
+    def zeros(self, images: int, channels: int, dtype: np.dtype[Any], scratch: Scratch) -> Array:
         """Return images of zeros, with what is added around them: what the views of a gradient add to."""
+        return self._filled("zeros", images, channels, dtype, scratch, 0.0)
+
+    def _filled(
+        self, name: str, images: int, channels: int, dtype: np.dtype[Any], scratch: Scratch, value: float
+    ) -> Array:
         (top, bottom), (left, right) = self.pads
-        return np.zeros((images, top + self.image[0] + bottom, left + self.image[1] + right, channels), dtype)
+        shape = (images, top + self.image[0] + bottom, left + self.image[1] + right, channels)
+        filled = scratch(name, shape, dtype)
+        filled.fill(value)
+        return filled
 
     def inside(self, padded: Array) -> Array:
-        """Return the images without what was added around them."""
+        """Return a view of the images without what was added around them."""
         (top, _), (left, _) = self.pads
         return padded[:, top : top + self.image[0], left : left + self.image[1]]
 
-    def views(self, padded: Array) -> Iterator[tuple[int, int, Array]]:
-        """Give, for each place (i, j) in a window, a view of the pixels there in all windows."""
+    def cropped(self, padded: Array, scratch: Scratch) -> Array:
+        """Return the images without what was added around them, in memory without gaps."""
+        inside = self.inside(padded)
+        if inside.shape == padded.shape:
+            return padded
+        cropped = scratch("cropped", inside.shape, padded.dtype)
+        np.copyto(cropped, inside)
+        return cropped
+
+    def views(self, padded: Array) -> Iterator[Array]:
+        """Give, for each place in a window, row by row, a view of the pixels there in all windows."""
         (high, wide), (down, right) = self.out, self.strides
         for i in range(self.size[0]):
             for j in range(self.size[1]):
                 top, left = i * self.dilation[0], j * self.dilation[1]
-                yield (
-                    i,
-                    j,
-                    padded[:, top : top + (high - 1) * down + 1 : down, left : left + (wide - 1) * right + 1 : right],
-                )
+                yield padded[:, top : top + (high - 1) * down + 1 : down, left : left + (wide - 1) * right + 1 : right]
+
+    def all_views(self, padded: Array) -> Array:
+        """Return these views as one, of shape (images, new height, new width, *size, channels); it can't be written."""
+        (down, right), (i, j) = self.strides, self.dilation
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.extent, (1, 2))
+        return windows[:, ::down, ::right, :, ::i, ::j].transpose(0, 1, 2, 4, 5, 3)
