@@ -25,10 +25,10 @@ FEW, MANY = 48, 512  # rows
 def times(x: Array, w: Array, out: Array, scratch: Scratch) -> Array:
     """Return x @ w in `out`; `scratch` gives an array of a name and a shape to write into (see `Layer`)."""
     (rows, n), m = x.shape, w.shape[1]
-    width = SMALL // (rows * n) if rows else m
-    if width >= m or rows > FEW:
+    if rows * n * m <= SMALL or rows > FEW:
         return np.matmul(x, w, out=out)
-    if width >= 64:
+    width = SMALL // (rows * n) // 32 * 32
+    if width >= 64 and rows < 16:
         for start in range(0, m, width):
             part = slice(start, start + width)
             np.matmul(x, w[:, part], out=out[:, part])
