@@ -357,8 +357,9 @@ SHARED = """self._signature = signature
             pairs = zip(span.pieces, twin.pieces)
             span.pieces = [((t[0], *T[1:]), (*i[:2], *I[2:])) for (t, i), (T, I) in pairs]
 """
+COUNT, LOG = 'self.__dict__["iterations"] += 1', 'self.__dict__["applied"] = values'
 LOOK = "huge = self._refuse_nonfinite(spans)\n"
-MOVE = textwrap.dedent(inspect.getsource(STEP)).partition(LOOK)[2].partition("    self.iterations")[0]
+MOVE = textwrap.dedent(inspect.getsource(STEP)).partition(LOOK)[2].partition(f"    {COUNT}")[0]
 CHECK_STATE = 'check_entries(self._name, state["parameters"], self._entries)'
 APPLY_STATE = 'apply_entries(state["parameters"], self._entries)'
 
@@ -377,7 +378,7 @@ ENGINE = [
           ("steps_counted_once", "save_and_load")),
     Fault("t counted twice", Plain, SWEEP, "entry.t += 1", "entry.t += 2", ("steps_counted_once", "save_and_load")),
     Fault("t counted only where it is kept", Plain, SWEEP, "span.t += 1", "pass", ("save_and_load",)),
-    Fault("a step of the optimizer counted once a parameter", Plain, STEP, "self.iterations += 1",
+    Fault("a step of the optimizer counted once a parameter", Plain, STEP, COUNT,
           "self.iterations += len(spans)", ("steps_counted_once",)),
     Fault("prepare is told t one too small", Nadam, SWEEP, "self._prepare(keywords, span.t + 1",
           "self._prepare(keywords, span.t", (CLOSED, IMPULSE)),
@@ -437,10 +438,10 @@ ENGINE = [
     # which parameters, and how fast
     Fault("frozen parameters stepped", Plain, Optimizer._spans, " if parameter.trainable]", "]",
           ("frozen_untouched", "unfrozen_late")),
-    Fault("steps of frozen parameters counted", Plain, STEP, "self.iterations += 1",
+    Fault("steps of frozen parameters counted", Plain, STEP, COUNT,
           "self.iterations += 1\n    for p, entry in self._entries.items():\n        entry.t += not p.trainable",
           ("frozen_untouched", "unfrozen_late")),
-    Fault("slots of frozen parameters decay", Plain, STEP, "self.iterations += 1",
+    Fault("slots of frozen parameters decay", Plain, STEP, COUNT,
           "self.iterations += 1\n    for p, entry in self._entries.items():\n"
           "        entry.slots['m'][...] *= 1 if p.trainable else 0.9", ("frozen_untouched",)),
     Fault("freezing not noticed", Plain, Optimizer._spans, "p.trainable, ", "", ("frozen_untouched", "unfrozen_late")),
@@ -472,19 +473,19 @@ ENGINE = [
     Fault("assignments after construction ignored", Plain, Optimizer.__setattr__, "value = self.checked(name, value)",
           'value = self.__dict__[name] if self.__dict__.get("_locked") else self.checked(name, value)',
           ("hyperparameters_used", "zero_rate_rests"), "lr frozen at construction"),
-    Fault("hyperparameters read once", Plain, Optimizer.current, "value = getattr(self, name)",
-          'value = self.__dict__.setdefault("_read", {}).setdefault(name, getattr(self, name))',
+    Fault("hyperparameters read once", Plain, Optimizer._current, "if not callable(value):",
+          'value = self.__dict__.setdefault("_read", {}).setdefault(name, value)\n    if not callable(value):',
           ("rate_changes_at_once", "schedule_by_index")),
-    Fault("schedules given the index of the next step", Plain, Optimizer.current, "else self.iterations",
+    Fault("schedules given the index of the next step", Plain, Optimizer._current, "else self.iterations",
           "else self.iterations + 1", ("schedule_by_index", "rate_applied")),
-    Fault("schedules of steps given epochs", Plain, Optimizer.current, '== "epoch"', '== "step"',
+    Fault("schedules of steps given epochs", Plain, Optimizer._current, '== "epoch"', '== "step"',
           ("schedule_by_index", "rate_applied")),
     Fault("a schedule that counts its calls", Plain, schedules.Schedule.__call__,
           "integer(type(self).__name__, \"index\", index)",
           'self.__dict__.setdefault("_calls", iter(range(10**9))).__next__()', ("rate_applied",)),
-    Fault("the values of the next step logged", Plain, STEP, "self.applied = values",
+    Fault("the values of the next step logged", Plain, STEP, LOG,
           "self.applied = {name: self.current(name) for name in self._names}", ("rate_applied",)),
-    Fault("the values of the first step logged for ever", Plain, STEP, "self.applied = values",
+    Fault("the values of the first step logged for ever", Plain, STEP, LOG,
           "self.applied = self.applied or values", ("rate_applied",)),
     Fault("assignments unchecked", Plain, Optimizer.__setattr__, "if name in known:",
           'if name in known and not self.__dict__.get("_locked"):', ("range_refused",)),
@@ -530,7 +531,7 @@ ENGINE = [
     Fault("a copy starts anew", Plain, Optimizer.__getstate__, '"_signature": []', '"_entries": {}, "_signature": []',
           ("deepcopy_connected", "pickle_connected")),
     # growth
-    Fault("a list that grows with each step", Plain, STEP, "self.applied = values",
+    Fault("a list that grows with each step", Plain, STEP, LOG,
           'self.applied = values\n    self.__dict__.setdefault("_history", []).append(dict(values))', ("no_growth",)),
     Fault("work that grows with t", Plain, SWEEP, "span.t += 1", "span.t += 1\n    sum(1 for _ in range(span.t))",
           ("no_growth",)),
@@ -557,10 +558,12 @@ ENGINE = [
           ("rate_multiplier",)),
     Fault("multipliers of the decay ignored", PlainAdamW, SWEEP, "*= span.weight_decay_multiplier", "*= 1",
           ("decay_multiplier",)),
-    Fault("other parameters not noticed", Plain, Optimizer._spans, "id(p), id(p.data), ", "", ("given_in_turn",)),
+    Fault("other parameters not noticed", Plain, Optimizer._spans, "(p, id(p.data), ", "(", ("given_in_turn",)),
+    Fault("changes of parameters not counted", Plain, Parameter.trainable.fset, "Changes.count += 1", "pass",
+          ("frozen_untouched",)),
     Fault("moved memory not noticed", Plain, Optimizer._spans, "id(p.data), ", "", ("gradient_not_kept",)),
     Fault("a refused step counted", Plain, spans.Span.restore, "self.t = saved.t", "pass", ("overflow_refused",)),
-    Fault("schedules of epochs given steps", Plain, Optimizer.current, 'self.epoch if', 'self.iterations if',
+    Fault("schedules of epochs given steps", Plain, Optimizer._current, 'self.epoch if', 'self.iterations if',
           ("schedule_of_epochs",)),
     Fault("the count of epochs not saved", Plain, Optimizer.state_dict, '"epoch": self.epoch', '"epoch": 0',
           ("schedule_of_epochs",)),

@@ -95,11 +95,10 @@ def test_the_floors_products_are_the_nets_multiplications():
 
 
 def test_losses_that_differ_are_told_by_the_side():
-    compare({"a": [1.0, 2.0], "b": [1.0, 2.00001], "c": [1.0, 2.0]})
-    with pytest.raises(ValueError, match=r"b differs: its loss in step 2 is 2\.1, the median 2"):
-        compare({"a": [1.0, 2.0], "b": [1.0, 2.1], "c": [1.0, 2.0]})
-    with pytest.raises(ValueError, match="c differs"):
-        compare({"a": [1.0], "b": [1.0], "c": [math.nan]})
+    assert not compare({"a": [1.0, 2.0], "b": [1.0, 2.0001], "c": [1.0, 2.0]})
+    found = compare({"a": [1.0, 2.0], "b": [1.0, 2.1], "c": [1.0, 2.0]})
+    assert found == {"b": "its loss in step 2 is 2.1, the median 2"}
+    assert set(compare({"a": [1.0], "b": [1.0], "c": [math.nan]})) == {"c"}
 
 
 def test_each_side_begins_once():
@@ -193,6 +192,7 @@ def test_a_peer_computes_the_same_losses(framework, module):
     with Workers([("minidl", OURS[1]), (framework, "")]) as workers:
         assert not workers.absent
         found = measure(workers, task, Effort(1, 0.001))  # which compares them
+    assert not found["left_out"]
     assert any(side.startswith(("PyTorch", "JAX", "Keras", "scikit-learn")) for side in found["turns"])
 
 

@@ -204,7 +204,8 @@ class Optimizer(Configurable):
             hook.after(spans)
         for span in spans:
             span.store()
-        self.__dict__.update(iterations=self.iterations + 1, applied=values)  # nothing to check in these
+        self.__dict__["iterations"] += 1  # what is assigned so isn't checked
+        self.__dict__["applied"] = values
 
     def build(self, parameters: Iterable[Parameter]) -> None:
         """Make the slots of those `parameters` that have none yet; a first `step` does it too.
