@@ -54,7 +54,7 @@ def _bars(ax: Axes, cells: list[Mapping[str, Any]]) -> None:
         places = [x + (i - len(GROUPS) / 2 + 0.5) * WIDTH for x, times in enumerate(found) if times]
         color = "lightgray" if label == FLOOR else f"C{i - 1}"
         ax.bar(places, [min(times) * 1e6 for times in found if times], WIDTH, label=label, color=color)
-    ax.set_xticks(range(len(chosen)), list(chosen))
+    ax.set_xticks(range(len(chosen)), list(chosen), fontsize="small")
     ax.set_ylabel("µs a step")
     ax.set_title(f"784-500-100-10, B = {BATCH_SIZE}")
     ax.legend(fontsize="small", ncols=2)
@@ -72,7 +72,7 @@ def _ratios(ax: Axes, cells: list[Mapping[str, Any]]) -> None:
         ax.fill_between([size for size, _ in there], lowest, highest, color=f"C{i}", alpha=0.12)
     ax.axhline(1, color="gray", linewidth=0.8)
     ax.set(xscale="log", yscale="log", xlabel="batch size", ylabel="their time ÷ ours")
-    ax.set_title("Peers against minidl: the median over the rules, and their range")
+    ax.set_title("Peers ÷ minidl: median and range over the rules")
     ax.legend(fontsize="small")
 
 
