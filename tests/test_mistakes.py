@@ -46,6 +46,7 @@ N = 24
 # What a forward pass keeps for its backward pass, a fit for its own loop, and an optimizer to find its memory again.
 SCRATCH = {
     "_remembered",
+    "_fused_functions",
     "_objective",
     "_on_logits",
     "_means",
