@@ -231,7 +231,7 @@ def _value(number: Any) -> Any:
 
 def _written(number: Any) -> str:
     """Return a number as the prelude has it."""
-    return number.name if isinstance(number, _Number) else repr(number)
+    return number.name if isinstance(number, _Number) else f"({number!r})"  # of -1 ** t, the minus comes last
 
 
 def _kind(value: Any) -> Any:

@@ -40,7 +40,8 @@ class Execution:
         self.optimizer, self.span = optimizer, span
         self.asked = optimizer.execution if optimizer.elementwise else "plain"
         self.arrays = (span.targets[0], span.grad, *span.targets[1:])
-        self.compilable = can_compile() and all(array.flags.c_contiguous for array in self.arrays)
+        contiguous = all(array.flags.c_contiguous for array in self.arrays)
+        self.obstacle = None if contiguous else Untraceable("a parameter's entries don't lie side by side")
         self.way = ""
         self.flags: tuple[bool, ...] | None = None
         self.tracing: Tracing | None = None
@@ -66,13 +67,14 @@ class Execution:
         if program is not self.program and program != self.program:
             self.program = program
             self._replay(program)
-        if self.way == "replayed" and self.compilable and self._is_worth_compiling():
+        if self.way == "replayed" and self._is_worth_compiling():
             self._compile(program)
         self.run_program(numbers)
 
     def _is_worth_compiling(self) -> bool:
-        entries = self.arrays[0].size + STEP
-        return self.asked == "compiled" or (self.asked == "auto" and self.span.t * entries >= WORTH)
+        if self.asked != "auto":
+            return self.asked == "compiled"
+        return self.obstacle is None and self.span.t * (self.arrays[0].size + STEP) >= WORTH and can_compile()
 
     def _traced(self, keywords: dict[str, Any]) -> Tracing | None:
         try:
@@ -106,15 +108,16 @@ class Execution:
         self.run_program = bound_replay(replayed(program), pieces)
 
     def _compile(self, program: Program) -> None:
-        try:
-            code = compiled(program)
-        except Untraceable as reason:
-            self.compilable = False
-            if self.asked == "compiled":
-                self._explain(reason)
-            return
-        self.way = "compiled"
-        self.run_program = bound_loop(code, self.arrays)
+        if self.obstacle is None:
+            try:
+                code = compiled(program)
+            except Untraceable as reason:
+                self.obstacle = reason
+            else:
+                self.way = "compiled"
+                self.run_program = bound_loop(code, self.arrays)
+        if self.obstacle is not None and self.asked == "compiled":
+            self._explain(self.obstacle)
 
 
 _EXPLAINED: set[type] = set()
