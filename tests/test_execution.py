@@ -1,6 +1,7 @@
 """A rule gives the same bits as it is written, replayed and compiled."""
 
 import copy
+import itertools
 import math
 import sys
 import tracemalloc
@@ -257,6 +258,13 @@ def branches(w, g):
     return w - np.array(list(g))
 
 
+calls = itertools.count()
+
+
+def sometimes(w, g):
+    return w - g * (1 + 1e-12 * (next(calls) % 5 == 0))
+
+
 def draws(w, g):
     return w - g * (1 + 1e-12 * np.random.default_rng().random())
 
@@ -267,6 +275,7 @@ UNTRACEABLE = {
     "branch": (branches, "it looks at the values of an array, or branches on them"),
     "cumulated": (lambda w, g: w - 0 * np.add.accumulate(g), "it uses np.add in another way than entry by entry"),
     "function of arrays": (lambda w, g: w - np.real(g), "it uses np.real, which isn't known to work entry by entry"),
+    "now and then": (sometimes, "a second call gives other numbers: it must be a pure function"),
     "random": (draws, "a second call gives other numbers: it must be a pure function"),
     "array": (lambda w, g: w - g * np.array([1.0]), "an array that isn't one of its arguments"),
 }
