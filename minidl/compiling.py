@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.tracing import HOMES, Numbers, Operation, Program, Untraceable, where
+from minidl.tracing import Numbers, Operation, Program, Untraceable, homes, where
 
 __all__ = [
+    "PIECE",
     "Compiled",
     "Replayed",
     "bound_loop",
@@ -33,6 +34,9 @@ __all__ = [
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
+
+#: Entries that are worked on at a time: their arrays and scratch then stay in a core's second-level cache.
+PIECE = 32_768
 
 
 # Replayed --------------------------------------------------------------------------------------------------
@@ -53,7 +57,7 @@ class Replayed(NamedTuple):
 def replayed(program: Program) -> Replayed:
     """Return `program` as calls of NumPy's functions."""
     inputs, last = len(program.inputs), _last_uses(program)
-    homes = dict(zip(program.outputs, HOMES, strict=False))
+    home_of = dict(zip(program.outputs, homes(), strict=False))
     places = {i: f"a{i}" for i in range(inputs)}
     scratch: list[DType] = []
     free: list[str] = []
@@ -61,8 +65,8 @@ def replayed(program: Program) -> Replayed:
     for index, operation in enumerate(program.operations):
         value = inputs + index
         operands = [places[i] if i >= 0 else f"c{~i}" for i in operation.operands]
-        dying = [places[i] for i in operation.operands if i >= inputs and last[i] == index and i not in homes]
-        home = homes.get(value)
+        dying = [places[i] for i in operation.operands if i >= inputs and last[i] == index and i not in home_of]
+        home = home_of.get(value)
         if home is not None and last[home] <= index and not (operation.function is where and f"a{home}" in operands):
             places[value] = f"a{home}"
         else:
@@ -76,7 +80,7 @@ def replayed(program: Program) -> Replayed:
         name = operation.function.__name__
         namespace[name] = operation.function
         lines.append(f"{name}({', '.join(operands)}, out={places[value]})")
-    for value, home in homes.items():
+    for value, home in home_of.items():
         if places[value] != f"a{home}":
             lines.append(f"copyto(a{home}, {places[value]})")
     unpacked = {"c": len(_numbers(program)), "a": inputs, "s": len(scratch)}
@@ -120,7 +124,7 @@ def check(program: Program, numbers: Numbers, function: Callable[[Sequence[Array
     expected = [function([array.copy() for array in arrays]) for _ in range(8)]  # what is random may agree once
     bound_replay(replayed(program), [arrays])(numbers)
     for results in expected:
-        for home, result in zip(HOMES, results, strict=False):
+        for home, result in zip(homes(), results, strict=False):
             if not np.array_equal(arrays[home], result, equal_nan=True):
                 raise Untraceable("a second call gives other numbers: it must be a pure function of its arguments")
 
@@ -303,7 +307,7 @@ def _source(program: Program, flushing: bool) -> str:
         body += _lines(operation, types)
         types.append(_type(operation.dtypes[-1]))
     body += [
-        f"store {types[v]} %v{v}, ptr %p{home}" for v, home in zip(program.outputs, HOMES, strict=False) if v != home
+        f"store {types[v]} %v{v}, ptr %p{home}" for v, home in zip(program.outputs, homes(), strict=False) if v != home
     ]
     parameters = ", ".join(f"ptr noalias %{name}" for name in ("c", *(f"a{i}" for i in range(len(program.inputs)))))
     shell = _SHELL + _FLUSHING if flushing else _SHELL.replace("@loop", "@run")

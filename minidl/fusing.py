@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compiling import bound_loop, bound_replay, can_compile, check, compiled, is_loaded, replayed
+from minidl.compiling import PIECE, bound_loop, bound_replay, can_compile, check, compiled, is_loaded, replayed
 from minidl.tracing import Numbers, Program, Tracing, Untraceable
 
 __all__ = ["Fused"]
 
 Array = NDArray[Any]
 
-PIECE = 16_384  # entries: what is computed of them stays in a core's second-level cache
 LARGE = 2**17  # entries from which on LLVM is worth loading
 
 

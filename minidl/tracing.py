@@ -6,22 +6,25 @@ done to numbers alone becomes the *prelude*, computed in Python's own numbers on
 (`minidl.compiling`). A rule that can be traced is thereby elementwise.
 """
 
+import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-__all__ = ["HOMES", "Numbers", "Operation", "Program", "Tracing", "Untraceable", "where"]
+__all__ = ["Numbers", "Operation", "Program", "Tracing", "Untraceable", "homes", "where"]
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
 Numbers = Sequence[float]
 
-#: Where the results of `update` belong among its arguments: w is the first of both, g has no result.
-HOMES = (0, *range(2, 64))
+
+def homes() -> Iterator[int]:
+    """Give the places of the results of `update` among its arguments: w is the first of both, g has no result."""
+    return itertools.chain((0,), itertools.count(2))
 
 
 class Untraceable(Exception):  # noqa: N818  # it is an answer, and an error only where tracing was asked for
@@ -182,7 +185,7 @@ class _Recorder:
         """Return what `update` does."""
         results = update(*self.inputs, **keywords)
         outputs: list[int] = []
-        for home, result in zip(HOMES, results if isinstance(results, tuple) else (results,), strict=False):
+        for home, result in zip(homes(), results if isinstance(results, tuple) else (results,), strict=False):
             if not isinstance(result, _Entries) or result.dtype != self.inputs[home].dtype:
                 raise Untraceable("it returns an array that isn't computed from its arguments")
             value = result.value

@@ -228,7 +228,7 @@ class Trainer(metaclass=Checked):
     def _step(self, group: list[Batch], means: "_Means", checked: bool) -> float:
         objective = self._objective
         own = type(objective).value_and_gradient is losses.Loss.value_and_gradient
-        # Logits may be any numbers: nothing is left to look at, but in the slow way each time.
+        # Logits may be any numbers, so that where the targets have been checked nothing is left to look at.
         value_and_gradient = (
             objective.unchecked if checked and objective.from_logits and own else objective.value_and_gradient
         )

@@ -528,7 +528,7 @@ ENGINE = [
           ("save_and_load",)),
     Fault("a config's values dropped", Plain, Optimizer.from_config.__func__, "cls(**config)", "cls()",
           ("config_round_trip",)),
-    Fault("a copy starts anew", Plain, Optimizer.__getstate__, '"_signature": []', '"_entries": {}, "_signature": []',
+    Fault("a copy starts anew", Plain, Optimizer.__getstate__, "**_no_layout()}", '"_entries": {}, **_no_layout()}',
           ("deepcopy_connected", "pickle_connected")),
     # growth
     Fault("a list that grows with each step", Plain, STEP, LOG,

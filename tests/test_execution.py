@@ -71,16 +71,19 @@ def test_with_schedules_hooks_frozen_parameters_and_multipliers(rule):
     def setup(optimizer, parameters):
         optimizer.hooks = [optimizers.ClipByGlobalNorm(1.0), optimizers.WeightDecay(0.01)]
         parameters[0].learning_rate_multiplier = 0.5
-        optimizer.epsilon = schedules.ExponentialDecay(1e-3, decay_rate=0.5) if "epsilon" in vars(optimizer) else 0
+        parameters[1].trainable = False
 
-    def make():
-        return rule(learning_rate=schedules.CosineDecay(0.1, decay_steps=20))
+    same_in_all_ways(lambda: rule(learning_rate=schedules.CosineDecay(0.1, decay_steps=20)), setup=setup)
 
-    if "epsilon" not in rule().hyperparameters:
-        setup_used = lambda o, p: setattr(p[0], "learning_rate_multiplier", 0.5)  # noqa: E731
-    else:
-        setup_used = setup
-    same_in_all_ways(make, setup=setup_used)
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if "epsilon" in rule().hyperparameters])
+def test_with_a_schedule_of_epsilon(rule):
+    same_in_all_ways(lambda: rule(epsilon=schedules.ExponentialDecay(1e-3, decay_rate=0.5)))
+
+
+def test_a_rule_may_have_very_many_slots():
+    names = tuple(f"s{i}" for i in range(80))
+    same_in_all_ways(rule_of(lambda w, g, *slots: (w - g, *(slot + g for slot in slots)), names), count=3)
 
 
 def test_pieces_of_any_length_give_the_same_bits():

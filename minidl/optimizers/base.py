@@ -412,7 +412,7 @@ class Optimizer(Configurable):
                 )
 
     def _forget_layout(self) -> None:
-        self._signature, self._layout, self._arrays, self._seen = [], [], [], ((), -1, False)
+        self.__dict__.update(_no_layout())
 
     def _start(self, parameter: Parameter) -> dict[str, NDArray[Any]]:
         slots = self._slots_for(parameter.data.astype(compute_dtype(parameter)))
@@ -570,7 +570,7 @@ class Optimizer(Configurable):
 
     # The layout is made of views: a copy finds its own anew.
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_signature": [], "_layout": [], "_arrays": [], "_seen": ((), -1, False)}
+        return {**self.__dict__, **_no_layout()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -586,6 +586,11 @@ class Optimizer(Configurable):
 
 
 registry: Registry[Optimizer] = Registry("optimizer", Optimizer)
+
+
+def _no_layout() -> dict[str, Any]:
+    """Return what an optimizer knows of where its parameters lie before it has looked."""
+    return {"_signature": [], "_layout": [], "_arrays": [], "_seen": ((), -1, False)}
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

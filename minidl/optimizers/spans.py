@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.compiling import PIECE
 from minidl.parameters import Parameter
 
 if TYPE_CHECKING:
     from minidl.optimizers.execution import Execution
 
 __all__ = ["Entry", "Saved", "Span", "compute_dtype", "lay_out"]
-
-# Entries a rule is given at a time: its arrays and temporaries then stay in a core's second-level cache.
-PIECE = 32_768
 
 
 class Entry:
