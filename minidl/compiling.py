@@ -26,9 +26,11 @@ __all__ = [
     "bound_replay",
     "can_compile",
     "check",
+    "compile_source",
     "compiled",
     "flushes",
     "is_loaded",
+    "multiplies_and_adds",
     "replayed",
 ]
 
@@ -142,7 +144,6 @@ class Compiled(NamedTuple):
     source: str
     numbers: int
     run: Callable[..., None]
-    engine: Any  # which owns the code
 
 
 # What each function is in LLVM's language, of operands a, b, c, into r; t is the type, k its short name.
@@ -245,6 +246,16 @@ def flushes() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
+@cache
+def multiplies_and_adds() -> bool:
+    """Tell whether this processor rounds once where it multiplies and adds, as BLAS lets it."""
+    if platform.machine().lower() in ("aarch64", "arm64"):
+        return True
+    import llvmlite.binding as llvm
+
+    return bool(llvm.get_host_cpu_features().get("fma", False))
+
+
 def is_loaded() -> bool:
     """Tell whether LLVM is in memory already, so that a loop costs but a few hundredths of a second."""
     return "llvmlite.binding" in sys.modules
@@ -257,6 +268,12 @@ def compiled(program: Program, flushing: bool = True) -> Compiled:
     Without `flushing`, subnormal numbers are numbers like any other.
     """
     source = _source(program, flushing and flushes())
+    count = len(_numbers(program))
+    return Compiled(source, count, compile_source(source, "run", 1, 1 + len(program.inputs)))
+
+
+def compile_source(source: str, name: str, sizes: int, addresses: int) -> Callable[..., None]:
+    """Return the function of that name of a module in LLVM's language, which takes that many sizes, then addresses."""
     import llvmlite.binding as llvm
 
     module = llvm.parse_assembly(source)
@@ -267,9 +284,11 @@ def compiled(program: Program, flushing: bool = True) -> Compiled:
     builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    arguments = [ctypes.c_int64] + [ctypes.c_void_p] * (1 + len(program.inputs))
-    run = ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address("run"))
-    return Compiled(source, len(_numbers(program)), run, engine)
+    run = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * sizes, *[ctypes.c_void_p] * addresses)(
+        engine.get_function_address(name)
+    )
+    run.engine = engine  # type: ignore[attr-defined]  # which owns the code
+    return run
 
 
 def bound_loop(code: Compiled, arrays: Sequence[Array]) -> Callable[[Numbers], None]:

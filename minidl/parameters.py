@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl.config import Checked
 from minidl.validation import cast, describe, flag, nearest, number, numbers
 
-__all__ = ["Changes", "Parameter", "Storage", "configure_parameters", "flatten"]
+__all__ = ["Changes", "Outer", "Parameter", "Storage", "configure_parameters", "flatten"]
 
 
 PUBLIC = (
@@ -38,6 +38,26 @@ class Storage:
     def __init__(self, size: int, dtype: np.dtype[Any]) -> None:
         self.data = np.zeros(size, dtype)
         self.grad = np.zeros(size, dtype)
+
+
+class Outer(NamedTuple):
+    """What is known of a gradient that is x.T @ y: a sum of outer products, one a row, of far fewer numbers.
+
+    Attributes:
+        x: Shape (rows, n).
+        y: Shape (rows, m).
+        write: Writes the product into an array of shape (n, m).
+        written: Whether it is in the gradient's memory already; if not, it is a promise.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    write: Callable[[NDArray[Any]], object]
+    written: bool
+
+    def bound(self) -> float:
+        """Return what the sum of the squares of all entries can't exceed (Cauchy and Schwarz)."""
+        return float(np.vdot(self.x, self.x)) * float(np.vdot(self.y, self.y))
 
 
 class Parameter(metaclass=Checked):
@@ -92,6 +112,7 @@ class Parameter(metaclass=Checked):
         self.offset = 0
         self._data: NDArray[Any] = array
         self._grad: NDArray[Any] = np.zeros_like(array)
+        self._outer: Outer | None = None
 
     @property
     def data(self) -> NDArray[Any]:
@@ -105,11 +126,28 @@ class Parameter(metaclass=Checked):
     @property
     def grad(self) -> NDArray[Any]:
         """The gradient of the loss, in the shape of `data`; assigning copies into place."""
+        if self._outer is not None:
+            self.settle()
         return self._grad
 
     @grad.setter
     def grad(self, value: ArrayLike) -> None:
-        self._assign(self._grad, value, "grad")
+        self._assign(self.grad, value, "grad")
+
+    @property
+    def outer(self) -> Outer | None:
+        """What is known of the gradient as a product; None once somebody may have written to it."""
+        return self._outer
+
+    def promise(self, outer: Outer) -> None:
+        """Let the gradient be that product, which is computed when somebody looks; its arrays must stay until then."""
+        self.__dict__["_outer"] = outer
+
+    def settle(self) -> None:
+        """Write down what is promised; what is known of the gradient is forgotten."""
+        outer, self.__dict__["_outer"] = self._outer, None
+        if outer is not None and not outer.written:
+            outer.write(self._grad)
 
     def _assign(self, target: NDArray[Any], value: ArrayLike, what: str) -> None:
         owner = f"Parameter {self.name!r}"
@@ -167,7 +205,7 @@ class Parameter(metaclass=Checked):
 
     def move(self, storage: Storage, offset: int) -> None:
         """Move values and gradient into `storage`, from entry `offset` on."""
-        data, grad = self._data, self._grad
+        data, grad = self._data, self.grad
         self._attach(storage, offset, self.shape)
         self._data[...] = data
         self._grad[...] = grad
@@ -191,6 +229,7 @@ class Parameter(metaclass=Checked):
 
     # A copied or pickled view would be cut off from its storage: keep the place, and view it again.
     def __getstate__(self) -> dict[str, Any]:
+        self.settle()
         state = self.__dict__.copy()
         if self.storage is not None:
             state["_shape"] = self.shape

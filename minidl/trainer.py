@@ -150,6 +150,8 @@ class Trainer(metaclass=Checked):
         train, validation = self._validation(data, validation_data, validation_split, stratify)
         progress = Progress(verbose, epochs, len(train), lambda: {**self._means.logs(), **self._rate()})
         history = History()
+        # Nobody sees gradients before the epoch's end, and batches are in memory of our own.
+        promising = accumulate == 1 and isinstance(data, Batches) and not (listeners.hear_begins or listeners.hear_ends)
         self.model.stop_training = False
         try:
             self._check(train, validation, epochs)
@@ -162,10 +164,11 @@ class Trainer(metaclass=Checked):
                 for index, group in enumerate(grouped(train.epoch(order, at_once=accumulate), accumulate)):
                     if listeners.hear_begins:
                         listeners.on_train_batch_begin(index)
-                    loss = self._update(group, self._means, train.checked_targets)
+                    loss = self._update(group, self._means, train.checked_targets, promising)
                     progress.advance(len(group))
                     if listeners.hear_ends:
                         listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
+                self._settle()
                 logs = self._means.logs()
                 if validation is not None:
                     logs.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
@@ -182,6 +185,7 @@ class Trainer(metaclass=Checked):
                 self.columns, self.split = before
             raise
         finally:
+            self._settle()
             progress.close()
             listeners.on_train_end()
         return history
@@ -213,17 +217,23 @@ class Trainer(metaclass=Checked):
 
     # What the loop is made of --------------------------------------------------------------------------
 
-    def _update(self, group: list[Batch], means: "_Means", checked: bool) -> float:
+    def _update(self, group: list[Batch], means: "_Means", checked: bool, promising: bool = False) -> float:
         """Make one step on the samples of all batches of `group` together; return their loss before it.
 
-        The model's layers write into the memory of the step before.
+        The model's layers write into the memory of the step before. With `promising`, nobody may look at gradients
+        before `_settle`, and the batch must stay as it is until the next.
         """
         reuse = self.model.reuse
-        reuse.on = True
+        reuse.on, reuse.promising = True, promising
         try:
             return self._step(group, means, checked)
         finally:
-            reuse.on = False
+            reuse.on = reuse.promising = False
+
+    def _settle(self) -> None:
+        """Let the gradients be written down."""
+        for parameter in self.model.parameters:
+            parameter.settle()
 
     def _step(self, group: list[Batch], means: "_Means", checked: bool) -> float:
         objective = self._objective

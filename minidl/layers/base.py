@@ -24,10 +24,15 @@ Shape = tuple[int, ...]
 
 
 class Reuse:
-    """Whether the layers of a model write into the memory of their last step; a Trainer switches it on for its own."""
+    """How the layers of a model may save memory and time; a Trainer switches it on for its own steps.
+
+    Attributes:
+        on: Whether they write into the memory of their last step.
+        promising: Whether, moreover, a gradient may be promised instead of written down.
+    """
 
     def __init__(self) -> None:
-        self.on = False
+        self.on = self.promising = False
 
 
 class Layer(Configurable):

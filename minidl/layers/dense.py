@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from minidl.layers.affine import Affine
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.products import outer_sum, times, times_transposed
+from minidl.outer import suits
+from minidl.parameters import Outer
 from minidl.validation import integer
 
 __all__ = ["Dense"]
@@ -90,10 +93,16 @@ class Dense(Affine):
     def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:
         x = self.remembered("x")
         rows, slopes = (x, dz) if x.ndim == 2 else (x.reshape(-1, x.shape[-1]), dz.reshape(-1, self.units))
-        gradient = self.scratch("gradient", self.kernel.shape) if accumulate else self.kernel.grad
-        outer_sum(rows, slopes, gradient, self.scratch)
         if accumulate:
+            gradient = outer_sum(rows, slopes, self.scratch("gradient", self.kernel.shape), self.scratch)
             self.write_gradient(self.kernel, gradient, accumulate)
+        else:
+            known = partial(outer_sum, rows, slopes, scratch=self.scratch)
+            promised = self.reuse.on and self.reuse.promising and suits(rows, slopes)
+            if not promised:
+                known(self.kernel.grad)
+            if self.reuse.on:
+                self.kernel.promise(Outer(rows, slopes, known, written=not promised))
         if not input_gradient:
             return dz
         dx = times_transposed(slopes, self.kernel.data, self.scratch("dx", rows.shape), self.scratch)

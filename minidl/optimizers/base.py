@@ -334,7 +334,7 @@ class Optimizer(Configurable):
         huge = False
         for span in spans:
             # One product tells in most cases; it may overflow where every entry is finite.
-            if not float(np.vdot(span.source_grad, span.source_grad)) < span.safe:
+            if not all([part.largest_square() < span.safe for part in span.parts]):
                 huge = True
                 for parameter in span.parameters:
                     self._refuse_nonfinite_in(parameter)

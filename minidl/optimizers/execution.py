@@ -7,19 +7,23 @@ one that wasn't interrupted.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidl.compiling import bound_loop, bound_replay, can_compile, check, compiled, replayed
+from minidl.compiling import Compiled, bound_loop, bound_replay, can_compile, check, compiled, replayed
+from minidl.outer import bound_outer
+from minidl.parameters import Outer
 from minidl.tracing import Numbers, Program, Tracing, Untraceable
 
 if TYPE_CHECKING:
     from minidl.optimizers.base import Optimizer
-    from minidl.optimizers.spans import Span
+    from minidl.optimizers.spans import Part, Span
 
 __all__ = ["EXECUTIONS", "Execution"]
+
+Run = Callable[[Numbers], None]
 
 EXECUTIONS = ("auto", "compiled", "replayed", "plain")
 
@@ -46,7 +50,12 @@ class Execution:
         self.flags: tuple[bool, ...] | None = None
         self.tracing: Tracing | None = None
         self.program: Program | None = None
-        self.run_program: Callable[[Numbers], None]
+        self.run_program: Run
+
+    @property
+    def takes_outer(self) -> bool:
+        """Whether it runs along gradients that are only promised."""
+        return self.way == "compiled"
 
     def run(self, keywords: dict[str, Any]) -> None:
         """Make a step; `keywords` are what `update` takes."""
@@ -66,6 +75,7 @@ class Execution:
             return
         if program is not self.program and program != self.program:
             self.program = program
+            self.span.settle()
             self._replay(program)
         if self.way == "replayed" and self._is_worth_compiling():
             self._compile(program)
@@ -98,6 +108,7 @@ class Execution:
 
     def _run_as_written(self, keywords: dict[str, Any]) -> None:
         self.way = "plain"
+        self.span.settle()
         for targets, inputs in self.span.pieces:
             for target, result in zip(targets, self.optimizer._apply(inputs, keywords), strict=True):
                 np.copyto(target, result, casting="no")
@@ -115,9 +126,41 @@ class Execution:
                 self.obstacle = reason
             else:
                 self.way = "compiled"
-                self.run_program = bound_loop(code, self.arrays)
+                self.run_program = _joined([_bound_part(program, code, part, self.arrays) for part in self.span.parts])
         if self.obstacle is not None and self.asked == "compiled":
             self._explain(self.obstacle)
+
+
+def _bound_part(program: Program, code: Compiled, part: Part, arrays: Sequence[np.ndarray[Any, Any]]) -> Run:
+    """Return what runs a compiled program over a part of a span's arrays."""
+    arrays = [array[part.place] if array.ndim == 1 else array for array in arrays]
+    loop, parameter = bound_loop(code, arrays), part.parameter
+    if parameter is None:
+        return loop
+    known: list[tuple[Outer, Run]] = []  # the last promise, and what runs along it
+
+    def run(numbers: Numbers) -> None:
+        outer = parameter.outer
+        if outer is None or outer.written:
+            loop(numbers)
+            return
+        if not known or known[0][0].x is not outer.x or known[0][0].y is not outer.y:
+            known[:] = [(outer, bound_outer(program, [arrays[0], *arrays[2:]], outer.x, outer.y))]
+        known[0][1](numbers)
+
+    return run
+
+
+def _joined(runs: Sequence[Run]) -> Run:
+    """Return what does one after the other."""
+    if len(runs) == 1:
+        return runs[0]
+
+    def run(numbers: Numbers) -> None:
+        for each in runs:
+            each(numbers)
+
+    return run
 
 
 _EXPLAINED: set[type] = set()

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compiling import PIECE
+from minidl.outer import LARGE
 from minidl.parameters import Parameter
 
 if TYPE_CHECKING:
     from minidl.optimizers.execution import Execution
 
-__all__ = ["Entry", "Saved", "Span", "compute_dtype", "lay_out"]
+__all__ = ["Entry", "Part", "Saved", "Span", "compute_dtype", "lay_out"]
 
 
 class Entry:
@@ -24,6 +25,30 @@ class Entry:
         self.slots = slots
         self.t = 0
         self.kept: dict[str, float] = {}
+
+
+class Part(NamedTuple):
+    """A part of a span: a large parameter by itself, of whose gradient more may be known, or neighbours.
+
+    Attributes:
+        place: Where it is in the span's vectors.
+        grad: Its gradient's memory.
+        parameter: The large one, or None.
+    """
+
+    place: slice
+    grad: NDArray[Any]
+    parameter: Parameter | None
+
+    def largest_square(self) -> float:
+        """Return what no entry's square exceeds, or what isn't finite if an entry isn't or the sum overflows."""
+        outer = None if self.parameter is None else self.parameter.outer
+        if outer is not None and outer.x.size + outer.y.size < self.grad.size:
+            bound = outer.bound()
+            if bound < np.inf:
+                return bound
+            self.parameter.settle()
+        return float(np.vdot(self.grad, self.grad))
 
 
 class Saved(NamedTuple):
@@ -46,6 +71,7 @@ class Span:
         weight_decay_multiplier: What multiplies any weight decay, the parameters' own.
         shrink: What the values are multiplied by right before the rule; a hook's `before` may change it.
         execution: What runs the rule over it; the optimizer's to set.
+        parts: What the source of the gradient is made of, in order.
     """
 
     execution: Execution
@@ -63,6 +89,7 @@ class Span:
         computed_apart = dtype != parameters[0].dtype
         self._data = self.source_data.astype(dtype) if computed_apart else self.source_data
         self._grad = self.source_grad.astype(dtype) if computed_apart or scratch else self.source_grad
+        self.parts = _parts(parameters, self.source_grad)
         slots = _gather_slots(entries, self.data.shape) if elementwise else list(entries[0].slots.values())
         self.targets = targets = (self.data, *slots)
         self.safe = float(np.finfo(dtype).max) ** 0.5  # below this, squares of squares stay finite
@@ -94,10 +121,18 @@ class Span:
     def load(self) -> None:
         """Bring what the rule sees up to date with the parameters."""
         self.shrink = 1.0
+        if not (self.grad is self.source_grad and self.execution.takes_outer):
+            self.settle()
         if self.data is not self.source_data:
             np.copyto(self.data, self.source_data)
         if self.grad is not self.source_grad:
             np.copyto(self.grad, self.source_grad)
+
+    def settle(self) -> None:
+        """Write down the gradients that are promised."""
+        for part in self.parts:
+            if part.parameter is not None:
+                part.parameter.settle()
 
     def saved(self) -> Saved:
         """Return copies of all that a sweep of the rule changes."""
@@ -173,6 +208,22 @@ def _memory(parameters: list[Parameter], elementwise: bool) -> tuple[NDArray[Any
     if elementwise and first.data.flags.c_contiguous and first.grad.flags.c_contiguous:
         return first.data.reshape(-1), first.grad.reshape(-1)
     return first.data, first.grad
+
+
+def _parts(parameters: list[Parameter], grad: NDArray[Any]) -> list[Part]:
+    """Return the parts of a span whose gradient lies in `grad`."""
+    if len(parameters) == 1:
+        return [Part(slice(0, parameters[0].size), grad, parameters[0])]
+    parts: list[Part] = []
+    stop = 0
+    for parameter in parameters:
+        start, stop = stop, stop + parameter.size
+        large = parameter.size >= LARGE
+        if parts and not large and parts[-1].parameter is None:
+            start = parts.pop().place.start
+        place = slice(start, stop)
+        parts.append(Part(place, grad[place], parameter if large else None))
+    return parts
 
 
 def _gather_slots(entries: list[Entry], shape: tuple[int, ...]) -> list[NDArray[Any]]:

@@ -1,0 +1,181 @@
+"""A compiled rule that is run along a gradient which is never written down.
+
+The gradient of a kernel is x.T @ y, x the layer's inputs and y the slopes of its outputs. For a batch of few rows it is
+computed a few lines at a time, right before the rule needs them: most of an update's time is memory's, and so it reads
+and writes one array of that size less, three times. Each entry is one chain of fused multiply-adds over the rows, in their
+order, as BLAS computes it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.compiling import compile_source, compiled, is_loaded, multiplies_and_adds
+from minidl.tracing import Numbers, Program
+
+__all__ = ["LARGE", "MOST", "bound_outer", "suits"]
+
+Array = NDArray[Any]
+
+LARGE = 2**16  # entries of a kernel, from which on its gradient's way to memory and back counts
+MOST = 16  # rows, up to which one core keeps up with BLAS on two
+
+LANES = 64  # entries that are summed up at once
+LINE = 64  # bytes that a processor reads at once
+CACHED = 2**12  # entries of the gradient that there are at a time
+
+
+def suits(x: Array, y: Array) -> bool:
+    """Tell whether a rule can be run along x.T @ y, and is faster so."""
+    return (
+        is_loaded()
+        and 1 <= len(x) <= MOST
+        and x.shape[1] * y.shape[1] >= LARGE
+        and y.shape[1] >= LANES
+        and x.dtype == y.dtype
+        and x.dtype.kind == "f"
+        and x.itemsize >= 4
+        and x.flags.c_contiguous
+        and multiplies_and_adds()
+    )
+
+
+def bound_outer(program: Program, arrays: Sequence[Array], x: Array, y: Array) -> Callable[[Numbers], None]:
+    """Return what runs `program` over w and the slots, with the gradient x.T @ y; what is in x and y may change."""
+    run, count = _compiled(program, x.dtype)
+    places = np.zeros(count)
+    (rows, n), m = x.shape, y.shape[1]
+    wide = -(-m // LANES) * LANES + LINE // x.itemsize  # an even power of two would crowd one part of the cache
+    slopes = _aligned(rows * wide, x.dtype).reshape(rows, wide)
+    slopes[:] = 0
+    lines = max(CACHED // m, 2)
+    gradient = _aligned(lines * m, x.dtype)
+    sizes = n, m, wide, rows, lines
+    addresses = [array.ctypes.data for array in (x, slopes, gradient, places, *arrays)]
+    inside = slopes[:, :m]
+
+    def run_once(numbers: Numbers) -> None:
+        places[:] = numbers
+        np.copyto(inside, y)
+        run(*sizes, *addresses)
+
+    run_once.keeps = x, y, slopes, gradient, places, arrays  # type: ignore[attr-defined]  # the memory at those addresses
+    return run_once
+
+
+# Two lines of the gradient at a time share what is loaded of y. The last block of a line overlaps the one before it.
+_OUTER = """
+declare {v} @llvm.fma.{name}({v}, {v}, {v})
+declare i64 @llvm.umin.i64(i64, i64)
+
+define void @outer(i64 %from, i64 %to, i64 %n, i64 %m, i64 %wide, i64 %rows, ptr noalias %x, ptr noalias %y, ptr noalias %out) noinline {{
+start:
+  %last_line = sub i64 %to, 1
+  %last_block = sub i64 %m, {lanes}
+  br label %line
+line:
+  %i = phi i64 [ %from, %start ], [ %next_i, %lined ]
+  %after = add i64 %i, 1
+  %k = call i64 @llvm.umin.i64(i64 %after, i64 %last_line)
+  %xi = getelementptr {t}, ptr %x, i64 %i
+  %xk = getelementptr {t}, ptr %x, i64 %k
+  %i_out = sub i64 %i, %from
+  %k_out = sub i64 %k, %from
+  %i_offset = mul i64 %i_out, %m
+  %k_offset = mul i64 %k_out, %m
+  %oi = getelementptr {t}, ptr %out, i64 %i_offset
+  %ok = getelementptr {t}, ptr %out, i64 %k_offset
+  br label %block
+block:
+  %j = phi i64 [ 0, %line ], [ %next_j, %summed ]
+  %place = call i64 @llvm.umin.i64(i64 %j, i64 %last_block)
+  %yj = getelementptr {t}, ptr %y, i64 %place
+  br label %sum
+sum:
+  %b = phi i64 [ 0, %block ], [ %next_b, %sum ]
+  %i_sum = phi {v} [ zeroinitializer, %block ], [ %i_next, %sum ]
+  %k_sum = phi {v} [ zeroinitializer, %block ], [ %k_next, %sum ]
+  %x_row = mul i64 %b, %n
+  %y_row = mul i64 %b, %wide
+  %i_place = getelementptr {t}, ptr %xi, i64 %x_row
+  %k_place = getelementptr {t}, ptr %xk, i64 %x_row
+  %y_place = getelementptr {t}, ptr %yj, i64 %y_row
+  %i_one = load {t}, ptr %i_place
+  %k_one = load {t}, ptr %k_place
+  %i_first = insertelement {v} poison, {t} %i_one, i64 0
+  %k_first = insertelement {v} poison, {t} %k_one, i64 0
+  %i_all = shufflevector {v} %i_first, {v} poison, <{lanes} x i32> zeroinitializer
+  %k_all = shufflevector {v} %k_first, {v} poison, <{lanes} x i32> zeroinitializer
+  %slopes = load {v}, ptr %y_place, align {align}
+  %i_next = call {v} @llvm.fma.{name}({v} %i_all, {v} %slopes, {v} %i_sum)
+  %k_next = call {v} @llvm.fma.{name}({v} %k_all, {v} %slopes, {v} %k_sum)
+  %next_b = add i64 %b, 1
+  %all = icmp eq i64 %next_b, %rows
+  br i1 %all, label %summed, label %sum
+summed:
+  %i_to = getelementptr {t}, ptr %oi, i64 %place
+  %k_to = getelementptr {t}, ptr %ok, i64 %place
+  store {v} %i_next, ptr %i_to, align {align}
+  store {v} %k_next, ptr %k_to, align {align}
+  %next_j = add i64 %j, {lanes}
+  %line_done = icmp uge i64 %next_j, %m
+  br i1 %line_done, label %lined, label %block
+lined:
+  %next_i = add i64 %i, 2
+  %done = icmp uge i64 %next_i, %to
+  br i1 %done, label %end, label %line
+end:
+  ret void
+}}
+
+define void @run_outer(i64 %n, i64 %m, i64 %wide, i64 %rows, i64 %lines, ptr noalias %x, ptr noalias %y, ptr noalias %g, ptr noalias %c, {parameters}) {{
+start:
+  br label %turn
+turn:
+  %from = phi i64 [ 0, %start ], [ %to, %turn ]
+  %beyond = add i64 %from, %lines
+  %to = call i64 @llvm.umin.i64(i64 %beyond, i64 %n)
+  call void @outer(i64 %from, i64 %to, i64 %n, i64 %m, i64 %wide, i64 %rows, ptr %x, ptr %y, ptr %g)
+  %count = sub i64 %to, %from
+  %entries = mul i64 %count, %m
+  %offset = mul i64 %from, %m
+  {places}
+  call void @run(i64 %entries, ptr %c, {arguments})
+  %done = icmp uge i64 %to, %n
+  br i1 %done, label %end, label %turn
+end:
+  ret void
+}}
+"""  # noqa: E501
+
+
+@cache
+def _compiled(program: Program, dtype: np.dtype[Any]) -> tuple[Callable[..., None], int]:
+    """Return the machine code, and how many numbers it takes."""
+    loop = compiled(program)
+    targets = [i for i in range(len(program.inputs)) if i != 1]
+    kind, short = {4: ("float", "f32"), 8: ("double", "f64")}[dtype.itemsize]
+    source = _OUTER.format(
+        t=kind,
+        v=f"<{LANES} x {kind}>",
+        name=f"v{LANES}{short}",
+        lanes=LANES,
+        align=dtype.itemsize,
+        parameters=", ".join(f"ptr noalias %a{i}" for i in targets),
+        places="\n  ".join(f"%p{i} = getelementptr {kind}, ptr %a{i}, i64 %offset" for i in targets),
+        arguments=", ".join("ptr %g" if i == 1 else f"ptr %p{i}" for i in range(len(program.inputs))),
+    )
+    return compile_source(loop.source + source, "run_outer", 5, 4 + len(targets)), loop.numbers
+
+
+def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
+    """Return an array whose memory begins with a line."""
+    array = np.empty(size + LINE // dtype.itemsize, dtype)
+    start = -array.ctypes.data % LINE // dtype.itemsize
+    return array[start : start + size]
