@@ -47,15 +47,23 @@ class Fused:
         arrays = (out, *inputs)
         same = len(arrays) == len(self._arrays) and all(map(operator.is_, arrays, self._arrays))
         if not same or (self._may_improve and is_loaded()):
-            dtypes = tuple(array.dtype for array in arrays)
-            if dtypes not in self._traced:
-                self._traced[dtypes] = self._trace(dtypes)
-            traced = self._traced[dtypes]
+            traced = self._known(arrays)
             if traced is None:
                 return self.function(*inputs)
             self._bind(arrays, *traced)
         self._run(self._numbers)
         return out
+
+    def traces(self, *arrays: Array) -> bool:
+        """Tell whether the function can be traced for arrays like these, the one that it writes into first."""
+        return self._known(arrays) is not None
+
+    def _known(self, arrays: tuple[Array, ...]) -> tuple[Program, Numbers] | None:
+        """Return what the function does to arrays of these dtypes, or None."""
+        dtypes = tuple(array.dtype for array in arrays)
+        if dtypes not in self._traced:
+            self._traced[dtypes] = self._trace(dtypes)
+        return self._traced[dtypes]
 
     def _bind(self, arrays: tuple[Array, ...], program: Program, numbers: Numbers) -> None:
         """Get ready to run `program` over these arrays."""

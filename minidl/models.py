@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from minidl.compiling import is_loaded
 from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
-from minidl.layers.base import Reuse, fresh_name
+from minidl.layers.base import fresh_name
 from minidl.layers.ownership import claim, descendants, owner, refuse_taken
-from minidl.parameters import Parameter, flatten
+from minidl.layers.reuse import Reuse, Tape, make
+from minidl.parameters import Changes, Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
 from minidl.validation import cast, choice, describe, numbers
@@ -25,6 +28,8 @@ __all__ = ["Residual", "Sequential"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+
+MOST = 16  # tapes of a model: more shapes of batches than that take turns
 
 
 @registry.register("sequential")
@@ -129,6 +134,8 @@ class Sequential(Layer):
         self._penalties: list[tuple[Parameter, Regularizer]] = []
         self._first_with_parameters = 0
         self._activities: dict[Layer, Array] = {}
+        self._tapes: dict[tuple[Any, ...], Tape] = {}
+        self._tape: Tape | None = None  # that of the last forward
         self._penalizing: list[Layer] = []  # which may have penalties on outputs inside
 
     def _take(self, layers: Sequence[Layer]) -> None:
@@ -243,25 +250,74 @@ class Sequential(Layer):
         Raises:
             ValueError: If `x` doesn't have the shape or kind that the model was built for.
         """
-        y = self._run(self._layers, x, training)
+        y = self._run(x, training, logits=False)
         return y if self.reuse.on else y.copy()
 
     def forward_logits(self, x: ArrayLike, training: bool = False) -> Array:
         """Return what goes into the link."""
-        inner = self._run(self._layers[:-1], x, training)
-        return self._layers[-1].forward_logits(inner, training)
+        return self._run(x, training, logits=True)
 
-    def _run(self, layers: Sequence[Layer], x: ArrayLike, training: bool) -> Array:
+    def _run(self, x: ArrayLike, training: bool, logits: bool) -> Array:
         if not self._layers:
             raise RuntimeError(f"{self.title}: must have layers before forward. Received: none")
         if not (type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape):
             x = self._converted(x)
+        if self.reuse.on and self.reuse.taping and training and not self._penalized():
+            return self._run_taped(x, logits)
+        self.__dict__["_tape"] = None
+        return self._run_layers(x, training, logits)
+
+    def _run_layers(self, x: Array, training: bool, logits: bool) -> Array:
         self._activities, self._activity_share = {}, 1.0
-        for layer in layers:
-            x = layer.forward(x, training)
+        last = self._layers[-1]
+        for layer in self._layers:
+            run = layer.forward_logits if logits and layer is last else layer.forward
+            x = run(x, training) if layer.by_calls else self.returned(run, x, training)
             if layer.activity_regularizer is not None:
                 self._activities[layer] = x
         return x
+
+    def _run_taped(self, x: Array, logits: bool) -> Array:
+        """Do what `_run_layers` does by the calls of an earlier step, if there was one like this."""
+        key = x.shape, x.dtype, logits, self.reuse.promising
+        tape = self._tapes.get(key)
+        if tape is None or tape.made != self._made() or tape.backward is None:
+            tape = self._record(self._own(x), x, logits)
+        elif x is tape.x:
+            make(tape.forward)
+        elif tape.x is tape.given or tape.given is x:  # which array it is has changed, or has come to stay
+            tape = self._record(x if tape.given is x else self._own(x), x, logits)
+        else:
+            tape.given = x
+            np.copyto(tape.x, x)
+            make(tape.forward)
+        if self._tapes.get(key) is not tape:
+            if len(self._tapes) >= MOST:
+                self._tapes.clear()
+            self._tapes[key] = tape
+        self.__dict__["_tape"] = tape
+        return tape.output
+
+    def _made(self) -> tuple[Any, ...]:
+        """Return what the calls hang on besides their arrays."""
+        return self.reuse.changes, Changes.count, is_loaded()
+
+    def _own(self, x: Array) -> Array:
+        """Return a copy of a batch, in memory that stays."""
+        own = self.scratch("batch", x.shape, x.dtype)
+        np.copyto(own, x)
+        return own
+
+    def _record(self, x: Array, given: Array, logits: bool) -> Tape:
+        """Run the layers on `x`, and write down what they do."""
+        tape = Tape(x, given)
+        self.reuse.tape = tape.forward
+        try:
+            tape.output = self._run_layers(x, True, logits)
+        finally:
+            self.reuse.tape = None
+        tape.made = self._made()
+        return tape
 
     def _converted(self, x: ArrayLike) -> Array:
         """Return a batch as the first layer takes it, or raise ValueError if it doesn't fit."""
@@ -284,16 +340,31 @@ class Sequential(Layer):
     def backward_part(
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
+        tape = self._tape
+        if tape is None:
+            return self._walk_back(dy, accumulate, from_logits, input_gradient)
+        if tape.backward is not None:
+            np.copyto(tape.slopes, dy)
+            make(tape.backward)
+            return tape.dx
+        tape.slopes, self.reuse.tape = dy.copy(), []
+        try:
+            tape.dx = self._walk_back(tape.slopes, accumulate, from_logits, input_gradient)
+            tape.backward = self.reuse.tape
+        finally:
+            self.reuse.tape = None
+        return tape.dx
+
+    def _walk_back(self, dy: Array, accumulate: bool, from_logits: bool, input_gradient: bool) -> Array:
         last, first = len(self._layers) - 1, 0 if input_gradient else self._first_with_parameters
         for i in range(last, first - 1, -1):
-            if self._layers[i] in self._activities:
-                dy = dy + self._activity_gradient(self._layers[i])
-            dy = self._layers[i].backward_part(
-                dy,
-                accumulate,
-                from_logits=from_logits and i == last,
-                input_gradient=input_gradient or i > first,
+            layer = self._layers[i]
+            if layer in self._activities:
+                dy = dy + self._activity_gradient(layer)
+            back = partial(
+                layer.backward_part, from_logits=from_logits and i == last, input_gradient=input_gradient or i > first
             )
+            dy = back(dy, accumulate) if layer.by_calls else self.returned(back, dy, accumulate)
         return dy
 
     def activity_penalty(self) -> float:
@@ -306,6 +377,10 @@ class Sequential(Layer):
         """Let the penalties on outputs count by that share, as those of a part of a batch."""
         self._activity_share = share
         super().share_activities(share)
+
+    def _penalized(self) -> bool:
+        """Tell whether outputs of layers have penalties, which need their values."""
+        return any([layer.activity_regularizer is not None for layer in self._layers])
 
     def _activity_gradient(self, layer: Layer) -> Array:
         y, penalty = self._activities[layer], layer.activity_regularizer
@@ -455,7 +530,7 @@ class Sequential(Layer):
         return self.trainer
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_activities": {}}
+        return {**super().__getstate__(), "_activities": {}, "_tapes": {}, "_tape": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

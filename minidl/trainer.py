@@ -224,11 +224,11 @@ class Trainer(metaclass=Checked):
         before `_settle`, and the batch must stay as it is until the next.
         """
         reuse = self.model.reuse
-        reuse.on, reuse.promising = True, promising
+        reuse.on, reuse.promising, reuse.taping = True, promising, len(group) == 1
         try:
             return self._step(group, means, checked)
         finally:
-            reuse.on = reuse.promising = False
+            reuse.on = reuse.promising = reuse.taping = False
 
     def _settle(self) -> None:
         """Let the gradients be written down."""

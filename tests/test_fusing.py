@@ -9,7 +9,7 @@ import pytest
 from minidl import fusing, layers
 from minidl.fusing import Fused
 from minidl.layers.activations import Elementwise
-from minidl.layers.base import Reuse
+from minidl.layers.reuse import Reuse
 
 RNG = np.random.default_rng(0)
 ELEMENTWISE = sorted(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minidl.layers.products import outer_sum, row_sum, times, times_transposed
+from minidl.layers.reuse import make
 
 
 def fresh(name, shape):
@@ -15,10 +16,12 @@ def fresh(name, shape):
 def test_products_equal_numpys(rows, shape):
     rng = np.random.default_rng(0)
     w, x, y = (rng.standard_normal(s) for s in (shape, (rows, shape[0]), (rows, shape[1])))
-    for found, expected in (
-        (times(x, w, np.full((rows, shape[1]), np.nan), fresh), x @ w),
-        (times_transposed(y, w, np.full((rows, shape[0]), np.nan), fresh), y @ w.T),
-        (row_sum(x, np.full(shape[0], np.nan), fresh), x.sum(axis=0)),
-        (outer_sum(x, y, np.full(shape, np.nan), fresh), x.T @ y),
+    for product, operands, expected in (
+        (times, (x, w), x @ w),
+        (times_transposed, (y, w), y @ w.T),
+        (row_sum, (x,), x.sum(axis=0)),
+        (outer_sum, (x, y), x.T @ y),
     ):
+        found = np.full(expected.shape, np.nan)
+        make(product(*operands, found, fresh))
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)

@@ -6,19 +6,17 @@ weights, gradient and slots; elsewhere as many bytes are copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.speed.tasks import CLASSES, FLOOR, PIXELS, UNITS, Array, Makers, Task
 from benchmarks.speed.with_minidl import RULES
 from minidl.layers.products import outer_sum, times, times_transposed
+from minidl.layers.reuse import Call, make
 
 __all__ = ["Floor", "sides"]
-
-Call = Callable[[], Any]
 
 
 def sides(task: Task) -> Makers:
@@ -66,8 +64,7 @@ class Floor:
     def train(self, epochs: int) -> None:
         """Make the steps of that many epochs."""
         for _ in range(epochs * self.task.steps):
-            for call in self.calls:
-                call()
+            make(self.calls)
 
     def losses(self, steps: int) -> list[float]:
         """Return nothing: it computes no loss."""
@@ -107,10 +104,11 @@ def _calls(product: Product, w: Array, dw: Array, rng: np.random.Generator) -> t
         return memory[name]
 
     turns = range(product.times)
-    forward: list[Call] = [partial(times, x[i], w, y[i], scratch) for i in turns]
-    back: list[Call] = [partial(times_transposed, y[i], w, x[i].copy(), scratch) for i in turns if product.walks]
+    forward = [call for i in turns for call in times(x[i], w, y[i], scratch)]
+    walks = turns if product.walks else ()
+    back = [call for i in walks for call in times_transposed(y[i], w, x[i].copy(), scratch)]
     flat_x, flat_y = x.reshape(-1, product.inputs), y.reshape(-1, product.outputs)
-    return forward, [*back, partial(outer_sum, flat_x, flat_y, dw, scratch)]
+    return forward, [*back, *outer_sum(flat_x, flat_y, dw, scratch)]
 
 
 def _stream(vectors: list[Array]) -> Call:
@@ -118,9 +116,9 @@ def _stream(vectors: list[Array]) -> Call:
     try:
         import numba
     except ImportError:
-        return partial(_copies, np.empty_like(vectors[0]), vectors[0], len(vectors) - 1)
+        return _copies, (np.empty_like(vectors[0]), vectors[0], len(vectors) - 1)
     loop = (_stream_none, _stream_one, _stream_two)[len(vectors) - 2]
-    return partial(numba.njit(fastmath=True)(loop), *vectors)
+    return numba.njit(fastmath=True)(loop), tuple(vectors)
 
 
 def _copies(target: Array, source: Array, written: int) -> None:

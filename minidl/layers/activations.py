@@ -89,16 +89,24 @@ class Elementwise(Layer):
         """Return f'(x), given also y = f(x); never the array `y` itself."""
         raise NotImplementedError(f"{type(self).__name__}: an activation must give slope(x, y)")
 
+    by_calls = True
+
     def forward(self, x: Array, training: bool = False) -> Array:
-        y = self._fused()[0](self.scratch("y", x.shape, x.dtype), x) if self.reuse.on else self.function(x)
+        y = self._written(0, "y", x) if self.reuse.on else self.function(x)
         self.remember(x=x, y=y)
         return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         x, y = self.remembered("x"), self.remembered("y")
-        if self.reuse.on:
-            return self._fused()[1](self.scratch("dx", dy.shape, dy.dtype), dy, x, y)
-        return dy * self.slope(x, y)
+        return self._written(1, "dx", dy, x, y) if self.reuse.on else dy * self.slope(x, y)
+
+    def _written(self, which: int, name: str, *inputs: Array) -> Array:
+        """Return what a function makes of arrays, in scratch of that name if it can be traced."""
+        fused, out = self._fused()[which], self.scratch(name, inputs[0].shape, inputs[0].dtype)
+        if not fused.traces(out, *inputs):
+            return self.returned(fused.function, *inputs)
+        self.do((fused, (out, *inputs)))
+        return out
 
     def _fused(self) -> tuple[Fused, Fused]:
         """Return what runs `function` and dy · `slope` without new memory; made anew when an attribute has changed."""

@@ -82,7 +82,7 @@ class Affine(Layer):
         self.check_input(x)
         z = self.linear(x)
         if self.use_bias:
-            np.add(z, self.bias.data, out=z)
+            self.do((np.add, (z, self.bias.data, z)))
         return z
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
@@ -104,5 +104,5 @@ class Affine(Layer):
             if accumulate:
                 self.write_gradient(self.bias, rows.sum(axis=0), accumulate)
             else:
-                row_sum(rows, self.bias.grad, self.scratch)
+                self.do(*row_sum(rows, self.bias.grad, self.scratch))
         return dx

@@ -12,27 +12,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from minidl import initializers, regularizers
 from minidl.config import Configurable, Registry
+from minidl.layers.reuse import Call, Reuse, make, refresh
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import describe, flag, sample_shape
 
-__all__ = ["Layer", "Reuse", "fresh_name", "names", "optional_regularizer", "registry"]
+__all__ = ["Layer", "fresh_name", "names", "optional_regularizer", "registry"]
 
 Array = NDArray[Any]
 T = TypeVar("T")
 Shape = tuple[int, ...]
-
-
-class Reuse:
-    """How the layers of a model may save memory and time; a Trainer switches it on for its own steps.
-
-    Attributes:
-        on: Whether they write into the memory of their last step.
-        promising: Whether, moreover, a gradient may be promised instead of written down.
-    """
-
-    def __init__(self) -> None:
-        self.on = self.promising = False
 
 
 class Layer(Configurable):
@@ -67,8 +56,16 @@ class Layer(Configurable):
     activity_regularizer: Regularizer | None = None
     #: Which losses may take this layer's place: "softmax", "sigmoid" or None. See `link`.
     link_name: ClassVar[str | None] = None
-    #: Whether it may write into the memory of its last step. A model has one for all layers inside.
+    #: Whether a step is nothing but calls made by `do`, the same ones on the same arrays. A subclass that overrides
+    #: what makes them says so again if it still is.
+    by_calls: ClassVar[bool] = False
+    #: What it may have in common with its last step. A model has one for all layers inside.
     reuse: Reuse = Reuse()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "by_calls" not in vars(cls) and any(name in vars(cls) for name in _STEP):
+            cls.by_calls = False
 
     def __init__(self, *, name: str | None = None) -> None:
         if name is not None and (not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name)):
@@ -191,6 +188,23 @@ class Layer(Configurable):
         if array is None or array.shape[1:] != shape[1:] or len(array) < shape[0]:
             array = self._scratch[name] = np.empty(shape, self.dtype if dtype is None else dtype)
         return array[: shape[0]]  # a shorter batch
+
+    def do(self, *calls: Call) -> None:
+        """Make calls of functions that write into arrays; a model may make them again at its next step."""
+        make(calls)
+        if self.reuse.tape is not None:
+            self.reuse.tape += calls
+
+    def returned(self, function: Callable[..., Array], *arguments: Any) -> Array:
+        """Return what a function that isn't made of such calls returns; a model's next step has it in the same array."""
+        tape, self.reuse.tape = self.reuse.tape, None
+        try:
+            result = function(*arguments)
+        finally:
+            self.reuse.tape = tape
+        if tape is not None:
+            tape.append((refresh, (result, function, *arguments)))
+        return result
 
     def remember(self, **what: Any) -> None:
         """Keep in `forward` what `backward` will need; it is neither copied nor pickled with the layer."""
@@ -336,6 +350,8 @@ class Layer(Configurable):
             raise AttributeError(
                 f"{self.title}: {name} is a parameter; assign to {name}.data. Received: {name}={describe(value)}"
             )
+        if not name.startswith("_"):
+            self.reuse.changes += 1
         object.__setattr__(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -407,6 +423,11 @@ class Layer(Configurable):
 
 
 registry: Registry[Layer] = Registry("layer", Layer)
+
+# The methods of layers that make up a step.
+_STEP = (
+    "forward", "forward_logits", "linear", "backward", "backward_part", "linear_backward", "do", "scratch", "remember",
+)  # fmt: skip
 
 
 def optional_regularizer(identifier: object) -> Regularizer | None:

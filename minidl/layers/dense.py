@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from minidl.layers.affine import Affine
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.products import outer_sum, times, times_transposed
+from minidl.layers.reuse import make
 from minidl.outer import suits
 from minidl.parameters import Outer
 from minidl.validation import integer
@@ -45,6 +45,8 @@ class Dense(Affine):
     >>> layer.forward(np.ones((5, 2), np.float32)).shape
     (5, 3)
     """
+
+    by_calls = True
 
     def __init__(
         self,
@@ -87,23 +89,30 @@ class Dense(Affine):
     def linear(self, x: Array) -> Array:
         self.remember(x=x)
         rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-        z = times(rows, self.kernel.data, self.scratch("z", (len(rows), self.units)), self.scratch)
+        z = self.scratch("z", (len(rows), self.units))
+        self.do(*times(rows, self.kernel.data, z, self.scratch))
         return z if x.ndim == 2 else z.reshape(*x.shape[:-1], self.units)
 
     def linear_backward(self, dz: Array, accumulate: bool, input_gradient: bool) -> Array:
         x = self.remembered("x")
         rows, slopes = (x, dz) if x.ndim == 2 else (x.reshape(-1, x.shape[-1]), dz.reshape(-1, self.units))
         if accumulate:
-            gradient = outer_sum(rows, slopes, self.scratch("gradient", self.kernel.shape), self.scratch)
+            gradient = self.scratch("gradient", self.kernel.shape)
+            make(outer_sum(rows, slopes, gradient, self.scratch))
             self.write_gradient(self.kernel, gradient, accumulate)
         else:
-            known = partial(outer_sum, rows, slopes, scratch=self.scratch)
-            promised = self.reuse.on and self.reuse.promising and suits(rows, slopes)
-            if not promised:
-                known(self.kernel.grad)
-            if self.reuse.on:
-                self.kernel.promise(Outer(rows, slopes, known, written=not promised))
+            self._write_outer(rows, slopes)
         if not input_gradient:
             return dz
-        dx = times_transposed(slopes, self.kernel.data, self.scratch("dx", rows.shape), self.scratch)
+        dx = self.scratch("dx", rows.shape)
+        self.do(*times_transposed(slopes, self.kernel.data, dx, self.scratch))
         return dx if x.ndim == 2 else dx.reshape(x.shape)
+
+    def _write_outer(self, x: Array, y: Array) -> None:
+        """Let the kernel's gradient be x.T @ y, which is promised only if that is faster."""
+        promised = self.reuse.on and self.reuse.promising and suits(x, y)
+        if not promised:
+            self.do(*outer_sum(x, y, self.kernel.grad, self.scratch))
+        if self.reuse.on:
+            known = Outer(x, y, lambda out: make(outer_sum(x, y, out, self.scratch)), written=not promised)
+            self.do((self.kernel.promise, (known,)))

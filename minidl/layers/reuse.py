@@ -1,0 +1,73 @@
+"""What a training step has in common with the one before: its memory, and the calls that it makes.
+
+A layer's step is a list of calls of NumPy's functions on arrays that are the same at every step, as long as batches have
+one shape. Once they are written down, they can be made again without the layers' own code, which for small batches
+takes longer than the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Call", "Reuse", "Tape", "make", "refresh"]
+
+Array = NDArray[Any]
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Reuse:
+    """How the layers of a model may save memory and time; a Trainer switches it on for its own steps.
+
+    Attributes:
+        on: Whether they write into the memory of their last step.
+        promising: Whether, moreover, a gradient may be promised instead of written down.
+        taping: Whether, moreover, the model may make the calls of the step before, without asking its layers.
+        tape: Where the calls that are made are written down, or None.
+        changes: How often an attribute of a layer was set: another value may mean other calls.
+    """
+
+    def __init__(self) -> None:
+        self.on = self.promising = self.taping = False
+        self.tape: list[Call] | None = None
+        self.changes = 0
+
+
+class Tape:
+    """The calls of a model's step, there and back.
+
+    Attributes:
+        x: The input that they read.
+        given: What was given as input last; if it isn't `x`, `x` is a copy of it.
+        made: What they hang on besides arrays; they are valid as long as it is the same.
+        output: What they compute from it.
+        forward: The calls on the way there.
+        slopes: The gradient by the output, that those on the way back read.
+        backward: The calls on the way back; None before they are known.
+        dx: What the way back returns.
+    """
+
+    def __init__(self, x: Array, given: Array) -> None:
+        self.x, self.given = x, given
+        self.made: tuple[Any, ...] = ()
+        self.output: Array
+        self.forward: list[Call] = []
+        self.slopes: Array
+        self.backward: list[Call] | None = None
+        self.dx: Array
+
+
+def make(calls: Iterable[Call]) -> None:
+    """Make calls, one after the other."""
+    for function, arguments in calls:
+        function(*arguments)
+
+
+def refresh(out: Array, function: Callable[..., Array], *arguments: Any) -> None:
+    """Let `out` be what a function returns, which mostly is that very array."""
+    result = function(*arguments)
+    if result is not out:
+        np.copyto(out, result)
