@@ -614,15 +614,17 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     def _both(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         if not self.from_logits or self.label_smoothing or y_pred.ndim > 2 or y_pred.dtype == np.float16:
             return super()._both(y_true, y_pred)
-        own = np.arange(len(y_pred)), y_true
-        shifted = y_pred - np.maximum.reduce(y_pred, axis=1, keepdims=True)
-        losses = -shifted[own]
-        p = np.exp(shifted, out=shifted)
-        total = np.add.reduce(p, axis=1, keepdims=True)
-        losses += np.log(total[:, 0])
+        # A class a row: NumPy's reductions along the first axis are several times as fast as along a short last one.
+        p = y_pred.T.copy()
+        p -= np.maximum.reduce(p, 0)
+        own = np.multiply(y_true, len(y_pred), dtype=np.intp)
+        own += np.arange(len(y_pred))
+        own_logit = p.take(own)
+        np.exp(p, p)
+        total = np.add.reduce(p, 0)
         p /= total
-        p[own] -= 1
-        return losses, p
+        p.reshape(-1)[own] -= 1
+        return np.log(total) - own_logit, p.T.copy()
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         log_p, s = _log_probabilities(y_pred, self.from_logits), self.label_smoothing
