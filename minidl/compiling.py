@@ -138,12 +138,13 @@ class Compiled(NamedTuple):
     """A program as machine code.
 
     `run(n, numbers, w, g, *slots)` takes the number of entries and addresses: of the numbers, in float64, and of
-    the arrays. It holds no lock of Python's.
+    the arrays. It holds no lock of Python's. `packed` is the address of the same with the signature of NumPy's loops.
     """
 
     source: str
     numbers: int
     run: Callable[..., None]
+    packed: int
 
 
 # What each function is in LLVM's language, of operands a, b, c, into r; t is the type, k its short name.
@@ -215,6 +216,16 @@ end:
 }}
 """
 
+# The same with the signature of the loops behind NumPy's universal functions (see `minidl.joining`).
+_PACKED = """
+define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %c) {{
+  %n = load i64, ptr %sizes
+  {loads}
+  call void @run(i64 %n, {arguments})
+  ret void
+}}
+"""
+
 # On x86 two bits of the register MXCSR make subnormal results and operands 0; it is put back behind the loop.
 _FLUSHING = """
 declare void @llvm.x86.sse.stmxcsr(ptr)
@@ -268,12 +279,15 @@ def compiled(program: Program, flushing: bool = True) -> Compiled:
     Without `flushing`, subnormal numbers are numbers like any other.
     """
     source = _source(program, flushing and flushes())
-    count = len(_numbers(program))
-    return Compiled(source, count, compile_source(source, "run", 1, 1 + len(program.inputs)))
+    run = compile_source(source, "run", 1, 1 + len(program.inputs))
+    return Compiled(source, len(_numbers(program)), run, run.engine.get_function_address("packed"))
 
 
-def compile_source(source: str, name: str, sizes: int, addresses: int) -> Callable[..., None]:
-    """Return the function of that name of a module in LLVM's language, which takes that many sizes, then addresses."""
+def compile_source(source: str, name: str, sizes: int, addresses: int) -> Any:
+    """Return the function of that name of a module in LLVM's language, which takes that many sizes, then addresses.
+
+    Its `engine` owns the code, and has the addresses of the module's other functions.
+    """
     import llvmlite.binding as llvm
 
     module = llvm.parse_assembly(source)
@@ -287,7 +301,7 @@ def compile_source(source: str, name: str, sizes: int, addresses: int) -> Callab
     run = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * sizes, *[ctypes.c_void_p] * addresses)(
         engine.get_function_address(name)
     )
-    run.engine = engine  # type: ignore[attr-defined]  # which owns the code
+    run.engine = engine
     return run
 
 
@@ -329,8 +343,15 @@ def _source(program: Program, flushing: bool) -> str:
         f"store {types[v]} %v{v}, ptr %p{home}" for v, home in zip(program.outputs, homes(), strict=False) if v != home
     ]
     parameters = ", ".join(f"ptr noalias %{name}" for name in ("c", *(f"a{i}" for i in range(len(program.inputs)))))
-    shell = _SHELL + _FLUSHING if flushing else _SHELL.replace("@loop", "@run")
-    return shell.format(parameters=parameters, before="\n".join(before), body="\n".join(body))
+    shell = (_SHELL + _FLUSHING if flushing else _SHELL.replace("@loop", "@run")) + _PACKED
+    inputs = range(len(program.inputs))
+    loads = [
+        f"%q{i} = getelementptr ptr, ptr %places, i64 {i}\n  %a{i} = load ptr, ptr %q{i}" for i in inputs
+    ]
+    return shell.format(
+        loads="\n  ".join(loads),
+        arguments=", ".join(["ptr %c", *(f"ptr %a{i}" for i in inputs)]),
+        parameters=parameters, before="\n".join(before), body="\n".join(body))
 
 
 def _lines(operation: Operation, types: list[str]) -> list[str]:

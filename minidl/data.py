@@ -62,7 +62,7 @@ class Batches:
         if self.n == 0:
             raise ValueError(f"{owner}: data must have at least one sample. Received: x of shape {self.x.shape}")
         self.indices: Array | None = None
-        self._memory: list[Array] = []
+        self._memory: dict[tuple[int, int], Array] = {}
         self.sample_weight = check_weight(owner, sample_weight, self.n)
         self.weight = _with_class_weight(self.y, self.sample_weight, class_weight)
         self.batch_size = DEFAULT_BATCH_SIZE if batch_size is None else integer(owner, "batch_size", batch_size, 1)
@@ -74,7 +74,7 @@ class Batches:
     def subset(self, indices: Array, class_weighted: bool = True) -> "Batches":
         """Return the batches of some of the samples, with or without the weights of their classes."""
         part = copy.copy(self)
-        part.indices, part.n, part._memory = indices, len(indices), []
+        part.indices, part.n, part._memory = indices, len(indices), {}
         part.weight = self.weight if class_weighted else self.sample_weight
         return part
 
@@ -106,7 +106,6 @@ class Batches:
         if self.indices is not None:
             order = self.indices if order is None else self.indices[order]
         size, n = self.batch_size, self.n if order is None else len(order)
-        memory = self._gathered(min(size, n), at_once)
         for turn, start in enumerate(range(0, n, size)):
             stop = min(start + size, n)
             weight = None
@@ -116,9 +115,7 @@ class Batches:
                     weight = self.weight[start:stop]
             else:
                 part = order[start:stop]
-                into = memory[turn % at_once] if at_once else None
-                if into is not None and len(into) > stop - start:
-                    into = into[: stop - start]
+                into = self._gathered(turn % at_once, stop - start) if at_once else None
                 x = self.x.take(part, 0, into, "clip")  # the order is known to be one, and "raise" would copy
                 y = self.y.take(part, 0)
                 if self.weight is not None:
@@ -128,11 +125,14 @@ class Batches:
                     _refuse_nonfinite(self.owner, f"{name} of a batch", array)
             yield x, y, weight
 
-    def _gathered(self, size: int, at_once: int) -> list[Array]:
-        """Return arrays for `at_once` batches, the same ones in each epoch."""
-        if [len(array) for array in self._memory] != [size] * at_once:
-            self._memory = [np.empty((size, *self.x.shape[1:]), self.x.dtype) for _ in range(at_once)]
-        return self._memory
+    def _gathered(self, place: int, size: int) -> Array:
+        """Return the array for a batch, the same one in each epoch for those of one size; a shorter one shares it."""
+        array = self._memory.get((place, size))
+        if array is None:
+            whole = self._memory.get((place, self.batch_size))
+            array = np.empty((size, *self.x.shape[1:]), self.x.dtype) if whole is None else whole[:size]
+            self._memory[place, size] = array
+        return array
 
     def known(self) -> list[tuple[Array, Array]]:
         """Return the parts of x and y that can be checked before training: all of them."""

@@ -37,6 +37,7 @@ class Fused:
     def __init__(self, function: Callable[..., Array]) -> None:
         self.function = function
         self._traced: dict[tuple[np.dtype[Any], ...], tuple[Program, Numbers] | None] = {}
+        self._places: dict[Program, Array] = {}  # of its numbers, for compiled code
         self._arrays: tuple[Array, ...] = ()  # those of the last call
         self._run: Callable[[Numbers], None]
         self._numbers: Numbers
@@ -57,6 +58,18 @@ class Fused:
     def traces(self, *arrays: Array) -> bool:
         """Tell whether the function can be traced for arrays like these, the one that it writes into first."""
         return self._known(arrays) is not None
+
+    def packed(self, *arrays: Array) -> tuple[int, int] | None:
+        """Return the addresses of compiled code for contiguous arrays like these, and of its numbers; None without."""
+        traced = self._known(arrays)
+        if traced is None or not is_loaded() or not all(array.flags.c_contiguous for array in arrays):
+            return None
+        try:
+            code = compiled(traced[0], flushing=False)
+        except Untraceable:
+            return None
+        places = self._places.setdefault(traced[0], np.array(traced[1], np.float64))
+        return code.packed, places.ctypes.data
 
     def _known(self, arrays: tuple[Array, ...]) -> tuple[Program, Numbers] | None:
         """Return what the function does to arrays of these dtypes, or None."""

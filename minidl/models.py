@@ -14,7 +14,7 @@ from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
 from minidl.layers.ownership import claim, descendants, owner, refuse_taken
-from minidl.layers.reuse import Reuse, Tape, make
+from minidl.layers.reuse import Reuse, Tape, make, settled
 from minidl.parameters import Changes, Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
@@ -281,20 +281,23 @@ class Sequential(Layer):
         """Do what `_run_layers` does by the calls of an earlier step, if there was one like this."""
         key = x.shape, x.dtype, logits, self.reuse.promising
         tape = self._tapes.get(key)
-        if tape is None or tape.made != self._made() or tape.backward is None:
-            tape = self._record(self._own(x), x, logits)
-        elif x is tape.x:
-            make(tape.forward)
-        elif tape.x is tape.given or tape.given is x:  # which array it is has changed, or has come to stay
-            tape = self._record(x if tape.given is x else self._own(x), x, logits)
-        else:
-            tape.given = x
-            np.copyto(tape.x, x)
-            make(tape.forward)
-        if self._tapes.get(key) is not tape:
-            if len(self._tapes) >= MOST:
-                self._tapes.clear()
-            self._tapes[key] = tape
+        if tape is not None and tape.backward is not None and tape.made == self._made():
+            if x is tape.x:
+                make(tape.forward)
+                self.__dict__["_tape"] = tape
+                return tape.output
+            if tape.given is not x and tape.given is not tape.x:
+                tape.given = x
+                np.copyto(tape.x, x)
+                make(tape.forward)
+                self.__dict__["_tape"] = tape
+                return tape.output
+        # An array that comes twice has come to stay; others are copied into one that does.
+        stays = tape is not None and tape.given is x
+        tape = self._record(x if stays else self._own(x), x, logits)
+        if len(self._tapes) >= MOST:
+            self._tapes.clear()
+        self._tapes[key] = tape
         self.__dict__["_tape"] = tape
         return tape.output
 
@@ -316,6 +319,7 @@ class Sequential(Layer):
             tape.output = self._run_layers(x, True, logits)
         finally:
             self.reuse.tape = None
+        tape.forward = settled(tape.forward)
         tape.made = self._made()
         return tape
 
@@ -350,7 +354,7 @@ class Sequential(Layer):
         tape.slopes, self.reuse.tape = dy.copy(), []
         try:
             tape.dx = self._walk_back(tape.slopes, accumulate, from_logits, input_gradient)
-            tape.backward = self.reuse.tape
+            tape.backward = settled(self.reuse.tape)
         finally:
             self.reuse.tape = None
         return tape.dx

@@ -183,11 +183,9 @@ class Layer(Configurable):
         if not self.reuse.on:
             return np.empty(shape, self.dtype if dtype is None else dtype)
         array = self._scratch.get(name)
-        if array is not None and array.shape == shape:
-            return array
         if array is None or array.shape[1:] != shape[1:] or len(array) < shape[0]:
             array = self._scratch[name] = np.empty(shape, self.dtype if dtype is None else dtype)
-        return array[: shape[0]]  # a shorter batch
+        return array if array.shape == shape else array[: shape[0]]  # a shorter batch
 
     def do(self, *calls: Call) -> None:
         """Make calls of functions that write into arrays; a model may make them again at its next step."""

@@ -50,7 +50,7 @@ def outer_sum(x: Array, y: Array, out: Array, scratch: Scratch) -> list[Call]:
     # NumPy doesn't hand a column by a row to BLAS; with a row of zeros it takes a twentieth.
     two_x, two_y = scratch("row of x", (2, x.shape[1])), scratch("row of y", (2, y.shape[1]))
     two_x[1] = two_y[1] = 0
-    copies: list[Call] = [(np.copyto, (two_x[0], x[0])), (np.copyto, (two_y[0], y[0]))]
+    copies: list[Call] = [(np.positive, (x[0], two_x[0])), (np.positive, (y[0], two_y[0]))]
     return [*copies, (np.matmul, (two_x.T, two_y, out))]
 
 
@@ -66,4 +66,4 @@ def row_sum(x: Array, out: Array, scratch: Scratch) -> list[Call]:
 def _turned(w: Array, x: Array, out: Array, scratch: Scratch) -> list[Call]:
     """Return the calls for (w @ x.T).T in `out`."""
     turned = scratch("turned", (len(w), len(x)))
-    return [(np.matmul, (w, x.T, turned)), (np.copyto, (out, turned.T))]
+    return [(np.matmul, (w, x.T, turned)), (np.positive, (turned.T, out))]

@@ -7,13 +7,17 @@ takes longer than the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Call", "Reuse", "Tape", "make", "refresh"]
+from minidl.compiling import is_loaded
+from minidl.joining import joined
+from minidl.parameters import Outer, Parameter
+
+__all__ = ["Call", "Reuse", "Tape", "make", "promise", "refresh", "settled"]
 
 Array = NDArray[Any]
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -60,10 +64,25 @@ class Tape:
         self.dx: Array
 
 
+def settled(calls: Sequence[Call]) -> list[Call]:
+    """Return calls that have just been made in the form in which they are made again soonest.
+
+    What is promised holds for the whole step: those calls come last.
+    """
+    promises = [call for call in calls if call[0] is promise]
+    rest = [call for call in calls if call[0] is not promise]
+    return [*(joined(rest) if is_loaded() else rest), *promises]
+
+
 def make(calls: Iterable[Call]) -> None:
     """Make calls, one after the other."""
     for function, arguments in calls:
         function(*arguments)
+
+
+def promise(parameter: Parameter, outer: Outer) -> None:
+    """Let a parameter's gradient be that product."""
+    parameter.promise(outer)
 
 
 def refresh(out: Array, function: Callable[..., Array], *arguments: Any) -> None:

@@ -1,0 +1,217 @@
+"""Calls of NumPy's functions that follow each other, made as one.
+
+Behind each of NumPy's universal functions, `matmul` too, is a loop in machine code for each dtype, and all of these loops
+have one signature: pointers to the operands, sizes, strides, and data of their own. So a list of calls on given arrays
+is a table of such pointers, and a few lines of machine code (which LLVM compiles) run down the table. It is NumPy's
+own code that computes, so the bits are NumPy's; what is saved is what lies between the calls.
+
+Source: the structure PyUFuncObject and the type PyUFuncGenericFunction of NumPy's C API.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import math
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minidl.compiling import compile_source
+from minidl.fusing import Fused
+
+__all__ = ["joined"]
+
+Array = NDArray[Any]
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+Record = tuple[int, list[int], list[int], list[int], int]  # a loop; operands, sizes, strides; data
+
+MOST = 4096  # records of one call: a call for each row of a large batch is as fast by itself
+
+_TABLE = """
+define void @run(i64 %n, ptr %table) {
+start:
+  %end = getelementptr [5 x ptr], ptr %table, i64 %n
+  br label %next
+next:
+  %record = phi ptr [ %table, %start ], [ %following, %next ]
+  %places = getelementptr ptr, ptr %record, i64 1
+  %sizes = getelementptr ptr, ptr %record, i64 2
+  %strides = getelementptr ptr, ptr %record, i64 3
+  %own = getelementptr ptr, ptr %record, i64 4
+  %loop = load ptr, ptr %record
+  %a = load ptr, ptr %places
+  %b = load ptr, ptr %sizes
+  %c = load ptr, ptr %strides
+  %d = load ptr, ptr %own
+  call void %loop(ptr %a, ptr %b, ptr %c, ptr %d)
+  %following = getelementptr [5 x ptr], ptr %record, i64 1
+  %done = icmp eq ptr %following, %end
+  br i1 %done, label %finished, label %next
+finished:
+  ret void
+}
+"""
+
+
+class _UFunc(ctypes.Structure):
+    """The head of PyUFuncObject, behind what every object of Python's begins with."""
+
+    _fields_ = (
+        ("head", ctypes.c_byte * object.__basicsize__),
+        ("nin", ctypes.c_int),
+        ("nout", ctypes.c_int),
+        ("nargs", ctypes.c_int),
+        ("identity", ctypes.c_int),
+        ("functions", ctypes.POINTER(ctypes.c_void_p)),
+        ("data", ctypes.POINTER(ctypes.c_void_p)),
+        ("ntypes", ctypes.c_int),
+        ("reserved", ctypes.c_int),
+        ("name", ctypes.c_char_p),
+        ("types", ctypes.POINTER(ctypes.c_char)),
+    )
+
+
+def joined(calls: Sequence[Call]) -> list[Call]:
+    """Return calls that do what `calls` do, with neighbours joined where that can be.
+
+    All of `calls` have just been made: what is joined is tried on what they left, and must give the same bits.
+    """
+    found: list[Call] = []
+    for known, group in itertools.groupby(((call, _records(call)) for call in calls), lambda pair: pair[1] is not None):
+        alone, records = zip(*group, strict=True)
+        one = _Joined(alone, [record for some in records for record in some]) if known and len(alone) > 1 else None
+        found += [(one, ())] if one is not None and _agrees(one, alone) else alone
+    return found
+
+
+def _agrees(one: _Joined, calls: Iterable[Call]) -> bool:
+    """Tell whether `one` gives the bits that `calls` gave; otherwise all is put back."""
+    targets = [arguments[0 if isinstance(function, Fused) else -1] for function, arguments in calls]
+    before = [target.copy() for target in targets]
+    one()
+    agrees = all(target.tobytes() == saved.tobytes() for target, saved in zip(targets, before, strict=True))
+    if not agrees:
+        for target, saved in zip(targets, before, strict=True):
+            np.copyto(target, saved)
+    return agrees
+
+
+class _Joined:
+    """Makes calls by their records, and keeps what these point to."""
+
+    def __init__(self, calls: Sequence[Call], records: Sequence[Record]) -> None:
+        lists = [part for record in records for part in record[1:4]]
+        numbers = np.array([number for part in lists for number in part], np.intp)
+        starts = np.cumsum([0, *(len(part) for part in lists)])[:-1] * numbers.itemsize + numbers.ctypes.data
+        table = np.empty((len(records), 5), np.intp)
+        table[:, 0] = [record[0] for record in records]
+        table[:, 1:4] = starts.reshape(-1, 3)
+        table[:, 4] = [record[4] for record in records]
+        self.kept = calls, table, numbers
+        self.run, self.size, self.address = _runner(), len(table), table.ctypes.data
+
+    def __call__(self) -> None:
+        self.run(self.size, self.address)
+
+
+@cache
+def _runner() -> Callable[[int, int], None]:
+    return compile_source(_TABLE, "run", 1, 1)
+
+
+# What a call is as records -----------------------------------------------------------------------------------
+
+
+def _records(call: Call) -> list[Record] | None:
+    """Return a call as records, or None if it isn't made of loops known here."""
+    function, arguments = call
+    if isinstance(function, Fused):
+        packed = function.packed(*arguments)
+        if packed is None:
+            return None
+        loop, data = packed
+        return [(loop, [array.ctypes.data for array in arguments], [arguments[0].size], [], data)]
+    if function == np.add.reduce:
+        return _column_sums(arguments)
+    if not isinstance(function, np.ufunc) or not all(isinstance(array, np.ndarray) for array in arguments):
+        return None
+    loop = _loop(function, tuple(array.dtype.char for array in arguments))
+    if loop is None:
+        return None
+    return _product(loop, *arguments) if function is np.matmul else _entries(loop, arguments)
+
+
+def _product(loop: tuple[int, int], a: Array, b: Array, out: Array) -> list[Record]:
+    """Return a product of matrices as a record; a vector on either side is a matrix of one row or column."""
+    if a.ndim == 1:
+        a, out = a[None], out[None]
+    if b.ndim == 1:
+        b, out = b[:, None], out[..., None]
+    sizes = [1, a.shape[0], a.shape[1], b.shape[1]]
+    strides = [0, 0, 0, *a.strides, *b.strides, *out.strides]
+    return [(loop[0], [array.ctypes.data for array in (a, b, out)], sizes, strides, loop[1])]
+
+
+def _entries(loop: tuple[int, int], arrays: Sequence[Array]) -> list[Record] | None:
+    """Return a function of single entries as a record, or a record for each row."""
+    out = arrays[-1]
+    if all(array.shape == out.shape and array.flags.c_contiguous for array in arrays):
+        rows = [[array.reshape(-1) for array in arrays]]
+    else:
+        wide = [np.broadcast_to(array, out.shape) for array in arrays]
+        if not 1 <= out.ndim <= 2 or math.prod(out.shape[:-1]) > MOST:
+            return None
+        rows = [list(row) for row in zip(*wide, strict=True)] if out.ndim == 2 else [wide]
+    return [(loop[0], [a.ctypes.data for a in row], [len(row[-1])], [a.strides[0] for a in row], loop[1]) for row in rows]
+
+
+def _column_sums(arguments: tuple[Any, ...]) -> list[Record] | None:
+    """Return the sum of the rows of a matrix: zero and the first one, then each other one added."""
+    x, axis, dtype, out = arguments
+    if axis != 0 or dtype is not None or x.ndim != 2 or x.dtype != out.dtype or not 1 <= len(x) <= MOST:
+        return None
+    add = _loop(np.add, (x.dtype.char,) * 3)
+    if add is None:
+        return None
+    sums = [(x[0], _ZEROS[x.dtype.char], out), *((out, row, out) for row in x[1:])]
+    return [record for arrays in sums for record in _entries(add, arrays) or ()]
+
+
+_ZEROS = {letter: np.zeros(1, letter) for letter in "fd"}
+
+
+@cache
+def _loop(function: np.ufunc, dtypes: tuple[str, ...]) -> tuple[int, int] | None:
+    """Return the address of a function's loop for these dtypes, and of its data; None if there is none."""
+    if set(dtypes) - set("fd") or not all(_is_known(known) for known in (np.add, np.matmul, function)):
+        return None
+    inputs, output = "".join(dtypes[: function.nin]), dtypes[-1]
+    if f"{inputs}->{output}" not in function.types:
+        return None
+    index, structure = function.types.index(f"{inputs}->{output}"), _UFunc.from_address(id(function))
+    return structure.functions[index] or 0, structure.data[index] or 0
+
+
+@cache
+def _is_known(function: np.ufunc) -> bool:
+    """Tell whether a function of this NumPy lies in memory as it is read here."""
+    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    structure = _UFunc.from_address(id(function))
+    sizes = structure.nin, structure.nout, structure.nargs, structure.ntypes
+    if sizes != (function.nin, function.nout, function.nargs, function.ntypes):
+        return False
+    return structure.name == function.__name__.encode() and _types(structure) == list(function.types)
+
+
+def _types(structure: _UFunc) -> list[str]:
+    """Return a function's types as `ufunc.types` has them."""
+    letters = {np.dtype(letter).num: letter for letter in "?bBhHiIlLqQefdgFDGOMm"}
+    codes = [letters[structure.types[i][0]] for i in range(structure.ntypes * structure.nargs)]
+    rows = ["".join(codes[i : i + structure.nargs]) for i in range(0, len(codes), structure.nargs)]
+    return [f"{row[: structure.nin]}->{row[structure.nin :]}" for row in rows]
