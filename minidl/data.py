@@ -62,7 +62,6 @@ class Batches:
         if self.n == 0:
             raise ValueError(f"{owner}: data must have at least one sample. Received: x of shape {self.x.shape}")
         self.indices: Array | None = None
-        self._memory: dict[tuple[int, int], Array] = {}
         self.sample_weight = check_weight(owner, sample_weight, self.n)
         self.weight = _with_class_weight(self.y, self.sample_weight, class_weight)
         self.batch_size = DEFAULT_BATCH_SIZE if batch_size is None else integer(owner, "batch_size", batch_size, 1)
@@ -74,7 +73,7 @@ class Batches:
     def subset(self, indices: Array, class_weighted: bool = True) -> "Batches":
         """Return the batches of some of the samples, with or without the weights of their classes."""
         part = copy.copy(self)
-        part.indices, part.n, part._memory = indices, len(indices), {}
+        part.indices, part.n = indices, len(indices)
         part.weight = self.weight if class_weighted else self.sample_weight
         return part
 
@@ -98,10 +97,12 @@ class Batches:
             )
         return order
 
-    def epoch(self, order: Array | None = None, at_once: int = 0) -> Iterator[Batch]:
+    def epoch(
+        self, order: Array | None = None, memory: dict[tuple[Any, ...], Array] | None = None, at_once: int = 1
+    ) -> Iterator[Batch]:
         """Give the batches of one epoch, the last one shorter if need be.
 
-        With `at_once`, only so many of them are needed at a time: the memory of x is then used again.
+        With `memory`, in which the arrays for x are kept, only `at_once` of them are needed at a time.
         """
         if self.indices is not None:
             order = self.indices if order is None else self.indices[order]
@@ -115,7 +116,7 @@ class Batches:
                     weight = self.weight[start:stop]
             else:
                 part = order[start:stop]
-                into = self._gathered(turn % at_once, stop - start) if at_once else None
+                into = None if memory is None else self._gathered(memory, turn % at_once, stop - start)
                 x = self.x.take(part, 0, into, "clip")  # the order is known to be one, and "raise" would copy
                 y = self.y.take(part, 0)
                 if self.weight is not None:
@@ -125,13 +126,14 @@ class Batches:
                     _refuse_nonfinite(self.owner, f"{name} of a batch", array)
             yield x, y, weight
 
-    def _gathered(self, place: int, size: int) -> Array:
+    def _gathered(self, memory: dict[tuple[Any, ...], Array], place: int, size: int) -> Array:
         """Return the array for a batch, the same one in each epoch for those of one size; a shorter one shares it."""
-        array = self._memory.get((place, size))
+        kind = self.x.shape[1:], self.x.dtype, place
+        array = memory.get((*kind, size))
         if array is None:
-            whole = self._memory.get((place, self.batch_size))
+            whole = memory.get((*kind, self.batch_size))
             array = np.empty((size, *self.x.shape[1:]), self.x.dtype) if whole is None else whole[:size]
-            self._memory[place, size] = array
+            memory[(*kind, size)] = array
         return array
 
     def known(self) -> list[tuple[Array, Array]]:
@@ -181,7 +183,9 @@ class Stream:
         if callable(shuffle):
             raise ValueError(f"{self.owner}: an order of samples needs arrays. Received: shuffle={describe(shuffle)}")
 
-    def epoch(self, order: Array | None = None, at_once: int = 0) -> Iterator[Batch]:
+    def epoch(
+        self, order: Array | None = None, memory: dict[tuple[Any, ...], Array] | None = None, at_once: int = 1
+    ) -> Iterator[Batch]:
         """Give the batches of one epoch, in their own order."""
         empty = True
         for batch in self.batches:
@@ -261,7 +265,8 @@ def _refuse_nonfinite(owner: str, name: str, array: Array) -> None:
     if array.dtype.kind != "f":
         return
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):  # a sum may overflow where every entry is finite, never the other way round
+        total = np.vdot(array, array) if array.flags.c_contiguous else array.sum()
+        if np.isfinite(total):  # it may overflow where every entry is finite, never the other way round
             return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):

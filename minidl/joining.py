@@ -30,7 +30,7 @@ Array = NDArray[Any]
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 Record = tuple[int, list[int], list[int], list[int], int]  # a loop; operands, sizes, strides; data
 
-MOST = 4096  # records of one call: a call for each row of a large batch is as fast by itself
+MOST = 256  # records of one call; with more of them NumPy itself is as fast
 
 _TABLE = """
 define void @run(i64 %n, ptr %table) {

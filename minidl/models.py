@@ -281,23 +281,15 @@ class Sequential(Layer):
         """Do what `_run_layers` does by the calls of an earlier step, if there was one like this."""
         key = x.shape, x.dtype, logits, self.reuse.promising
         tape = self._tapes.get(key)
-        if tape is not None and tape.backward is not None and tape.made == self._made():
-            if x is tape.x:
-                make(tape.forward)
-                self.__dict__["_tape"] = tape
-                return tape.output
-            if tape.given is not x and tape.given is not tape.x:
-                tape.given = x
-                np.copyto(tape.x, x)
-                make(tape.forward)
-                self.__dict__["_tape"] = tape
-                return tape.output
-        # An array that comes twice has come to stay; others are copied into one that does.
-        stays = tape is not None and tape.given is x
-        tape = self._record(x if stays else self._own(x), x, logits)
-        if len(self._tapes) >= MOST:
-            self._tapes.clear()
-        self._tapes[key] = tape
+        own = x if self.reuse.same_input else self.scratch("batch", x.shape, x.dtype)
+        if own is not x:
+            np.copyto(own, x)
+        if tape is None or tape.backward is None or tape.x is not own or tape.made != self._made():
+            if len(self._tapes) >= MOST:
+                self._tapes.clear()
+            tape = self._tapes[key] = self._record(own, logits)
+        else:
+            make(tape.forward)
         self.__dict__["_tape"] = tape
         return tape.output
 
@@ -305,15 +297,9 @@ class Sequential(Layer):
         """Return what the calls hang on besides their arrays."""
         return self.reuse.changes, Changes.count, is_loaded()
 
-    def _own(self, x: Array) -> Array:
-        """Return a copy of a batch, in memory that stays."""
-        own = self.scratch("batch", x.shape, x.dtype)
-        np.copyto(own, x)
-        return own
-
-    def _record(self, x: Array, given: Array, logits: bool) -> Tape:
+    def _record(self, x: Array, logits: bool) -> Tape:
         """Run the layers on `x`, and write down what they do."""
-        tape = Tape(x, given)
+        tape = Tape(x)
         self.reuse.tape = tape.forward
         try:
             tape.output = self._run_layers(x, True, logits)

@@ -80,6 +80,7 @@ class Trainer(metaclass=Checked):
         self.history = History()
         self.columns: list[str] = []
         self.split: tuple[Array, Array] | None = None
+        self._memory: dict[tuple[Any, ...], Array] = {}  # of gathered batches
         self._means, self._step_means = _Means(self.metrics), _Means(self.metrics)
         self._check_pair()
 
@@ -150,8 +151,8 @@ class Trainer(metaclass=Checked):
         train, validation = self._validation(data, validation_data, validation_split, stratify)
         progress = Progress(verbose, epochs, len(train), lambda: {**self._means.logs(), **self._rate()})
         history = History()
-        # Nobody sees gradients before the epoch's end, and batches are in memory of our own.
-        promising = accumulate == 1 and isinstance(data, Batches) and not (listeners.hear_begins or listeners.hear_ends)
+        own = isinstance(data, Batches) and bool(shuffle)  # batches are gathered into memory of the trainer's own
+        looked_at = listeners.hear_begins or listeners.hear_ends
         self.model.stop_training = False
         try:
             self._check(train, validation, epochs)
@@ -161,10 +162,10 @@ class Trainer(metaclass=Checked):
                 listeners.on_epoch_begin(epoch)
                 progress.start_epoch(len(history) + 1)
                 order = train.order(shuffle, self.seed, epoch)
-                for index, group in enumerate(grouped(train.epoch(order, at_once=accumulate), accumulate)):
+                for index, group in enumerate(grouped(train.epoch(order, self._memory, accumulate), accumulate)):
                     if listeners.hear_begins:
                         listeners.on_train_batch_begin(index)
-                    loss = self._update(group, self._means, train.checked_targets, promising)
+                    loss = self._update(group, self._means, train.checked_targets, own, looked_at)
                     progress.advance(len(group))
                     if listeners.hear_ends:
                         listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
@@ -217,18 +218,21 @@ class Trainer(metaclass=Checked):
 
     # What the loop is made of --------------------------------------------------------------------------
 
-    def _update(self, group: list[Batch], means: "_Means", checked: bool, promising: bool = False) -> float:
+    def _update(
+        self, group: list[Batch], means: "_Means", checked: bool, own: bool = False, looked_at: bool = True
+    ) -> float:
         """Make one step on the samples of all batches of `group` together; return their loss before it.
 
-        The model's layers write into the memory of the step before. With `promising`, nobody may look at gradients
-        before `_settle`, and the batch must stay as it is until the next.
+        The model's layers write into the memory of the step before. If the batches are in `own` memory, where no one
+        else writes, and no one has `looked_at` gradients before `_settle`, these needn't be written down.
         """
         reuse = self.model.reuse
-        reuse.on, reuse.promising, reuse.taping = True, promising, len(group) == 1
+        reuse.on, reuse.taping = True, len(group) == 1
+        reuse.same_input, reuse.promising = own, own and reuse.taping and not looked_at
         try:
             return self._step(group, means, checked)
         finally:
-            reuse.on = reuse.promising = reuse.taping = False
+            reuse.on = reuse.taping = reuse.same_input = reuse.promising = False
 
     def _settle(self) -> None:
         """Let the gradients be written down."""

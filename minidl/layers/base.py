@@ -348,7 +348,7 @@ class Layer(Configurable):
             raise AttributeError(
                 f"{self.title}: {name} is a parameter; assign to {name}.data. Received: {name}={describe(value)}"
             )
-        if not name.startswith("_"):
+        if not name.startswith("_") and self.__dict__.get(name) is not value:
             self.reuse.changes += 1
         object.__setattr__(self, name, value)
 

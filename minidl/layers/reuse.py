@@ -28,14 +28,15 @@ class Reuse:
 
     Attributes:
         on: Whether they write into the memory of their last step.
-        promising: Whether, moreover, a gradient may be promised instead of written down.
         taping: Whether, moreover, the model may make the calls of the step before, without asking its layers.
+        promising: Whether, moreover, a gradient may be promised instead of written down.
+        same_input: Whether, moreover, all batches of one size come in the same array.
         tape: Where the calls that are made are written down, or None.
         changes: How often an attribute of a layer was set: another value may mean other calls.
     """
 
     def __init__(self) -> None:
-        self.on = self.promising = self.taping = False
+        self.on = self.taping = self.promising = self.same_input = False
         self.tape: list[Call] | None = None
         self.changes = 0
 
@@ -45,7 +46,6 @@ class Tape:
 
     Attributes:
         x: The input that they read.
-        given: What was given as input last; if it isn't `x`, `x` is a copy of it.
         made: What they hang on besides arrays; they are valid as long as it is the same.
         output: What they compute from it.
         forward: The calls on the way there.
@@ -54,8 +54,8 @@ class Tape:
         dx: What the way back returns.
     """
 
-    def __init__(self, x: Array, given: Array) -> None:
-        self.x, self.given = x, given
+    def __init__(self, x: Array) -> None:
+        self.x = x
         self.made: tuple[Any, ...] = ()
         self.output: Array
         self.forward: list[Call] = []
