@@ -359,6 +359,8 @@ class Sequential(Layer):
 
     def activity_penalty(self) -> float:
         """Return the penalties on the outputs of the last `forward`: each one's mean over the batch."""
+        if not self._activities and not self._penalizing:
+            return 0.0
         own = sum(layer.activity_regularizer(y) / max(len(y), 1) for layer, y in self._activities.items())  # type: ignore[misc]  # it has one
         inside = sum((layer.activity_penalty() for layer in self._penalizing), 0.0)
         return float(own) * self._activity_share + inside

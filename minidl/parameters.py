@@ -132,7 +132,8 @@ class Parameter(metaclass=Checked):
 
     @grad.setter
     def grad(self, value: ArrayLike) -> None:
-        self._assign(self.grad, value, "grad")
+        self._assign(self._grad, value, "grad")
+        self._outer = None
 
     @property
     def outer(self) -> Outer | None:

@@ -241,11 +241,7 @@ class Trainer(metaclass=Checked):
 
     def _step(self, group: list[Batch], means: "_Means", checked: bool) -> float:
         objective = self._objective
-        own = type(objective).value_and_gradient is losses.Loss.value_and_gradient
-        # Logits may be any numbers, so that where the targets have been checked nothing is left to look at.
-        value_and_gradient = (
-            objective.unchecked if checked and objective.from_logits and own else objective.value_and_gradient
-        )
+        value_and_gradient = objective.unchecked if checked and self._needs_no_check else objective.value_and_gradient
         totals = [_total(batch) for batch in group]
         weight_of_all, samples = sum(totals), sum([len(batch[0]) for batch in group])
         penalty = self.model.regularization()
@@ -314,6 +310,9 @@ class Trainer(metaclass=Checked):
     def _check_pair(self) -> None:
         """See that model, loss and optimizer go together; a model may have changed since the last time."""
         self._objective, self._on_logits = _objective(self.model, self.loss)
+        # Logits may be any numbers, so that where the targets have been checked nothing is left to look at.
+        own = type(self._objective).value_and_gradient is losses.Loss.value_and_gradient
+        self._needs_no_check = self._objective.from_logits and own
         trained = self.optimizer.state
         if self.optimizer.iterations and trained and not any(p in trained for p in self.model.parameters):
             raise ValueError(

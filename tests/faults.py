@@ -158,7 +158,7 @@ def quick() -> Iterator[None]:
 
 # The rules -------------------------------------------------------------------------------------------------
 
-BOTH_CORRECTIONS = "m_hat = m / (1 - beta_1**t)\n    v_hat = v / (1 - beta_2**t)"
+BOTH_CORRECTIONS = "m_hat = 1 / (1 - beta_1**t) * m\n    v_hat = 1 / (1 - beta_2**t) * v"
 MEAN_OF_SQUARES = "v = beta_2 * v + (1 - beta_2) * (g * g)"
 CLOSED, IMPULSE = "law_constant_gradient", "law_impulse"
 
@@ -167,21 +167,22 @@ RULES = [
     # Adam: nine wrong formulas
     Fault("no bias correction", Adam, Adam.update, BOTH_CORRECTIONS, "m_hat, v_hat = m, v",
           ("law_first_step", CLOSED, IMPULSE), "no bias correction"),
-    Fault("v isn't corrected", Adam, Adam.update, "v_hat = v / (1 - beta_2**t)", "v_hat = v",
+    Fault("v isn't corrected", Adam, Adam.update, "v_hat = 1 / (1 - beta_2**t) * v", "v_hat = v",
           ("law_first_step", CLOSED, IMPULSE), "only none on v"),
-    Fault("m isn't corrected", Adam, Adam.update, "m_hat = m / (1 - beta_1**t)", "m_hat = m",
+    Fault("m isn't corrected", Adam, Adam.update, "m_hat = 1 / (1 - beta_1**t) * m", "m_hat = m",
           ("law_first_step", CLOSED, IMPULSE)),
-    Fault("t begins at 2", Adam, Adam.update, "m_hat = m", "t = t + 1\n    m_hat = m",
+    Fault("t begins at 2", Adam, Adam.update, "m_hat = 1", "t = t + 1\n    m_hat = 1",
           ("law_first_step", CLOSED, IMPULSE), "t off by one"),
     Fault("β₁ and β₂ swapped", Adam, Adam.update, "m = beta_1 * m",
           "beta_1, beta_2 = beta_2, beta_1\n    m = beta_1 * m", (IMPULSE,), "betas swapped"),
-    Fault("the step along g, not m", Adam, Adam.update, "m_hat = m / (1 - beta_1**t)", "m_hat = g",
+    Fault("the step along g, not m", Adam, Adam.update, "m_hat = 1 / (1 - beta_1**t) * m", "m_hat = g",
           ("hyperparameters_used", IMPULSE), "no momentum"),
     Fault("v never decays", Adam, Adam.update, "v = beta_2 * v", "v = v", (CLOSED, IMPULSE), "v never decays"),
     Fault("v a mean of |g|", Adam, Adam.update, "(g * g)", "np.abs(g)",
           ("law_homogeneous", "law_first_step", CLOSED), "|g| for g²"),
     Fault("v of the step before", Adam, Adam.update, f"{MEAN_OF_SQUARES}\n    {BOTH_CORRECTIONS}",
-          f"before = v\n    {MEAN_OF_SQUARES}\n    m_hat = m / (1 - beta_1**t)\n    v_hat = before / (1 - beta_2**t)",
+          f"before = v\n    {MEAN_OF_SQUARES}\n    m_hat = 1 / (1 - beta_1**t) * m\n"
+          "    v_hat = 1 / (1 - beta_2**t) * before",
           ("law_first_step", CLOSED), "stale v"),
     Fault("ε inside the root", Adam, Adam.update, "np.sqrt(v_hat + epsilon_root) + epsilon",
           "np.sqrt(v_hat + epsilon_root + epsilon)", (CLOSED, IMPULSE), "epsilon in root"),
@@ -198,8 +199,8 @@ RULES = [
     Fault("v from m² instead of g²", Adam, Adam.update, "(g * g)", "(m * m)", (CLOSED, IMPULSE)),
     Fault("β₁ fixed at 0.9", Adam, Adam.update, "m = beta_1 * m", "beta_1 = 0.9\n    m = beta_1 * m",
           ("hyperparameters_used", IMPULSE)),
-    Fault("entries with zero gradient are left alone", Adam, Adam.update, "m_hat = m / (1 - beta_1**t)",
-          "m_hat = (g != 0) * m / (1 - beta_1**t)", (IMPULSE,)),
+    Fault("entries with zero gradient are left alone", Adam, Adam.update, "m_hat = 1 / (1 - beta_1**t) * m",
+          "m_hat = 1 / (1 - beta_1**t) * (g != 0) * m", (IMPULSE,)),
     # descent
     Fault("uphill", SGD, SGD.update, "w - learning_rate * g", "w + learning_rate * g",
           ("descends_convex", "descends_ill_conditioned", "descends_noisy", "descends_cliff", "law_descent_direction",
@@ -277,20 +278,21 @@ RULES = [
           ("law_first_step", CLOSED, IMPULSE)),
     Fault("m² with the wrong weight", CenteredRMSprop, CenteredRMSprop.update, "m = rho * m + (1 - rho) * g",
           "m = rho * m + rho * g", (CLOSED, IMPULSE)),
-    Fault("no ε over the line", AdaDelta, AdaDelta.update, "np.sqrt(D + epsilon)", "np.sqrt(D)",
+    Fault("no ε over the line", AdaDelta, AdaDelta.update, "(D + epsilon)", "D",
           ("descends_convex", "law_descent_direction", IMPULSE)),
-    Fault("AdaDelta's quotient inverted", AdaDelta, AdaDelta.update, "np.sqrt(D + epsilon) / np.sqrt(E + epsilon)",
-          "np.sqrt(E + epsilon) / np.sqrt(D + epsilon)", (IMPULSE,)),
+    Fault("AdaDelta's quotient inverted", AdaDelta, AdaDelta.update, "(D + epsilon) / (E + epsilon)",
+          "(E + epsilon) / (D + epsilon)", (IMPULSE,)),
     Fault("D with the rate in it", AdaDelta, AdaDelta.update, "(delta * delta)", "(learning_rate * delta) ** 2",
           ("descends_convex",)),
     # moments
     Fault("the maximum forgotten in AMSGrad", AMSGrad, AMSGrad.update, "np.maximum(v_max, v)", "v", (IMPULSE,)),
     Fault("the maximum of corrected v", AMSGrad, AMSGrad.update, "np.maximum(v_max, v)",
           "np.maximum(v_max, v / (1 - beta_2**t))", ("law_constant_gradient_2", IMPULSE)),
-    Fault("AMSGrad's correction of m missing", AMSGrad, AMSGrad.update, "m / (1 - beta_1**t) if bias_correction else m",
-          "m", ("law_first_step", CLOSED)),
+    Fault("AMSGrad's correction of m missing", AMSGrad, AMSGrad.update,
+          "1 / (1 - beta_1**t) * m if bias_correction else m", "m", ("law_first_step", CLOSED)),
     Fault("bias_correction the wrong way round", AMSGrad, AMSGrad.update,
-          "m_hat = m / (1 - beta_1**t) if", "bias_correction = not bias_correction\n    m_hat = m / (1 - beta_1**t) if",
+          "m_hat = 1 / (1 - beta_1**t) * m if",
+          "bias_correction = not bias_correction\n    m_hat = 1 / (1 - beta_1**t) * m if",
           ("law_first_step", CLOSED, "law_constant_gradient_2", IMPULSE)),
     Fault("the maximum forgotten in Adamax", Adamax, Adamax.update,
           "np.maximum(beta_2 * u, np.abs(g) + epsilon_max)", "beta_2 * u + np.abs(g) + epsilon_max", (CLOSED,)),
@@ -458,7 +460,7 @@ ENGINE = [
     Fault("gradients that aren't finite accepted", Plain, STEP, "huge = self._refuse_nonfinite(spans)", "huge = False",
           ("nonfinite_refused", "overflow_refused")),
     Fault("NaN refused, infinity accepted", Plain, Optimizer._refuse_nonfinite,
-          "not float(np.vdot(span.source_grad, span.source_grad)) < span.safe", "np.isnan(span.source_grad).any()",
+          "not all([part.largest_square() < span.safe for part in span.parts])", "np.isnan(span.source_grad).any()",
           ("nonfinite_refused", "overflow_refused")),
     Fault("gradients looked at when it is too late", Plain, STEP, LOOK + MOVE,
           f"huge = False\n{MOVE}    self._refuse_nonfinite(spans)\n", ("nonfinite_refused",)),

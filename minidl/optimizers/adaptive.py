@@ -370,6 +370,6 @@ class AdaDelta(Optimizer):
     ) -> tuple[Array, Array, Array]:
         """Return the new w, E and D."""
         E = rho * E + (1 - rho) * (g * g)
-        delta = np.sqrt(D + epsilon) / np.sqrt(E + epsilon) * g
+        delta = np.sqrt((D + epsilon) / (E + epsilon)) * g
         D = rho * D + (1 - rho) * (delta * delta)
         return w - learning_rate * delta, E, D

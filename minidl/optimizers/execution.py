@@ -47,7 +47,7 @@ class Execution:
         contiguous = all(array.flags.c_contiguous for array in self.arrays)
         self.obstacle = None if contiguous else Untraceable("a parameter's entries don't lie side by side")
         self.way = ""
-        self.flags: tuple[bool, ...] | None = None
+        self.flags: list[bool] | None = None
         self.tracing: Tracing | None = None
         self.program: Program | None = None
         self.run_program: Run
@@ -60,7 +60,7 @@ class Execution:
     def run(self, keywords: dict[str, Any]) -> None:
         """Make a step; `keywords` are what `update` takes."""
         if self.asked != "plain":
-            flags = tuple(value for value in keywords.values() if value is True or value is False)
+            flags = [value for value in keywords.values() if value is True or value is False]
             if flags != self.flags:
                 self.flags, self.tracing = flags, self._traced(keywords)
         if self.tracing is None:

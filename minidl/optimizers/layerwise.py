@@ -93,8 +93,8 @@ class LAMB(Optimizer):
         """Return the new w, m and v."""
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * (g * g)
-        m_hat = m / (1 - beta_1**t)
-        v_hat = v / (1 - beta_2**t)
+        m_hat = 1 / (1 - beta_1**t) * m
+        v_hat = 1 / (1 - beta_2**t) * v
         r = m_hat / (np.sqrt(v_hat + epsilon_root) + epsilon) + weight_decay * w
         lengths = float(np.linalg.norm(w)), float(np.linalg.norm(r))
         ratio = lengths[0] / lengths[1] if all(lengths) else 1.0

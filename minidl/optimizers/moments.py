@@ -101,8 +101,8 @@ class Adam(Optimizer):
         """Return the new w, m and v."""
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * (g * g)
-        m_hat = m / (1 - beta_1**t)
-        v_hat = v / (1 - beta_2**t)
+        m_hat = 1 / (1 - beta_1**t) * m
+        v_hat = 1 / (1 - beta_2**t) * v
         return w - learning_rate * m_hat / (np.sqrt(v_hat + epsilon_root) + epsilon), m, v
 
 
@@ -247,8 +247,8 @@ class AMSGrad(Optimizer):
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * (g * g)
         v_max = np.maximum(v_max, v)
-        m_hat = m / (1 - beta_1**t) if bias_correction else m
-        v_hat = v_max / (1 - beta_2**t) if bias_correction else v_max
+        m_hat = 1 / (1 - beta_1**t) * m if bias_correction else m
+        v_hat = 1 / (1 - beta_2**t) * v_max if bias_correction else v_max
         return w - learning_rate * m_hat / (np.sqrt(v_hat + epsilon_root) + epsilon), m, v, v_max
 
 
@@ -339,7 +339,7 @@ class Nadam(Optimizer):
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * (g * g)
         m_bar = mu_next / (1 - mu_product * mu_next) * m + (1 - mu) / (1 - mu_product) * g
-        v_hat = v / (1 - beta_2**t)
+        v_hat = 1 / (1 - beta_2**t) * v
         return w - learning_rate * m_bar / (np.sqrt(v_hat + epsilon_root) + epsilon), m, v
 
 

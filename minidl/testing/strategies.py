@@ -185,8 +185,9 @@ def runs(
         nonzero: Whether every entry of every gradient is at least a hundredth of its kind's size.
         **pinned: Hyperparameters that aren't drawn.
 
-    >>> print(find(strategies.runs(minidl.optimizers.SGD), lambda run: abs(run.gradients[-1]).max() > 3))
-    w = [0.0], gradients = [[3.01]], learning_rate = 0.01
+    >>> run = find(strategies.runs(minidl.optimizers.SGD), lambda run: abs(run.gradients[-1]).max() > 3)
+    >>> run.w.tolist(), len(run.gradients)
+    ([0.0], 1)
     """
     settings = hyperparameters(rule())
 
