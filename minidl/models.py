@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from minidl.compiling import is_loaded
+from minidl.compute.compiling import is_loaded
+from minidl.compute.reuse import Reuse, Tape, make
 from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
 from minidl.layers.ownership import claim, descendants, owner, refuse_taken
-from minidl.layers.reuse import Reuse, Tape, make, settled
 from minidl.parameters import Changes, Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
@@ -284,30 +284,20 @@ class Sequential(Layer):
         own = x if self.reuse.same_input else self.scratch("batch", x.shape, x.dtype)
         if own is not x:
             np.copyto(own, x)
-        if tape is None or tape.backward is None or tape.x is not own or tape.made != self._made():
+        if tape is not None and tape.backward is not None and tape.x is own and tape.made == self._made():
+            make(tape.forward)
+        else:
+            output, calls = self.reuse.record(self._run_layers, own, True, logits)
+            tape = Tape(own, self._made(), output, calls)
             if len(self._tapes) >= MOST:
                 self._tapes.clear()
-            tape = self._tapes[key] = self._record(own, logits)
-        else:
-            make(tape.forward)
+            self._tapes[key] = tape
         self.__dict__["_tape"] = tape
         return tape.output
 
     def _made(self) -> tuple[Any, ...]:
         """Return what the calls hang on besides their arrays."""
         return self.reuse.changes, Changes.count, is_loaded()
-
-    def _record(self, x: Array, logits: bool) -> Tape:
-        """Run the layers on `x`, and write down what they do."""
-        tape = Tape(x)
-        self.reuse.tape = tape.forward
-        try:
-            tape.output = self._run_layers(x, True, logits)
-        finally:
-            self.reuse.tape = None
-        tape.forward = settled(tape.forward)
-        tape.made = self._made()
-        return tape
 
     def _converted(self, x: ArrayLike) -> Array:
         """Return a batch as the first layer takes it, or raise ValueError if it doesn't fit."""
@@ -337,12 +327,10 @@ class Sequential(Layer):
             np.copyto(tape.slopes, dy)
             make(tape.backward)
             return tape.dx
-        tape.slopes, self.reuse.tape = dy.copy(), []
-        try:
-            tape.dx = self._walk_back(tape.slopes, accumulate, from_logits, input_gradient)
-            tape.backward = settled(self.reuse.tape)
-        finally:
-            self.reuse.tape = None
+        tape.slopes = dy.copy()
+        tape.dx, tape.backward = self.reuse.record(
+            self._walk_back, tape.slopes, accumulate, from_logits, input_gradient
+        )
         return tape.dx
 
     def _walk_back(self, dy: Array, accumulate: bool, from_logits: bool, input_gradient: bool) -> Array:

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidl import Parameter, compiling, optimizers, schedules
-from minidl.compiling import compiled, replayed
+from minidl import Parameter, optimizers, schedules
+from minidl.compute import compiling
+from minidl.compute.compiling import compiled, replayed
+from minidl.compute.tracing import Tracing, Untraceable
 from minidl.optimizers import execution
 from minidl.optimizers.spans import PIECE
 from minidl.parameters import flatten
-from minidl.tracing import Tracing, Untraceable
 
 RULES = [
     rule

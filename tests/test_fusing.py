@@ -6,10 +6,11 @@ import pickle
 import numpy as np
 import pytest
 
-from minidl import fusing, layers
-from minidl.fusing import Fused
+from minidl import layers
+from minidl.compute import fusing
+from minidl.compute.fusing import Fused
+from minidl.compute.reuse import Reuse
 from minidl.layers.activations import Elementwise
-from minidl.layers.reuse import Reuse
 
 RNG = np.random.default_rng(0)
 ELEMENTWISE = sorted(

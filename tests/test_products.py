@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from minidl.compute.reuse import make
 from minidl.layers.products import outer_sum, row_sum, times, times_transposed
-from minidl.layers.reuse import make
 
 
 def fresh(name, shape):

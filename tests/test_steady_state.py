@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minidl import Residual, Sequential, Trainer, callbacks, layers, losses, metrics, optimizers
-from minidl.layers.reuse import Reuse
+from minidl.compute.reuse import Reuse
 from minidl.optimizers.spans import PIECE
 
 RNG = np.random.default_rng(0)

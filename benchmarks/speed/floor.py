@@ -13,8 +13,9 @@ import numpy as np
 
 from benchmarks.speed.tasks import CLASSES, FLOOR, PIXELS, UNITS, Array, Makers, Task
 from benchmarks.speed.with_minidl import RULES
+from minidl.compute.joining import Call
+from minidl.compute.reuse import make
 from minidl.layers.products import outer_sum, times, times_transposed
-from minidl.layers.reuse import Call, make
 
 __all__ = ["Floor", "sides"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import functions, initializers
+from minidl.compute.fusing import Fused
 from minidl.config import Registry
-from minidl.fusing import Fused
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
 from minidl.validation import flag, integer, number
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidl import initializers, regularizers
+from minidl.compute.joining import Call
+from minidl.compute.reuse import Reuse, make, refresh
 from minidl.config import Configurable, Registry
-from minidl.layers.reuse import Call, Reuse, make, refresh
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import describe, flag, sample_shape
@@ -187,21 +188,25 @@ class Layer(Configurable):
             array = self._scratch[name] = np.empty(shape, self.dtype if dtype is None else dtype)
         return array if array.shape == shape else array[: shape[0]]  # a shorter batch
 
-    def do(self, *calls: Call) -> None:
-        """Make calls of functions that write into arrays; a model may make them again at its next step."""
+    def do(self, *calls: Call, late: bool = False) -> None:
+        """Make calls of functions that write into arrays; a model may make them again at its next step.
+
+        With `late`, they hold for the whole step, so that there they may come last.
+        """
         make(calls)
-        if self.reuse.tape is not None:
-            self.reuse.tape += calls
+        recording = self.reuse.recording
+        if recording is not None:
+            (recording.late if late else recording.calls).extend(calls)
 
     def returned(self, function: Callable[..., Array], *arguments: Any) -> Array:
-        """Return what a function that isn't made of such calls returns; a model's next step has it in the same array."""
-        tape, self.reuse.tape = self.reuse.tape, None
+        """Return what a function returns that isn't made of such calls; at a model's next step in the same array."""
+        recording, self.reuse.recording = self.reuse.recording, None
         try:
             result = function(*arguments)
         finally:
-            self.reuse.tape = tape
-        if tape is not None:
-            tape.append((refresh, (result, function, *arguments)))
+            self.reuse.recording = recording
+        if recording is not None:
+            recording.calls.append((refresh, (result, function, *arguments)))
         return result
 
     def remember(self, **what: Any) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.compute.outer import suits
+from minidl.compute.reuse import make
 from minidl.layers.affine import Affine
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.products import outer_sum, times, times_transposed
-from minidl.layers.reuse import make, promise
-from minidl.outer import suits
 from minidl.parameters import Outer
 from minidl.validation import integer
 
@@ -115,4 +115,4 @@ class Dense(Affine):
             self.do(*outer_sum(x, y, self.kernel.grad, self.scratch))
         if self.reuse.on:
             known = Outer(x, y, lambda out: make(outer_sum(x, y, out, self.scratch)), written=not promised)
-            self.do((promise, (self.kernel, known)))
+            self.do((self.kernel.promise, (known,)), late=True)

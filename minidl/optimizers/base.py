@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import schedules
-from minidl.compiling import can_compile
+from minidl.compute.compiling import can_compile
 from minidl.config import Configurable, Registry, checked_config, declared_ranges, describe_object
 from minidl.optimizers import hooks
 from minidl.optimizers.execution import EXECUTIONS, Execution
@@ -50,7 +50,7 @@ class Optimizer(Configurable):
     new slots, in the order of `slots`, each in the dtype it came in. Its keyword-only arguments are whatever it
     needs among the hyperparameters, `t` (the steps of that parameter, this one included, so from 1) and what
     `prepare` returns. It is a pure function of these: what else it reads counts as constant, and it may be called with
-    stand-ins (see `minidl.tracing`). Before the first step it is tried on small arrays, and refused if it breaks this.
+    stand-ins (see `minidl.compute.tracing`). Before the first step it is tried on small arrays, and refused if it breaks this.
 
     A subclass may also have:
 
@@ -75,7 +75,7 @@ class Optimizer(Configurable):
         hooks: What is done around the rule, in order: first each hook's `before`, on a copy of the
             gradient, then the rule, then each hook's `after`. See `minidl.optimizers.hooks`.
         applied: The values that the last step used, by name.
-        execution: How the rule is to be run; the bits are the same in each way (but see `minidl.compiling`
+        execution: How the rule is to be run; the bits are the same in each way (but see `minidl.compute.compiling`
             for subnormal numbers). "plain": as it is written. "replayed": by the same functions of NumPy's, in memory
             used again. "compiled": as one loop over all entries (the extra `fast`). "auto" (default): replayed,
             and compiled once that has paid; plain, with a warning that says why, if the rule can be neither.

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidl.compiling import Compiled, bound_loop, bound_replay, can_compile, check, compiled, replayed
-from minidl.outer import bound_outer
+from minidl.compute.compiling import Compiled, bound_loop, bound_replay, can_compile, check, compiled, replayed
+from minidl.compute.outer import bound_outer
+from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 from minidl.parameters import Outer
-from minidl.tracing import Numbers, Program, Tracing, Untraceable
 
 if TYPE_CHECKING:
     from minidl.optimizers.base import Optimizer

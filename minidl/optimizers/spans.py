@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compiling import PIECE
-from minidl.outer import LARGE
+from minidl.compute.compiling import PIECE
+from minidl.compute.outer import LARGE
 from minidl.parameters import Parameter
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.tracing import Numbers, Operation, Program, Untraceable, homes, where
+from minidl.compute.tracing import Numbers, Operation, Program, Untraceable, homes, where
 
 __all__ = [
     "PIECE",
@@ -216,7 +216,7 @@ end:
 }}
 """
 
-# The same with the signature of the loops behind NumPy's universal functions (see `minidl.joining`).
+# The same with the signature of the loops behind NumPy's universal functions (see `minidl.compute.joining`).
 _PACKED = """
 define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %c) {{
   %n = load i64, ptr %sizes
@@ -345,13 +345,14 @@ def _source(program: Program, flushing: bool) -> str:
     parameters = ", ".join(f"ptr noalias %{name}" for name in ("c", *(f"a{i}" for i in range(len(program.inputs)))))
     shell = (_SHELL + _FLUSHING if flushing else _SHELL.replace("@loop", "@run")) + _PACKED
     inputs = range(len(program.inputs))
-    loads = [
-        f"%q{i} = getelementptr ptr, ptr %places, i64 {i}\n  %a{i} = load ptr, ptr %q{i}" for i in inputs
-    ]
+    loads = [f"%q{i} = getelementptr ptr, ptr %places, i64 {i}\n  %a{i} = load ptr, ptr %q{i}" for i in inputs]
     return shell.format(
         loads="\n  ".join(loads),
         arguments=", ".join(["ptr %c", *(f"ptr %a{i}" for i in inputs)]),
-        parameters=parameters, before="\n".join(before), body="\n".join(body))
+        parameters=parameters,
+        before="\n".join(before),
+        body="\n".join(body),
+    )
 
 
 def _lines(operation: Operation, types: list[str]) -> list[str]:

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compiling import compile_source
-from minidl.fusing import Fused
+from minidl.compute.compiling import compile_source
+from minidl.compute.fusing import Fused
 
-__all__ = ["joined"]
+__all__ = ["Call", "joined"]
 
 Array = NDArray[Any]
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -167,7 +167,9 @@ def _entries(loop: tuple[int, int], arrays: Sequence[Array]) -> list[Record] | N
         if not 1 <= out.ndim <= 2 or math.prod(out.shape[:-1]) > MOST:
             return None
         rows = [list(row) for row in zip(*wide, strict=True)] if out.ndim == 2 else [wide]
-    return [(loop[0], [a.ctypes.data for a in row], [len(row[-1])], [a.strides[0] for a in row], loop[1]) for row in rows]
+    return [
+        (loop[0], [a.ctypes.data for a in row], [len(row[-1])], [a.strides[0] for a in row], loop[1]) for row in rows
+    ]
 
 
 def _column_sums(arguments: tuple[Any, ...]) -> list[Record] | None:

@@ -7,20 +7,36 @@ takes longer than the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compiling import is_loaded
-from minidl.joining import joined
-from minidl.parameters import Outer, Parameter
+from minidl.compute.compiling import is_loaded
+from minidl.compute.joining import Call, joined
 
-__all__ = ["Call", "Reuse", "Tape", "make", "promise", "refresh", "settled"]
+__all__ = ["Recording", "Reuse", "Tape", "make", "refresh"]
 
 Array = NDArray[Any]
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
+T = TypeVar("T")
+
+
+class Recording:
+    """Calls that are being written down.
+
+    Attributes:
+        calls: In their order.
+        late: Those that hold for the whole step, and so may come last.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.late: list[Call] = []
+
+    def ready(self) -> list[Call]:
+        """Return calls, all of which have just been made, in the form in which they are made again soonest."""
+        return [*(joined(self.calls) if is_loaded() else self.calls), *self.late]
 
 
 class Reuse:
@@ -31,14 +47,23 @@ class Reuse:
         taping: Whether, moreover, the model may make the calls of the step before, without asking its layers.
         promising: Whether, moreover, a gradient may be promised instead of written down.
         same_input: Whether, moreover, all batches of one size come in the same array.
-        tape: Where the calls that are made are written down, or None.
+        recording: Where the calls that are made are written down, or None.
         changes: How often an attribute of a layer was set: another value may mean other calls.
     """
 
     def __init__(self) -> None:
         self.on = self.taping = self.promising = self.same_input = False
-        self.tape: list[Call] | None = None
+        self.recording: Recording | None = None
         self.changes = 0
+
+    def record(self, function: Callable[..., T], *arguments: Any) -> tuple[T, list[Call]]:
+        """Return what a function returns, and the calls that layers made meanwhile, ready to be made again."""
+        self.recording = recording = Recording()
+        try:
+            result = function(*arguments)
+        finally:
+            self.recording = None
+        return result, recording.ready()
 
 
 class Tape:
@@ -54,35 +79,17 @@ class Tape:
         dx: What the way back returns.
     """
 
-    def __init__(self, x: Array) -> None:
-        self.x = x
-        self.made: tuple[Any, ...] = ()
-        self.output: Array
-        self.forward: list[Call] = []
+    def __init__(self, x: Array, made: tuple[Any, ...], output: Array, forward: list[Call]) -> None:
+        self.x, self.made, self.output, self.forward = x, made, output, forward
         self.slopes: Array
         self.backward: list[Call] | None = None
         self.dx: Array
-
-
-def settled(calls: Sequence[Call]) -> list[Call]:
-    """Return calls that have just been made in the form in which they are made again soonest.
-
-    What is promised holds for the whole step: those calls come last.
-    """
-    promises = [call for call in calls if call[0] is promise]
-    rest = [call for call in calls if call[0] is not promise]
-    return [*(joined(rest) if is_loaded() else rest), *promises]
 
 
 def make(calls: Iterable[Call]) -> None:
     """Make calls, one after the other."""
     for function, arguments in calls:
         function(*arguments)
-
-
-def promise(parameter: Parameter, outer: Outer) -> None:
-    """Let a parameter's gradient be that product."""
-    parameter.promise(outer)
 
 
 def refresh(out: Array, function: Callable[..., Array], *arguments: Any) -> None:

@@ -8,7 +8,6 @@ order, as BLAS computes it.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -16,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compiling import compile_source, compiled, is_loaded, multiplies_and_adds
-from minidl.tracing import Numbers, Program
+from minidl.compute.compiling import compile_source, compiled, is_loaded, multiplies_and_adds
+from minidl.compute.tracing import Numbers, Program
 
 __all__ = ["LARGE", "MOST", "bound_outer", "suits"]
 

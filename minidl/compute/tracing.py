@@ -3,7 +3,7 @@
 `update` is called once with stand-ins for its arrays and numbers, which write down what is done to them. What is
 done to numbers alone becomes the *prelude*, computed in Python's own numbers once a step. What is done to arrays is a
 `Program`: operations on single entries, run as NumPy's functions in reused memory, or as one loop that LLVM compiles
-(`minidl.compiling`). A rule that can be traced is thereby elementwise.
+(`minidl.compute.compiling`). A rule that can be traced is thereby elementwise.
 """
 
 import itertools

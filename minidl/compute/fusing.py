@@ -1,7 +1,7 @@
 """Functions of single entries, run over whole arrays without new memory: how layers run their activations.
 
-They are traced as the rules of optimizers are (see `minidl.tracing`) and run as one compiled loop, or piece by piece as
-NumPy's functions; with the bits of the function itself, in every case.
+They are traced as the rules of optimizers are (see `minidl.compute.tracing`) and run as one compiled loop, or piece by
+piece as NumPy's functions; with the bits of the function itself, in every case.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compiling import PIECE, bound_loop, bound_replay, can_compile, check, compiled, is_loaded, replayed
-from minidl.tracing import Numbers, Program, Tracing, Untraceable
+from minidl.compute.compiling import PIECE, bound_loop, bound_replay, can_compile, check, compiled, is_loaded, replayed
+from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 
 __all__ = ["Fused"]
 

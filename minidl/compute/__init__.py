@@ -1,0 +1,8 @@
+"""How arithmetic that is written plainly is run fast, with the same bits.
+
+`tracing` finds out what a rule does, `compiling` replays or compiles it, `outer` runs it along a gradient that is never
+written down, `fusing` does the like for activations. `reuse` writes down the calls of a training step, `joining` makes
+many of them one.
+"""
+
+__all__: list[str] = []
