@@ -360,7 +360,7 @@ class Sequential(Layer):
 
     def _penalized(self) -> bool:
         """Tell whether outputs of layers have penalties, which need their values."""
-        return any([layer.activity_regularizer is not None for layer in self._layers])
+        return any(layer.activity_regularizer is not None for layer in self._layers)
 
     def _activity_gradient(self, layer: Layer) -> Array:
         y, penalty = self._activities[layer], layer.activity_regularizer

@@ -460,7 +460,7 @@ ENGINE = [
     Fault("gradients that aren't finite accepted", Plain, STEP, "huge = self._refuse_nonfinite(spans)", "huge = False",
           ("nonfinite_refused", "overflow_refused")),
     Fault("NaN refused, infinity accepted", Plain, Optimizer._refuse_nonfinite,
-          "not all([part.largest_square() < span.safe for part in span.parts])", "np.isnan(span.source_grad).any()",
+          "not all(part.largest_square() < span.safe for part in span.parts)", "np.isnan(span.source_grad).any()",
           ("nonfinite_refused", "overflow_refused")),
     Fault("gradients looked at when it is too late", Plain, STEP, LOOK + MOVE,
           f"huge = False\n{MOVE}    self._refuse_nonfinite(spans)\n", ("nonfinite_refused",)),

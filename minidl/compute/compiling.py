@@ -298,9 +298,8 @@ def compile_source(source: str, name: str, sizes: int, addresses: int) -> Any:
     builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    run = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * sizes, *[ctypes.c_void_p] * addresses)(
-        engine.get_function_address(name)
-    )
+    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * sizes, *[ctypes.c_void_p] * addresses)
+    run: Any = signature(engine.get_function_address(name))
     run.engine = engine
     return run
 

@@ -1,6 +1,6 @@
 """Calls of NumPy's functions that follow each other, made as one.
 
-Behind each of NumPy's universal functions, `matmul` too, is a loop in machine code for each dtype, and all of these loops
+Behind each of NumPy's universal functions, `matmul` too, is a loop in machine code for each dtype, and all of these
 have one signature: pointers to the operands, sizes, strides, and data of their own. So a list of calls on given arrays
 is a table of such pointers, and a few lines of machine code (which LLVM compiles) run down the table. It is NumPy's
 own code that computes, so the bits are NumPy's; what is saved is what lies between the calls.
@@ -134,8 +134,7 @@ def _records(call: Call) -> list[Record] | None:
         packed = function.packed(*arguments)
         if packed is None:
             return None
-        loop, data = packed
-        return [(loop, [array.ctypes.data for array in arguments], [arguments[0].size], [], data)]
+        return [(packed[0], [array.ctypes.data for array in arguments], [arguments[0].size], [], packed[1])]
     if function == np.add.reduce:
         return _column_sums(arguments)
     if not isinstance(function, np.ufunc) or not all(isinstance(array, np.ndarray) for array in arguments):

@@ -1,9 +1,9 @@
 """A compiled rule that is run along a gradient which is never written down.
 
 The gradient of a kernel is x.T @ y, x the layer's inputs and y the slopes of its outputs. For a batch of few rows it is
-computed a few lines at a time, right before the rule needs them: most of an update's time is memory's, and so it reads
-and writes one array of that size less, three times. Each entry is one chain of fused multiply-adds over the rows, in their
-order, as BLAS computes it.
+computed a few lines at a time, right before the rule needs them: most of an update's time is memory's, and so an array
+of that size is neither written, nor looked at for what isn't finite, nor read. Each entry is one chain of fused
+multiply-adds over the rows, in their order, as BLAS computes it.
 """
 
 from __future__ import annotations

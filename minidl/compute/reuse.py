@@ -1,7 +1,7 @@
 """What a training step has in common with the one before: its memory, and the calls that it makes.
 
-A layer's step is a list of calls of NumPy's functions on arrays that are the same at every step, as long as batches have
-one shape. Once they are written down, they can be made again without the layers' own code, which for small batches
+A layer's step is a list of calls of NumPy's functions on arrays that are the same at every step, as long as batches
+have one shape. Once they are written down, they can be made again without the layers' own code, which for small batches
 takes longer than the arithmetic.
 """
 

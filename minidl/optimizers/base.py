@@ -50,7 +50,8 @@ class Optimizer(Configurable):
     new slots, in the order of `slots`, each in the dtype it came in. Its keyword-only arguments are whatever it
     needs among the hyperparameters, `t` (the steps of that parameter, this one included, so from 1) and what
     `prepare` returns. It is a pure function of these: what else it reads counts as constant, and it may be called with
-    stand-ins (see `minidl.compute.tracing`). Before the first step it is tried on small arrays, and refused if it breaks this.
+    stand-ins (see `minidl.compute.tracing`). Before the first step it is tried on small arrays, and refused if it
+    breaks this.
 
     A subclass may also have:
 
@@ -334,7 +335,7 @@ class Optimizer(Configurable):
         huge = False
         for span in spans:
             # One product tells in most cases; it may overflow where every entry is finite.
-            if not all([part.largest_square() < span.safe for part in span.parts]):
+            if not all(part.largest_square() < span.safe for part in span.parts):
                 huge = True
                 for parameter in span.parameters:
                     self._refuse_nonfinite_in(parameter)

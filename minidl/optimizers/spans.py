@@ -42,10 +42,9 @@ class Part(NamedTuple):
 
     def largest_square(self) -> float:
         """Return what no entry's square exceeds, or what isn't finite if an entry isn't or the sum overflows."""
-        outer = None if self.parameter is None else self.parameter.outer
-        if outer is not None and outer.x.size + outer.y.size < self.grad.size:
-            bound = outer.bound()
-            if bound < np.inf:
+        if self.parameter is not None and self.parameter.outer is not None:
+            outer = self.parameter.outer
+            if outer.x.size + outer.y.size < self.grad.size and (bound := outer.bound()) < np.inf:
                 return bound
             self.parameter.settle()
         return float(np.vdot(self.grad, self.grad))
