@@ -31,7 +31,7 @@ CACHED = 2**12  # entries of the gradient that there are at a time
 
 
 def suits(x: Array, y: Array) -> bool:
-    """Tell whether a rule can be run along x.T @ y, and is faster so."""
+    """Tell whether a rule can be run along x.T @ y, with the bits that BLAS gives, and is faster so."""
     return (
         is_loaded()
         and 1 <= len(x) <= MOST
@@ -42,7 +42,20 @@ def suits(x: Array, y: Array) -> bool:
         and x.itemsize >= 4
         and x.flags.c_contiguous
         and multiplies_and_adds()
+        and _agrees(x.shape, y.shape, x.dtype)
     )
+
+
+@cache
+def _agrees(x_shape: tuple[int, ...], y_shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Tell whether the code here and BLAS give the same bits, which hangs on BLAS's kernel."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal(x_shape).astype(dtype), rng.standard_normal(y_shape).astype(dtype)
+    (rows, n), m = x_shape, y_shape[1]
+    found = np.empty((n, m), dtype)
+    run = compile_source(_source(_OUTER, dtype), "outer", 6, 3)
+    run(0, n, n, m, m, rows, x.ctypes.data, y.ctypes.data, found.ctypes.data)
+    return bool((found == np.matmul(x.T, y)).all())
 
 
 def bound_outer(program: Program, arrays: Sequence[Array], x: Array, y: Array) -> Callable[[Numbers], None]:
@@ -132,7 +145,9 @@ lined:
 end:
   ret void
 }}
+"""  # noqa: E501
 
+_SWEEP = """
 define void @run_outer(i64 %n, i64 %m, i64 %wide, i64 %rows, i64 %lines, ptr noalias %x, ptr noalias %y, ptr noalias %g, ptr noalias %c, {parameters}) {{
 start:
   br label %turn
@@ -159,18 +174,21 @@ def _compiled(program: Program, dtype: np.dtype[Any]) -> tuple[Callable[..., Non
     """Return the machine code, and how many numbers it takes."""
     loop = compiled(program)
     targets = [i for i in range(len(program.inputs)) if i != 1]
-    kind, short = {4: ("float", "f32"), 8: ("double", "f64")}[dtype.itemsize]
-    source = _OUTER.format(
-        t=kind,
-        v=f"<{LANES} x {kind}>",
-        name=f"v{LANES}{short}",
-        lanes=LANES,
-        align=dtype.itemsize,
+    sweep = _source(
+        _OUTER + _SWEEP,
+        dtype,
         parameters=", ".join(f"ptr noalias %a{i}" for i in targets),
-        places="\n  ".join(f"%p{i} = getelementptr {kind}, ptr %a{i}, i64 %offset" for i in targets),
+        places="\n  ".join(f"%p{i} = getelementptr {{t}}, ptr %a{i}, i64 %offset" for i in targets),
         arguments=", ".join("ptr %g" if i == 1 else f"ptr %p{i}" for i in range(len(program.inputs))),
     )
-    return compile_source(loop.source + source, "run_outer", 5, 4 + len(targets)), loop.numbers
+    return compile_source(loop.source + sweep, "run_outer", 5, 4 + len(targets)), loop.numbers
+
+
+def _source(template: str, dtype: np.dtype[Any], **parts: str) -> str:
+    """Return code in LLVM's language for arrays of that dtype."""
+    kind, short = {4: ("float", "f32"), 8: ("double", "f64")}[dtype.itemsize]
+    names = {"t": kind, "v": f"<{LANES} x {kind}>", "name": f"v{LANES}{short}", "lanes": LANES, "align": dtype.itemsize}
+    return template.format(**names, **{name: part.format(t=kind) for name, part in parts.items()})
 
 
 def _aligned(size: int, dtype: np.dtype[Any]) -> Array:
