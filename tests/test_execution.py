@@ -407,13 +407,25 @@ def test_a_step_allocates_nothing_of_the_size_of_a_piece(rule, way):
 
 
 @pytest.mark.skipif(not compiling.flushes(), reason="the processor computes subnormal numbers at full speed")
-def test_the_compiled_loop_takes_subnormal_numbers_as_zero_and_nothing_else_does():
+@pytest.mark.parametrize("way", ["compiled", "replayed"])
+def test_a_rule_that_is_run_fast_takes_subnormal_numbers_as_zero_and_nothing_else_does(way):
+    if way == "replayed" and compiling._floating_point() is None:
+        pytest.skip("this system doesn't let Python say so")
     parameter, optimizer = Parameter(np.ones(1000, np.float32)), optimizers.Momentum(0.1)
-    optimizer.execution = "compiled"
+    optimizer.execution = way
     parameter.grad = np.full(1000, 1e-36)
     optimizer.step([parameter])
     parameter.grad = np.zeros(1000)
     for _ in range(60):
         optimizer.step([parameter])
     assert (optimizer.state[parameter]["v"] == 0).all()
+    assert np.float32(1e-39) * np.float32(0.5) > 0
+
+
+def test_an_error_in_a_replay_leaves_the_processor_as_it_was():
+    def fail(numbers):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        compiling.flushed(fail)([])
     assert np.float32(1e-39) * np.float32(0.5) > 0

@@ -1,8 +1,9 @@
 """A program made to run: replayed with NumPy's functions, or compiled as one loop by LLVM.
 
 Both change w and the slots in place, in memory that is reused from step to step, and give the bits that the rule as it
-is written gives. One exception: on x86 the compiled loop takes subnormal numbers (below 1.2e-38 in float32) as 0, since
-the processor takes a hundred times as long for each, and the slots of units that have died are full of them.
+is written gives. One exception: on x86 they take subnormal numbers (below 1.2e-38 in float32) as 0, since the processor
+takes a hundred times as long for each, and the slots of units that have died are full of them. (A replay can tell the
+processor so only on Linux.)
 """
 
 import ctypes
@@ -28,6 +29,7 @@ __all__ = [
     "check",
     "compile_source",
     "compiled",
+    "flushed",
     "flushes",
     "is_loaded",
     "multiplies_and_adds",
@@ -115,6 +117,35 @@ def bound_replay(code: Replayed, pieces: Sequence[Sequence[Array]]) -> Callable[
             code.run(numbers, arrays, own)
 
     return run
+
+
+def flushed(run: Callable[[Numbers], None]) -> Callable[[Numbers], None]:
+    """Return `run`, made to take subnormal numbers as 0 where compiled loops do, if this system lets Python say so."""
+    library = _floating_point()
+    if library is None:
+        return run
+
+    def run_flushed(numbers: Numbers) -> None:
+        before, within = (ctypes.c_uint32 * 8)(), (ctypes.c_uint32 * 8)()
+        library.fegetenv(before)
+        library.fegetenv(within)
+        within[7] |= FLUSH  # the register MXCSR comes last
+        library.fesetenv(within)
+        try:
+            run(numbers)
+        finally:
+            library.fesetenv(before)
+
+    return run_flushed
+
+
+@cache
+def _floating_point() -> Any:
+    """Return C's library of floating-point environments, if its layout is known."""
+    try:
+        return ctypes.CDLL("libm.so.6") if flushes() and sys.platform == "linux" else None
+    except OSError:
+        return None
 
 
 def check(program: Program, numbers: Numbers, function: Callable[[Sequence[Array]], Sequence[Array]]) -> None:
@@ -226,7 +257,8 @@ define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %c) {{
 }}
 """
 
-# On x86 two bits of the register MXCSR make subnormal results and operands 0; it is put back behind the loop.
+# On x86 these bits of the register MXCSR make subnormal results and operands 0; it is put back behind the loop.
+FLUSH = 0x8040
 _FLUSHING = """
 declare void @llvm.x86.sse.stmxcsr(ptr)
 declare void @llvm.x86.sse.ldmxcsr(ptr)
@@ -236,7 +268,7 @@ define void @run(i64 %n, {parameters}) {{
   %within = alloca i32
   call void @llvm.x86.sse.stmxcsr(ptr %before)
   %bits = load i32, ptr %before
-  %flushing = or i32 %bits, 32832
+  %flushing = or i32 %bits, {flush}
   store i32 %flushing, ptr %within
   call void @llvm.x86.sse.ldmxcsr(ptr %within)
   call void @loop(i64 %n, {parameters})
@@ -348,6 +380,7 @@ def _source(program: Program, flushing: bool) -> str:
     return shell.format(
         loads="\n  ".join(loads),
         arguments=", ".join(["ptr %c", *(f"ptr %a{i}" for i in inputs)]),
+        flush=FLUSH,
         parameters=parameters,
         before="\n".join(before),
         body="\n".join(body),

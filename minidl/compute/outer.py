@@ -23,7 +23,7 @@ __all__ = ["LARGE", "MOST", "bound_outer", "suits"]
 Array = NDArray[Any]
 
 LARGE = 2**16  # entries of a kernel, from which on its gradient's way to memory and back counts
-MOST = 16  # rows, up to which one core keeps up with BLAS on two
+MOST = 15  # rows, up to which one core is as fast as two that share the work, of BLAS forward too
 
 LANES = 64  # entries that are summed up at once
 LINE = 64  # bytes that a processor reads at once
@@ -90,29 +90,24 @@ define void @outer(i64 %from, i64 %to, i64 %n, i64 %m, i64 %wide, i64 %rows, ptr
 start:
   %last_line = sub i64 %to, 1
   %last_block = sub i64 %m, {lanes}
+  br label %block
+block:
+  %j = phi i64 [ 0, %start ], [ %next_j, %blocked ]
+  %place = call i64 @llvm.umin.i64(i64 %j, i64 %last_block)
+  %yj = getelementptr {t}, ptr %y, i64 %place
+  %oj = getelementptr {t}, ptr %out, i64 %place
   br label %line
 line:
-  %i = phi i64 [ %from, %start ], [ %next_i, %lined ]
+  %i = phi i64 [ %from, %block ], [ %next_i, %summed ]
   %after = add i64 %i, 1
   %k = call i64 @llvm.umin.i64(i64 %after, i64 %last_line)
   %xi = getelementptr {t}, ptr %x, i64 %i
   %xk = getelementptr {t}, ptr %x, i64 %k
-  %i_out = sub i64 %i, %from
-  %k_out = sub i64 %k, %from
-  %i_offset = mul i64 %i_out, %m
-  %k_offset = mul i64 %k_out, %m
-  %oi = getelementptr {t}, ptr %out, i64 %i_offset
-  %ok = getelementptr {t}, ptr %out, i64 %k_offset
-  br label %block
-block:
-  %j = phi i64 [ 0, %line ], [ %next_j, %summed ]
-  %place = call i64 @llvm.umin.i64(i64 %j, i64 %last_block)
-  %yj = getelementptr {t}, ptr %y, i64 %place
   br label %sum
 sum:
-  %b = phi i64 [ 0, %block ], [ %next_b, %sum ]
-  %i_sum = phi {v} [ zeroinitializer, %block ], [ %i_next, %sum ]
-  %k_sum = phi {v} [ zeroinitializer, %block ], [ %k_next, %sum ]
+  %b = phi i64 [ 0, %line ], [ %next_b, %sum ]
+  %i_sum = phi {v} [ zeroinitializer, %line ], [ %i_next, %sum ]
+  %k_sum = phi {v} [ zeroinitializer, %line ], [ %k_next, %sum ]
   %x_row = mul i64 %b, %n
   %y_row = mul i64 %b, %wide
   %i_place = getelementptr {t}, ptr %xi, i64 %x_row
@@ -131,17 +126,21 @@ sum:
   %all = icmp eq i64 %next_b, %rows
   br i1 %all, label %summed, label %sum
 summed:
-  %i_to = getelementptr {t}, ptr %oi, i64 %place
-  %k_to = getelementptr {t}, ptr %ok, i64 %place
+  %i_out = sub i64 %i, %from
+  %k_out = sub i64 %k, %from
+  %i_offset = mul i64 %i_out, %m
+  %k_offset = mul i64 %k_out, %m
+  %i_to = getelementptr {t}, ptr %oj, i64 %i_offset
+  %k_to = getelementptr {t}, ptr %oj, i64 %k_offset
   store {v} %i_next, ptr %i_to, align {align}
   store {v} %k_next, ptr %k_to, align {align}
-  %next_j = add i64 %j, {lanes}
-  %line_done = icmp uge i64 %next_j, %m
-  br i1 %line_done, label %lined, label %block
-lined:
   %next_i = add i64 %i, 2
-  %done = icmp uge i64 %next_i, %to
-  br i1 %done, label %end, label %line
+  %lines_done = icmp uge i64 %next_i, %to
+  br i1 %lines_done, label %blocked, label %line
+blocked:
+  %next_j = add i64 %j, {lanes}
+  %done = icmp uge i64 %next_j, %m
+  br i1 %done, label %end, label %block
 end:
   ret void
 }}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidl.compute.compiling import Compiled, bound_loop, bound_replay, can_compile, check, compiled, replayed
+from minidl.compute.compiling import Compiled, bound_loop, bound_replay, can_compile, check, compiled, flushed, replayed
 from minidl.compute.outer import bound_outer
 from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 from minidl.parameters import Outer
@@ -116,7 +116,7 @@ class Execution:
     def _replay(self, program: Program) -> None:
         self.way = "replayed"
         pieces = [(targets[0], inputs[1], *targets[1:]) for targets, inputs in self.span.pieces]
-        self.run_program = bound_replay(replayed(program), pieces)
+        self.run_program = flushed(bound_replay(replayed(program), pieces))
 
     def _compile(self, program: Program) -> None:
         if self.obstacle is None:
