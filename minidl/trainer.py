@@ -1,7 +1,8 @@
 """The Trainer: one short loop, and one step that also works alone."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ __all__ = ["Trainer", "predict"]
 
 Array = NDArray[Any]
 Logs = dict[str, float]
+
+MOST = 16  # arrays of predictions that a trainer knows
 
 
 class Trainer(metaclass=Checked):
@@ -81,6 +84,9 @@ class Trainer(metaclass=Checked):
         self.columns: list[str] = []
         self.split: tuple[Array, Array] | None = None
         self._memory: dict[tuple[Any, ...], Array] = {}  # of gathered batches
+        self._bound: dict[
+            int, tuple[Array, Callable[[Array], tuple[float, Array]] | None]
+        ] = {}  # by predictions' arrays
         self._means, self._step_means = _Means(self.metrics), _Means(self.metrics)
         self._check_pair()
 
@@ -240,17 +246,15 @@ class Trainer(metaclass=Checked):
             parameter.settle()
 
     def _step(self, group: list[Batch], means: "_Means", checked: bool) -> float:
-        objective = self._objective
-        value_and_gradient = objective.unchecked if checked and self._needs_no_check else objective.value_and_gradient
         totals = [_total(batch) for batch in group]
         weight_of_all, samples = sum(totals), sum([len(batch[0]) for batch in group])
         penalty = self.model.regularization()
         loss = activity = 0.0
         for i, batch in enumerate(group):
-            x, y, weight = batch
+            x = batch[0]
             with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
                 y_pred = self._forward(x, training=True)
-                value, slopes = value_and_gradient(y, y_pred, weight)
+                value, slopes = self._value_and_gradient(batch, y_pred, checked)
                 if len(group) > 1:
                     share = totals[i] / weight_of_all if weight_of_all else 0.0
                     value, slopes = value * share, slopes * share
@@ -264,6 +268,24 @@ class Trainer(metaclass=Checked):
         self.model.add_regularization_gradient()
         self.optimizer.step(self.model.parameters)
         return loss + penalty + activity
+
+    def _value_and_gradient(self, batch: Batch, y_pred: Array, checked: bool) -> tuple[float, Array]:
+        """Return the loss and its gradient by the predictions, which at most steps come in an array that is known."""
+        _, y, weight = batch
+        if not (checked and self._needs_no_check):
+            return self._objective.value_and_gradient(y, y_pred, weight)
+        if weight is not None:
+            return self._objective.unchecked(y, y_pred, weight)
+        seen, run = self._bound.get(id(y_pred), (None, None))
+        if seen is None:  # it may never come again
+            if len(self._bound) >= MOST:
+                self._bound.clear()
+            self._bound[id(y_pred)] = y_pred, None
+            return self._objective.unchecked(y, y_pred, None)
+        if run is None:
+            run = self._objective.bound(y_pred) or partial(self._objective.unchecked, y_pred=y_pred, weight=None)
+            self._bound[id(y_pred)] = y_pred, run
+        return run(y)
 
     def _evaluate(self, data: Batches | Stream) -> Logs:
         self._objective, self._on_logits = _objective(self.model, self.loss)
@@ -313,6 +335,7 @@ class Trainer(metaclass=Checked):
         # Logits may be any numbers, so that where the targets have been checked nothing is left to look at.
         own = type(self._objective).value_and_gradient is losses.Loss.value_and_gradient
         self._needs_no_check = self._objective.from_logits and own
+        self._bound.clear()
         trained = self.optimizer.state
         if self.optimizer.iterations and trained and not any(p in trained for p in self.model.parameters):
             raise ValueError(

@@ -10,6 +10,7 @@ from minidl.compute import joining
 from minidl.compute.fusing import Fused
 from minidl.compute.joining import MOST, joined
 from minidl.compute.reuse import make
+from minidl.losses import MeanSquaredError, SparseCategoricalCrossentropy
 
 RNG = np.random.default_rng(0)
 FUNCTIONS = [
@@ -82,9 +83,12 @@ def test_products_of_vectors_and_of_parts():
     same_when_joined([*calls, (np.matmul, (ones, y, s)), (np.matmul, (y, s, np.empty(10, "f4")))])
 
 
-def test_a_row_added_to_each_row_and_the_sums_of_columns():
-    z, bias, sums = drawn(20, 30), drawn(30), np.empty(30, "f4")
-    same_when_joined([(np.positive, (drawn(20, 30), z)), (np.add, (z, bias, z)), (np.add.reduce, (z, 0, None, sums))])
+@pytest.mark.parametrize("shape", [(20, 30), (1, 30), (20, 1), (9, 1), (200, 3)])
+def test_a_row_added_to_each_row_and_reductions_of_columns(shape):
+    z, bias = drawn(*shape), drawn(shape[1])
+    sums, tops = (np.empty(shape[1], "f4") for _ in range(2))
+    calls = [(np.positive, (drawn(*shape), z)), (np.add, (z, bias, z)), (np.add.reduce, (z, 0, None, sums))]
+    same_when_joined([*calls, (np.maximum.reduce, (z, 0, None, tops))])
 
 
 def test_a_sum_of_negative_zeros_is_numpys():
@@ -189,3 +193,24 @@ def test_its_arrays_live_as_long_as_the_call():
     del together
     gc.collect()
     assert alive() is None
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("batch", [1, 7, 300])
+def test_the_crossentropy_of_a_trainers_steps_is_that_of_the_loss(batch, dtype):
+    loss, logits = SparseCategoricalCrossentropy(from_logits=True), drawn(batch, 10, dtype=dtype)
+    run = loss.bound(logits)
+    for kind in (np.int64, np.uint8, np.int16, np.uint64):
+        logits[...] = 10 * drawn(batch, 10, dtype=dtype)
+        labels = RNG.integers(0, 10, batch).astype(kind)
+        value, slopes = run(labels)
+        expected = loss.unchecked(labels, logits, None)
+        assert value == expected[0]
+        assert slopes.tobytes() == expected[1].tobytes()
+    assert len(run.calls) == (1 if batch <= MOST else 3)
+
+
+def test_losses_that_have_no_such_thing_say_so():
+    for loss in (SparseCategoricalCrossentropy(), SparseCategoricalCrossentropy(True, 0.1), MeanSquaredError()):
+        assert loss.bound(drawn(3, 4)) is None
+    assert SparseCategoricalCrossentropy(True).bound(drawn(3, 4).astype("f2")) is None

@@ -51,6 +51,7 @@ SCRATCH = {
     "_on_logits",
     "_needs_no_check",
     "_memory",
+    "_bound",
     "_tape",
     "_tapes",
     "changes",

@@ -46,7 +46,7 @@ KNOWS = {
     "progress": set(),
     "splitting": COMMON,
     "datasets": COMMON | {"randomness", "splitting"},
-    "losses": COMMON | {"functions"},
+    "losses": COMMON | {"compute", "functions"},
     "metrics": COMMON | {"losses", "splitting"},
     "layers": COMMON | {"compute", "functions", "initializers", "parameters", "randomness", "regularizers"},
     "optimizers": COMMON | {"compute", "parameters", "schedules"},

@@ -83,18 +83,23 @@ class Loop(Fit):
     def __init__(self, task: Task, execution: str) -> None:
         super().__init__(task, execution)
         self.logits_loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.batch = np.empty((task.batch_size, *self.x.shape[1:]), self.x.dtype)
 
     def train(self, epochs: int) -> None:
-        """Train for that many epochs."""
+        """Train for that many epochs, with what the Trainer lets a model reuse."""
         model, optimizer, size = self.model, self.trainer.optimizer, self.task.batch_size
+        reuse = model.reuse
+        reuse.on = reuse.taping = reuse.same_input = reuse.promising = True
         for _ in range(epochs):
             order = np.random.default_rng().permutation(len(self.x))
             for start in range(0, len(order), size):
-                batch = order[start : start + size]
-                logits = model.forward_logits(self.x[batch], training=True)
-                slopes = self.logits_loss.value_and_gradient(self.y[batch], logits)[1]
+                part = order[start : start + size]
+                x = self.x.take(part, 0, self.batch, "clip")
+                logits = model.forward_logits(x, training=True)
+                slopes = self.logits_loss.unchecked(self.y.take(part), logits, None)[1]
                 model.backward_part(slopes, from_logits=True, input_gradient=False)
                 optimizer.step(model.parameters)
+        reuse.on = reuse.taping = reuse.same_input = reuse.promising = False
 
 
 class Stepper:

@@ -15,7 +15,7 @@ import itertools
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from minidl.compute.compiling import compile_source
 from minidl.compute.fusing import Fused
 
-__all__ = ["Call", "joined"]
+__all__ = ["Call", "Loop", "joined"]
 
 Array = NDArray[Any]
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -74,6 +74,28 @@ class _UFunc(ctypes.Structure):
         ("name", ctypes.c_char_p),
         ("types", ctypes.POINTER(ctypes.c_char)),
     )
+
+
+class Loop:
+    """A function that writes into the last of its arrays, and the same as a loop like NumPy's own.
+
+    Args:
+        function: Does it with NumPy.
+        source: `@packed` in LLVM's language: of pointers to the arrays, whose first size is that of the last array.
+    """
+
+    def __init__(self, function: Callable[..., None], source: str) -> None:
+        self.function, self.source = function, source
+
+    def __call__(self, *arrays: Array) -> None:
+        """Do it with NumPy."""
+        self.function(*arrays)
+
+    @cached_property
+    def address(self) -> int:
+        """Where its machine code is."""
+        self._code = compile_source(self.source, "packed", 0, 4)
+        return int(self._code.engine.get_function_address("packed"))
 
 
 def joined(calls: Sequence[Call]) -> list[Call]:
@@ -135,8 +157,11 @@ def _records(call: Call) -> list[Record] | None:
         if packed is None:
             return None
         return [(packed[0], [array.ctypes.data for array in arguments], [arguments[0].size], [], packed[1])]
-    if function == np.add.reduce:
-        return _column_sums(arguments)
+    if isinstance(function, Loop):
+        return [(function.address, [array.ctypes.data for array in arguments], [len(arguments[1])], [], 0)]
+    for reduced in (np.add, np.maximum):
+        if function == reduced.reduce:
+            return _row_by_row(reduced, arguments)
     if not isinstance(function, np.ufunc) or not all(isinstance(array, np.ndarray) for array in arguments):
         return None
     loop = _loop(function, tuple(array.dtype.char for array in arguments))
@@ -171,16 +196,23 @@ def _entries(loop: tuple[int, int], arrays: Sequence[Array]) -> list[Record] | N
     ]
 
 
-def _column_sums(arguments: tuple[Any, ...]) -> list[Record] | None:
-    """Return the sum of the rows of a matrix: zero and the first one, then each other one added."""
+def _row_by_row(function: np.ufunc, arguments: tuple[Any, ...]) -> list[Record] | None:
+    """Return a reduction of a matrix along its first axis: zero, or the first row, then one row after the other."""
     x, axis, dtype, out = arguments
     if axis != 0 or dtype is not None or x.ndim != 2 or x.dtype != out.dtype or not 1 <= len(x) <= MOST:
         return None
-    add = _loop(np.add, (x.dtype.char,) * 3)
-    if add is None:
+    letter = x.dtype.char
+    loop, copy = _loop(function, (letter,) * 3), _loop(np.positive, (letter,) * 2)
+    if loop is None or copy is None:
         return None
-    sums = [(x[0], _ZEROS[x.dtype.char], out), *((out, row, out) for row in x[1:])]
-    return [record for arrays in sums for record in _entries(add, arrays) or ()]
+    begin, rest = (_ZEROS[letter], x) if function is np.add else (x[0], x[1:])
+    first = _entries(copy, (begin, out)) or []
+    if x.shape[1] == 1:  # all at once, in NumPy's own order
+        return [
+            *first,
+            (loop[0], [a.ctypes.data for a in (out, rest, out)], [len(rest)], [0, x.strides[0], 0], loop[1]),
+        ]
+    return first + [record for row in rest for record in _entries(loop, (out, row, out)) or ()]
 
 
 _ZEROS = {letter: np.zeros(1, letter) for letter in "fd"}

@@ -30,8 +30,8 @@ class Recording:
         late: Those that hold for the whole step, and so may come last.
     """
 
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
+    def __init__(self, calls: Iterable[Call] = ()) -> None:
+        self.calls = list(calls)
         self.late: list[Call] = []
 
     def ready(self) -> list[Call]:
