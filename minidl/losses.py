@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl import functions
-from minidl.compute.crossentropy import Crossentropy
 from minidl.config import Configurable, Registry
 from minidl.validation import describe, flag, integer, number, numbers
 
@@ -621,7 +620,11 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         self._check_probabilities(y_pred)
 
     def bound(self, y_pred: Array) -> Callable[[Array], tuple[float, Array]] | None:
-        return Crossentropy(y_pred) if self._is_plain(y_pred) and len(y_pred) else None
+        if not self._is_plain(y_pred) or not len(y_pred):
+            return None
+        from minidl.compute.crossentropy import Crossentropy
+
+        return Crossentropy(y_pred)
 
     def _is_plain(self, y_pred: Array) -> bool:
         return self.from_logits and not self.label_smoothing and y_pred.ndim == 2 and y_pred.dtype != np.float16

@@ -13,8 +13,7 @@ import numpy as np
 
 from benchmarks.speed.tasks import CLASSES, FLOOR, PIXELS, UNITS, Array, Makers, Task
 from benchmarks.speed.with_minidl import RULES
-from minidl.compute.joining import Call
-from minidl.compute.reuse import make
+from minidl.compute.reuse import Call, make
 from minidl.layers.products import outer_sum, times, times_transposed
 
 __all__ = ["Floor", "sides"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.joining import Call, Loop
-from minidl.compute.reuse import Recording, make
+from minidl.compute.joining import Loop
+from minidl.compute.reuse import Call, Recording, make
 
 __all__ = ["Crossentropy"]
 

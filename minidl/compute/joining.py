@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source
 from minidl.compute.fusing import Fused
+from minidl.compute.reuse import Call
 
-__all__ = ["Call", "Loop", "joined"]
+__all__ = ["Loop", "joined"]
 
 Array = NDArray[Any]
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
 Record = tuple[int, list[int], list[int], list[int], int]  # a loop; operands, sizes, strides; data
 
 MOST = 256  # records of one call; with more of them NumPy itself is as fast

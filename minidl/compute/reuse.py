@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import is_loaded
-from minidl.compute.joining import Call, joined
 
-__all__ = ["Recording", "Reuse", "Tape", "make", "refresh"]
+__all__ = ["Call", "Recording", "Reuse", "Tape", "make", "refresh"]
 
 Array = NDArray[Any]
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
 T = TypeVar("T")
 
 
@@ -36,7 +36,11 @@ class Recording:
 
     def ready(self) -> list[Call]:
         """Return calls, all of which have just been made, in the form in which they are made again soonest."""
-        return [*(joined(self.calls) if is_loaded() else self.calls), *self.late]
+        if not is_loaded():
+            return [*self.calls, *self.late]
+        from minidl.compute.joining import joined
+
+        return [*joined(self.calls), *self.late]
 
 
 class Reuse:

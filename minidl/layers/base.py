@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidl import initializers, regularizers
-from minidl.compute.joining import Call
-from minidl.compute.reuse import Reuse, make, refresh
+from minidl.compute.reuse import Call, Reuse, make, refresh
 from minidl.config import Configurable, Registry
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer

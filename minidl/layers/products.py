@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.joining import Call
+from minidl.compute.reuse import Call
 
 __all__ = ["outer_sum", "row_sum", "times", "times_transposed"]
 
