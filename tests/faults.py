@@ -542,7 +542,7 @@ ENGINE = [
           SHARED.replace("span.data.shape", "span.parameters[0].name"), ("neighbours_independent",)),
     Fault("float16 parameters never move", Plain, spans.Span.store, "np.copyto(self.source_data,",
           "np.copyto(self.source_data.copy(),", ("precisions_agree",)),
-    Fault("the first gradient for ever, of float16", Plain, spans.Span.load, "np.copyto(self.grad, self.source_grad)",
+    Fault("the first gradient for ever, of float16", Plain, spans.Span.load, "np.copyto(self._grad, self.source_grad)",
           "pass", ("precisions_agree",)),
     Fault("a copy of what isn't contiguous is stepped", Plain, spans._memory, "first.data.flags.c_contiguous",
           "True", ("memory_layouts",)),

@@ -108,6 +108,7 @@ class Optimizer(Configurable):
     }
 
     _keywords: ClassVar[dict[str, frozenset[str] | None]]
+    _prepares: ClassVar[bool] = False
     _layout: list[Span]
     _signature: list[Any]
     _arrays: list[NDArray[Any]]
@@ -133,6 +134,7 @@ class Optimizer(Configurable):
             if not isinstance(function, staticmethod):
                 raise TypeError(f"{cls.__name__}: {name} must be a @staticmethod. Received: {describe(function)}")
             cls._keywords[name] = _keywords(function.__func__, skip_positional=name == "update")
+        cls._prepares = cls.prepare is not Optimizer.prepare
         parameters = inspect.signature(cls.update).parameters.values()
         arrays = [p for p in parameters if p.kind in _POSITIONAL]
         variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -295,7 +297,7 @@ class Optimizer(Configurable):
             keywords["learning_rate"] = span.learning_rate
         if "weight_decay" in values:
             keywords["weight_decay"] *= span.weight_decay_multiplier
-        kept = self._prepare(keywords, span.t + 1, span.entries[0].kept)
+        kept = self._prepare(keywords, span.t + 1, span.entries[0].kept) if self._prepares else {}
         keywords = {**keywords, "t": span.t + 1, **kept}
         span.execution.run(self._wanted("update", keywords))
         for entry in span.entries:
@@ -313,8 +315,6 @@ class Optimizer(Configurable):
 
     def _prepare(self, values: dict[str, Any], t: int, kept: dict[str, float]) -> dict[str, float]:
         """Return the numbers that the rule's own `prepare` gives for a step."""
-        if self.prepare is Optimizer.prepare:
-            return {}
         wanted = self._wanted("prepare", {**values, **kept, "t": t})
         prepared = floats(f"{self._name}: prepare must return", self.prepare(**wanted))
         for name in prepared:

@@ -52,11 +52,6 @@ class Execution:
         self.program: Program | None = None
         self.run_program: Run
 
-    @property
-    def takes_outer(self) -> bool:
-        """Whether it runs along gradients that are only promised."""
-        return self.way == "compiled"
-
     def run(self, keywords: dict[str, Any]) -> None:
         """Make a step; `keywords` are what `update` takes."""
         if self.asked != "plain":

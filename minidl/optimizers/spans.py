@@ -120,12 +120,13 @@ class Span:
     def load(self) -> None:
         """Bring what the rule sees up to date with the parameters."""
         self.shrink = 1.0
-        if not (self.grad is self.source_grad and self.execution.takes_outer):
+        if self._grad is not self.source_grad:
             self.settle()
-        if self.data is not self.source_data:
-            np.copyto(self.data, self.source_data)
-        if self.grad is not self.source_grad:
-            np.copyto(self.grad, self.source_grad)
+            np.copyto(self._grad, self.source_grad)
+        elif self.execution.way != "compiled":  # which runs along promises
+            self.settle()
+        if self._data is not self.source_data:
+            np.copyto(self._data, self.source_data)
 
     def settle(self) -> None:
         """Write down the gradients that are promised."""
@@ -160,8 +161,8 @@ class Span:
 
     def store(self) -> None:
         """Bring the parameters up to date with what the rule saw."""
-        if self.data is not self.source_data:
-            np.copyto(self.source_data, self.data, casting="same_kind")
+        if self._data is not self.source_data:
+            np.copyto(self.source_data, self._data, casting="same_kind")
 
 
 def compute_dtype(parameter: Parameter) -> np.dtype[Any]:
