@@ -288,7 +288,7 @@ class Sequential(Layer):
             make(tape.forward)
         else:
             output, calls = self.reuse.record(self._run_layers, own, True, logits)
-            tape = Tape(own, self._made(), output, calls)
+            tape = Tape(own, logits, self._made(), output, calls)
             if len(self._tapes) >= MOST:
                 self._tapes.clear()
             self._tapes[key] = tape
@@ -320,17 +320,17 @@ class Sequential(Layer):
     def backward_part(
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
-        tape = self._tape
+        tape, asked = self._tape, (accumulate, from_logits, input_gradient)
         if tape is None:
-            return self._walk_back(dy, accumulate, from_logits, input_gradient)
-        if tape.backward is not None:
+            return self._walk_back(dy, *asked)
+        if tape.backward is not None and tape.asked == asked:
             np.copyto(tape.slopes, dy)
             make(tape.backward)
             return tape.dx
-        tape.slopes = dy.copy()
-        tape.dx, tape.backward = self.reuse.record(
-            self._walk_back, tape.slopes, accumulate, from_logits, input_gradient
-        )
+        if tape.backward is not None:  # what layers remember may be of another batch
+            self._run_layers(tape.x, True, tape.logits)
+        tape.slopes, tape.asked = dy.copy(), asked
+        tape.dx, tape.backward = self.reuse.record(self._walk_back, tape.slopes, *asked)
         return tape.dx
 
     def _walk_back(self, dy: Array, accumulate: bool, from_logits: bool, input_gradient: bool) -> Array:

@@ -242,3 +242,31 @@ def test_gradients_are_there_after_an_interrupted_fit():
         trainer.fit(X, Y, batch_size=8, callbacks=[Stop()], verbose=0)
     assert all(parameter.outer is None for parameter in model.parameters)
     assert all(np.abs(parameter.grad).max() > 0 for parameter in model.parameters)
+
+
+def test_a_gradient_that_was_promised_is_that_of_its_own_batch_whatever_comes_after():
+    class Failing(layers.Layer):
+        def forward(self, x, training=False):
+            self.__dict__["seen"] = self.__dict__.get("seen", 0) + training
+            if self.__dict__["seen"] == 5:
+                raise ZeroDivisionError
+            return x
+
+        def backward(self, dy, accumulate=False):
+            return dy
+
+    def trained(times):
+        model = Sequential(
+            [layers.Input((300,)), layers.Dense(250, "relu"), Failing(), layers.Dense(10, "softmax")], seed=0
+        )
+        optimizer = optimizers.SGD(0.1)
+        optimizer.execution = "compiled"
+        trainer = Trainer(model, optimizer, losses.SparseCategoricalCrossentropy(), seed=0)
+        if times == 5:
+            with pytest.raises(ZeroDivisionError):
+                trainer.fit(X, Y, batch_size=8, verbose=0, shuffle=lambda epoch, n: np.arange(n))
+        else:
+            trainer.fit(X[: 8 * times], Y[: 8 * times], batch_size=8, verbose=0, shuffle=lambda epoch, n: np.arange(n))
+        return [parameter.grad.tobytes() for parameter in model.parameters]
+
+    assert trained(5) == trained(4)

@@ -206,3 +206,33 @@ def test_more_shapes_than_tapes_are_kept_for():
     for size in [*range(1, 30), *range(1, 30)]:
         trainer.step(X[:size], Y[:size])
     assert len(model._tapes) <= 16
+
+
+def test_a_way_back_that_is_asked_for_otherwise_is_another():
+    model = model_of(layers.LeakyReLU(0.3))
+    trainer = Trainer(model, optimizers.SGD(0.01), losses.SparseCategoricalCrossentropy(), seed=0)
+    trainer.fit(X, Y, batch_size=20, epochs=2, verbose=0)
+    model.reuse.on = model.reuse.taping = True
+    dy, x = RNG.standard_normal((20, 10)).astype(np.float32), X[:20]
+    for _ in range(2):
+        model.forward_logits(X[20:40], training=True)
+        model.backward_part(dy, from_logits=True, input_gradient=False)
+    model.forward_logits(x, training=True)
+    dx = model.backward_part(dy, from_logits=True).copy()
+    gradients = [parameter.grad.copy() for parameter in model.parameters]
+    model.reuse.on = model.reuse.taping = False
+    model.forward_logits(x, training=True)
+    np.testing.assert_array_equal(model.backward_part(dy, from_logits=True), dx)
+    for parameter, gradient in zip(model.parameters, gradients, strict=True):
+        np.testing.assert_array_equal(parameter.grad, gradient)
+
+
+def test_labels_that_change_to_what_they_must_not_be_are_refused():
+    labels = Y.copy()
+
+    def spoil(batch, trainer):
+        if batch == 5:
+            labels[:] = 1000
+
+    with pytest.raises((FloatingPointError, IndexError)):
+        fitted(model_of, spoil, y=labels)

@@ -16,11 +16,17 @@ __all__ = ["Crossentropy"]
 
 Array = NDArray[Any]
 
-# A loop over labels' entries p[index[i]]: `value` is one, `place` where it lies.
+# A loop over labels' entries p[index[i]]: `value` is one, `place` where it lies. Labels were looked at when the fit
+# began; one that is out of range since makes a NaN, which the optimizer refuses.
 _LOOP = """
+declare i64 @llvm.umin.i64(i64, i64)
+
 define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %own) {{
 start:
   %n = load i64, ptr %sizes
+  %all_place = getelementptr i64, ptr %sizes, i64 1
+  %all = load i64, ptr %all_place
+  %last = sub i64 %all, 1
   %second = getelementptr ptr, ptr %places, i64 1
   %third = getelementptr ptr, ptr %places, i64 2
   %p = load ptr, ptr %places
@@ -31,8 +37,11 @@ next:
   %i = phi i64 [ 0, %start ], [ %following, %next ]
   %i_place = getelementptr i64, ptr %index, i64 %i
   %j = load i64, ptr %i_place
-  %place = getelementptr {t}, ptr %p, i64 %j
-  %value = load {t}, ptr %place
+  %inside = call i64 @llvm.umin.i64(i64 %j, i64 %last)
+  %place = getelementptr {t}, ptr %p, i64 %inside
+  %entry = load {t}, ptr %place
+  %known = icmp eq i64 %j, %inside
+  %value = select i1 %known, {t} %entry, {t} 0x7FF8000000000000
   {do}
   %following = add i64 %i, 1
   %done = icmp eq i64 %following, %n

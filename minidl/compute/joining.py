@@ -81,7 +81,7 @@ class Loop:
 
     Args:
         function: Does it with NumPy.
-        source: `@packed` in LLVM's language: of pointers to the arrays, whose first size is that of the last array.
+        source: `@packed` in LLVM's language; it is given the length of the second array, and the size of the first.
     """
 
     def __init__(self, function: Callable[..., None], source: str) -> None:
@@ -158,7 +158,8 @@ def _records(call: Call) -> list[Record] | None:
             return None
         return [(packed[0], [array.ctypes.data for array in arguments], [arguments[0].size], [], packed[1])]
     if isinstance(function, Loop):
-        return [(function.address, [array.ctypes.data for array in arguments], [len(arguments[1])], [], 0)]
+        sizes = [len(arguments[1]), arguments[0].size]
+        return [(function.address, [array.ctypes.data for array in arguments], sizes, [], 0)]
     for reduced in (np.add, np.maximum):
         if function == reduced.reduce:
             return _row_by_row(reduced, arguments)

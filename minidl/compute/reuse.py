@@ -75,17 +75,20 @@ class Tape:
 
     Attributes:
         x: The input that they read.
+        logits: Whether they end before the link.
         made: What they hang on besides arrays; they are valid as long as it is the same.
         output: What they compute from it.
         forward: The calls on the way there.
         slopes: The gradient by the output, that those on the way back read.
+        asked: What the way back was asked for, besides.
         backward: The calls on the way back; None before they are known.
         dx: What the way back returns.
     """
 
-    def __init__(self, x: Array, made: tuple[Any, ...], output: Array, forward: list[Call]) -> None:
-        self.x, self.made, self.output, self.forward = x, made, output, forward
+    def __init__(self, x: Array, logits: bool, made: tuple[Any, ...], output: Array, forward: list[Call]) -> None:
+        self.x, self.logits, self.made, self.output, self.forward = x, logits, made, output, forward
         self.slopes: Array
+        self.asked: tuple[bool, ...] = ()
         self.backward: list[Call] | None = None
         self.dx: Array
 

@@ -111,7 +111,11 @@ class Dense(Affine):
     def _write_outer(self, x: Array, y: Array) -> None:
         """Let the kernel's gradient be x.T @ y, which is promised only if that is faster."""
         promised = self.reuse.on and self.reuse.promising and suits(x, y)
-        if not promised:
+        if promised:  # of a copy, since the next batch takes the place of this one before the next promise
+            kept = self.scratch("promised x", x.shape)
+            self.do((np.positive, (x, kept)))
+            x = kept
+        else:
             self.do(*outer_sum(x, y, self.kernel.grad, self.scratch))
         if self.reuse.on:
             known = Outer(x, y, lambda out: make(outer_sum(x, y, out, self.scratch)), written=not promised)
