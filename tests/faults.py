@@ -200,7 +200,7 @@ RULES = [
     Fault("β₁ fixed at 0.9", Adam, Adam.update, "m = beta_1 * m", "beta_1 = 0.9\n    m = beta_1 * m",
           ("hyperparameters_used", IMPULSE)),
     Fault("entries with zero gradient are left alone", Adam, Adam.update, "m_hat = 1 / (1 - beta_1**t) * m",
-          "m_hat = 1 / (1 - beta_1**t) * (g != 0) * m", (IMPULSE,)),
+          "m_hat = (g != 0) * (1 / (1 - beta_1**t) * m)", (IMPULSE,)),
     # descent
     Fault("uphill", SGD, SGD.update, "w - learning_rate * g", "w + learning_rate * g",
           ("descends_convex", "descends_ill_conditioned", "descends_noisy", "descends_cliff", "law_descent_direction",
