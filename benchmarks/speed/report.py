@@ -33,9 +33,9 @@ side shuffles its data and gathers its batches. Ours is `Trainer.fit` with histo
 and the progress bar: `minidl` with its update compiled (the extra `fast`), `minidl replayed` with NumPy alone. "PyTorch
 compiled" is the net by `torch.compile`, with the fused optimizer where there is one, else with a compiled one. JAX's
 sides are jitted functions with the update written by hand and buffers donated: a step a call, or an epoch a call by
-`lax.scan`. Keras runs on JAX. The floor is what no side with NumPy's BLAS can do without that writes its gradients down:
-the bare matrix products of a step, then one pass over all arrays that the update reads and writes. (For batches of up to
-15 rows ours and JAX don't write down that of the first kernel.)
+`lax.scan`. Keras runs on JAX. The floor is what no side with NumPy's BLAS can do without that writes its gradients
+down: the bare matrix products of a step, then one pass over all arrays that the update reads and writes. (For batches
+of up to 15 rows ours and JAX don't write down that of the first kernel.)
 """
 SECTIONS = {
     "steps": "A step of the paper's net",

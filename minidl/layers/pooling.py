@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.compute.pooling import pool, unpool
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.windows import Windows, pair
 from minidl.validation import choice, flag
@@ -77,7 +78,9 @@ class MaxPooling2D(_Pooling2D):
         winner = self.remembered("winner")
         if winner is None:  # not found while training isn't on, where it is rarely asked for
             _, winner = self._pool(self.remembered("padded"), True)
-        slopes = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype, self.scratch)
+        slopes = self.windows.zeros_between(len(dy), dy.shape[-1], dy.dtype, self.scratch)
+        if self.windows.apart and unpool(slopes, dy, winner, self.pool_size, self.windows.strides):
+            return self.windows.cropped(slopes, self.scratch)
         won = self.scratch("won", dy.shape, np.bool_)
         for place, view in enumerate(self.windows.views(slopes)):
             np.equal(winner, place, out=won)
@@ -92,13 +95,16 @@ class MaxPooling2D(_Pooling2D):
         views = self.windows.views(padded)
         first = next(views)
         second = next(views, first)  # a window of one pixel has none
-        y = np.maximum(first, second, out=self.scratch("y", first.shape, padded.dtype))
+        y = self.scratch("y", first.shape, padded.dtype)
+        small = np.min_scalar_type(math.prod(self.pool_size))
+        winner, candidate = (self.scratch(name, y.shape, small) if places else y for name in ("winner", "candidate"))
+        if places and pool(padded, y, winner, self.pool_size, self.windows.strides):
+            return y, winner
+        np.maximum(first, second, out=y)
         if not places:
             for view in views:
                 np.maximum(y, view, out=y)
             return y, None
-        small = np.min_scalar_type(math.prod(self.pool_size))
-        winner, candidate = (self.scratch(name, y.shape, small) for name in ("winner", "candidate"))
         greater = self.scratch("greater", y.shape, np.bool_)
         np.copyto(winner, np.greater(second, first, out=greater))
         for place, view in enumerate(views, start=2):

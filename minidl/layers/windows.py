@@ -94,13 +94,22 @@ class Windows:
         """Return images of zeros, with what is added around them: what the views of a gradient add to."""
         return self._filled("zeros", images, channels, dtype, scratch, 0.0)
 
+    def zeros_between(self, images: int, channels: int, dtype: np.dtype[Any], scratch: Scratch) -> Array:
+        """Return such images for windows that write to all their pixels, if these are apart: zeros where none lies."""
+        padded = (n + sum(pads) for n, pads in zip(self.image, self.pads, strict=True))
+        tiled = self.strides == self.size and all(
+            o * k == n for o, k, n in zip(self.out, self.size, padded, strict=True)
+        )
+        return self._filled("zeros", images, channels, dtype, scratch, None if tiled else 0.0)
+
     def _filled(
-        self, name: str, images: int, channels: int, dtype: np.dtype[Any], scratch: Scratch, value: float
+        self, name: str, images: int, channels: int, dtype: np.dtype[Any], scratch: Scratch, value: float | None
     ) -> Array:
         (top, bottom), (left, right) = self.pads
         shape = (images, top + self.image[0] + bottom, left + self.image[1] + right, channels)
         filled = scratch(name, shape, dtype)
-        filled.fill(value)
+        if value is not None:
+            filled.fill(value)
         return filled
 
     def inside(self, padded: Array) -> Array:
