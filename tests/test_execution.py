@@ -429,3 +429,19 @@ def test_an_error_in_a_replay_leaves_the_processor_as_it_was():
     with pytest.raises(ZeroDivisionError):
         compiling.flushed(fail)([])
     assert np.float32(1e-39) * np.float32(0.5) > 0
+
+
+@pytest.mark.skipif(not compiling.flushes(), reason="other processors have other signs of zero")
+@pytest.mark.parametrize("function", [np.maximum, np.minimum, np.sign, np.abs, np.copysign])
+def test_signs_of_zero_are_numpys(function):
+    draws = np.random.default_rng(0).choice(np.array([0.0, -0.0, 1.0, -1.0], np.float32), (2, 67))
+    expected = function(*draws) if function.nin == 2 else function(draws[1])
+
+    def update(w, g):
+        return function(w, g) if function.nin == 2 else function(g)
+
+    for way in WAYS:
+        parameter, optimizer = Parameter(draws[0].copy()), rule_of(update)()
+        parameter.grad, optimizer.execution = draws[1], way
+        optimizer.step([parameter])
+        assert parameter.data.tobytes() == expected.tobytes(), way

@@ -197,11 +197,11 @@ _WORDS: dict[Any, str] = {
         "{r} = select i1 {r}p, {t} 1.0, {t} {r}y"
     ),
     np.maximum: (
-        "{r}g = fcmp oge {t} {a}, {b}\n{r}u = fcmp uno {t} {a}, {a}\n{r}o = or i1 {r}g, {r}u\n"
+        "{r}g = fcmp ogt {t} {a}, {b}\n{r}u = fcmp uno {t} {a}, {a}\n{r}o = or i1 {r}g, {r}u\n"
         "{r} = select i1 {r}o, {t} {a}, {t} {b}"
     ),
     np.minimum: (
-        "{r}g = fcmp ole {t} {a}, {b}\n{r}u = fcmp uno {t} {a}, {a}\n{r}o = or i1 {r}g, {r}u\n"
+        "{r}g = fcmp olt {t} {a}, {b}\n{r}u = fcmp uno {t} {a}, {a}\n{r}o = or i1 {r}g, {r}u\n"
         "{r} = select i1 {r}o, {t} {a}, {t} {b}"
     ),
     np.greater: "{r} = fcmp ogt {t} {a}, {b}",
