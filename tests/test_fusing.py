@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from minidl import layers
+from minidl import Sequential, Trainer, layers
 from minidl.compute import fusing
 from minidl.compute.fusing import Fused
 from minidl.compute.reuse import Reuse
@@ -103,3 +103,72 @@ def test_arrays_may_change_places_layouts_and_dtypes():
 def test_errors_are_those_of_the_function():
     with pytest.raises(ZeroDivisionError):
         Fused(lambda x: x / (1 // 0))(np.zeros(1), np.ones(1))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("shape", [(1000, 500), (50_000, 3), (3, 50_000), (64, 26, 26, 5)])
+def test_a_bias_and_an_activation_in_one_pass_give_the_same_bits(shape, dtype):
+    import llvmlite.binding  # noqa: F401  # it has to be in memory
+
+    rng = np.random.default_rng(0)
+    biased = fusing.Biased(lambda x: np.maximum(x, 0) * 2)
+    z, b = rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape[-1]).astype(dtype)
+    assert biased.suits(z, b)
+    for _ in range(2):
+        b[...] = rng.standard_normal(b.shape)
+        expected = np.maximum(z + b, 0) * 2
+        biased(z, b)
+        assert z.tobytes() == expected.tobytes()
+        z[...] = rng.standard_normal(shape)
+
+
+def test_what_one_pass_does_not_suit():
+    import llvmlite.binding  # noqa: F401
+
+    z, b = np.ones((1000, 500), np.float32), np.ones(500, np.float32)
+    double = fusing.Biased(lambda x: x + x)
+    assert double.suits(z, b)
+    assert not double.suits(z[:10], b)
+    assert not double.suits(z, b.astype(np.float64))
+    assert not double.suits(np.asfortranarray(z), b)
+    assert not double.suits(z.astype(np.float16), b.astype(np.float16))
+    assert not fusing.Biased(np.tanh).suits(z, b)
+    assert not fusing.Biased(lambda x: x - x.mean()).suits(z, b)
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
+def test_a_fit_in_which_they_are_one_pass_has_the_same_bits(activation, monkeypatch):
+    import llvmlite.binding  # noqa: F401
+
+    def trained():
+        model = Sequential(
+            [
+                layers.Input((9, 9, 2)),
+                layers.Conv2D(4, 3, activation=activation),
+                layers.Flatten(),
+                layers.Dense(20, activation),
+                layers.Dense(3, "softmax"),
+            ],
+            seed=0,
+        )
+        rng = np.random.default_rng(0)
+        x, y = rng.standard_normal((70, 9, 9, 2)).astype(np.float32), rng.integers(0, 3, 70)
+        trainer = Trainer(model, "adam", "sparse_categorical_crossentropy")
+        trainer.fit(x, y, batch_size=30, epochs=3, verbose=0)
+        return [weight.tobytes() for weight in model.get_weights()]
+
+    expected = trained()
+    monkeypatch.setattr(fusing, "LARGE", 1)
+    assert trained() == expected
+
+
+def test_a_slope_of_another_kind_has_to_say_what_it_looks_at():
+    class Shifted(layers.ReLU):
+        def slope(self, x, y):
+            return x > 1
+
+    class Renamed(layers.ReLU):
+        def get_config(self):
+            return super().get_config()
+
+    assert (layers.ReLU.slope_by_output, Shifted.slope_by_output, Renamed.slope_by_output) == (True, False, True)

@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import PIECE, bound_loop, bound_replay, can_compile, check, compiled, is_loaded, replayed
+from minidl.compute.compiling import (
+    PIECE,
+    bound_loop,
+    bound_replay,
+    can_compile,
+    check,
+    compile_source,
+    compiled,
+    is_loaded,
+    replayed,
+)
 from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 
-__all__ = ["Fused"]
+__all__ = ["Biased", "Fused"]
 
 Array = NDArray[Any]
 
-LARGE = 2**17  # entries from which on LLVM is worth loading
+LARGE = 2**17  # entries from which on LLVM is worth loading, and a pass over memory counts
+LONG = 2**12  # entries that a loop over rows takes at a time, at least
 
 
 class Fused:
@@ -104,3 +116,68 @@ class Fused:
         except Exception:  # of whatever kind: called as it is, the function tells of it better
             return None
         return program, numbers
+
+
+# Over whole rows, several at a time, so that the loop is long.
+_ROWS = """
+declare i64 @llvm.umin.i64(i64, i64)
+
+define void @run_rows(i64 %n, i64 %long, ptr %c, ptr noalias %z, ptr noalias %row) {{
+start:
+  br label %next
+next:
+  %from = phi i64 [ 0, %start ], [ %to, %next ]
+  %left = sub i64 %n, %from
+  %count = call i64 @llvm.umin.i64(i64 %left, i64 %long)
+  %part = getelementptr {t}, ptr %z, i64 %from
+  call void @run(i64 %count, ptr %c, ptr %part, ptr %row)
+  %to = add i64 %from, %count
+  %done = icmp uge i64 %to, %n
+  br i1 %done, label %end, label %next
+end:
+  ret void
+}}
+"""
+
+
+class Biased:
+    """f(z + b) in the place of z, where b is added to each row of z, in one pass over memory; needs LLVM.
+
+    Args:
+        function: f, a pure function of single entries.
+    """
+
+    def __init__(self, function: Callable[[Array], Array]) -> None:
+        self.function = function
+        self._codes: dict[np.dtype[Any], tuple[Any, Array] | None] = {}
+        self._bound: tuple[Any, ...] = (None, None)
+
+    def suits(self, z: Array, b: Array) -> bool:
+        """Tell whether it can be done, with the same bits as one after the other, and is worth it."""
+        if not is_loaded() or z.size < LARGE or z.dtype != b.dtype or not z.flags.c_contiguous:
+            return False
+        if z.dtype not in self._codes:
+            self._codes[z.dtype] = self._compiled(z.dtype)
+        return self._codes[z.dtype] is not None
+
+    def __call__(self, z: Array, b: Array) -> None:
+        """Write f(z + b) into z, which `suits`."""
+        if self._bound[0] is not z or self._bound[1] is not b:
+            known = self._codes[z.dtype]
+            assert known is not None
+            rows = np.empty((-(-LONG // len(b)), len(b)), z.dtype)
+            addresses = [array.ctypes.data for array in (known[1], z, rows)]
+            self._bound = z, b, rows, partial(known[0], z.size, rows.size, *addresses)
+        np.copyto(self._bound[2], b)
+        self._bound[3]()
+
+    def _compiled(self, dtype: np.dtype[Any]) -> tuple[Any, Array] | None:
+        try:
+            with np.errstate(all="ignore"):
+                program, numbers = Tracing(lambda z, b: self.function(z + b), (dtype, dtype), {}).at({})
+                check(program, numbers, lambda arrays: [self.function(arrays[0] + arrays[1])])
+            code = compiled(program, flushing=False)
+        except Exception:  # as it is, the function tells of it better
+            return None
+        source = code.source + _ROWS.format(t={4: "float", 8: "double"}[dtype.itemsize])
+        return compile_source(source, "run_rows", 2, 3), np.array(numbers, np.float64)

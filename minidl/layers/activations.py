@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl import functions, initializers
-from minidl.compute.fusing import Fused
+from minidl.compute.fusing import Biased, Fused
 from minidl.config import Registry
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
 from minidl.validation import flag, integer, number
@@ -90,6 +90,23 @@ class Elementwise(Layer):
         raise NotImplementedError(f"{type(self).__name__}: an activation must give slope(x, y)")
 
     by_calls = True
+    #: Whether `slope` looks at y alone, so that x needn't be kept. A subclass that gives a slope says so again.
+    slope_by_output: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "slope" in vars(cls) and "slope_by_output" not in vars(cls):
+            cls.slope_by_output = False
+
+    def forward_biased(self, z: Array, bias: Array, training: bool = False) -> Array:
+        """Return f(z + bias); what is in z is lost."""
+        biased = self._fused()[2]
+        if self.by_calls and self.slope_by_output and biased.suits(z, bias):
+            self.do((biased, (z, bias)))
+            self.remember(x=z, y=z)
+            return z
+        self.do((np.add, (z, bias, z)))
+        return self.forward(z, training)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         y = self._written(0, "y", x) if self.reuse.on else self.function(x)
@@ -102,17 +119,18 @@ class Elementwise(Layer):
 
     def _written(self, which: int, name: str, *inputs: Array) -> Array:
         """Return what a function makes of arrays, in scratch of that name if it can be traced."""
-        fused, out = self._fused()[which], self.scratch(name, inputs[0].shape, inputs[0].dtype)
+        fused, out = self._fused()[:2][which], self.scratch(name, inputs[0].shape, inputs[0].dtype)
         if not fused.traces(out, *inputs):
             return self.returned(fused.function, *inputs)
         self.do((fused, (out, *inputs)))
         return out
 
-    def _fused(self) -> tuple[Fused, Fused]:
-        """Return what runs `function` and dy · `slope` without new memory; made anew when an attribute has changed."""
+    def _fused(self) -> tuple[Fused, Fused, Biased]:
+        """Return what runs `function`, dy · `slope` and `forward_biased`; made anew when an attribute has changed."""
         fused = self.__dict__.get("_fused_functions")
         if fused is None:
-            fused = Fused(self.function), Fused(lambda dy, x, y: dy * self.slope(x, y))
+            slope = Fused(lambda dy, x, y: dy * self.slope(x, y))
+            fused = Fused(self.function), slope, Biased(self.function)
             self.__dict__["_fused_functions"] = fused
         return fused
 
@@ -223,11 +241,13 @@ class ReLU(Elementwise):
     A unit whose x is below 0 for all samples is dead: it has no gradient any more. `LeakyReLU` and `ELU` have no such.
     """
 
+    slope_by_output = True
+
     def function(self, x: Array) -> Array:
         return np.maximum(x, 0)
 
     def slope(self, x: Array, y: Array) -> Array:
-        return x > 0  # True and False multiply as 1 and 0, and are a quarter of the memory
+        return y > 0  # True and False multiply as 1 and 0, and are a quarter of the memory
 
 
 @_activation("leaky_relu")

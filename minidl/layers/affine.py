@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import initializers
-from minidl.layers.activations import resolve_activation
+from minidl.layers.activations import Elementwise, resolve_activation
 from minidl.layers.base import Layer, Shape, optional_regularizer
 from minidl.layers.products import row_sum
 from minidl.validation import describe, flag
@@ -75,6 +75,9 @@ class Affine(Layer):
         return None if self.activation is None or self.activity_regularizer else self.activation.link
 
     def forward(self, x: Array, training: bool = False) -> Array:
+        if self.use_bias and self.reuse.on and isinstance(self.activation, Elementwise):
+            self.check_input(x)
+            return self.activation.forward_biased(self.linear(x), self.bias.data, training)
         z = self.forward_logits(x, training)
         return z if self.activation is None else self.activation.forward(z, training)
 
