@@ -90,6 +90,10 @@ class Trainer(metaclass=Checked):
         self._means, self._step_means = _Means(self.metrics), _Means(self.metrics)
         self._check_pair()
 
+    # What is bound to memory is found anew by a copy.
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_memory": {}, "_bound": {}}
+
     @property
     def epoch(self) -> int:
         """How many epochs were done. The optimizer counts them, so they go on after a second fit or a loaded state."""

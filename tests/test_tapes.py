@@ -236,3 +236,17 @@ def test_labels_that_change_to_what_they_must_not_be_are_refused():
 
     with pytest.raises((FloatingPointError, IndexError)):
         fitted(model_of, spoil, y=labels)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda trainer: pickle.loads(pickle.dumps(trainer))])
+def test_a_copy_of_a_trainer_goes_on_as_the_trainer_does(duplicate):
+    import llvmlite.binding  # noqa: F401  # calls are joined, then
+
+    trainer = Trainer(model_of(layers.ReLU()), "adam", "sparse_categorical_crossentropy", seed=0)
+    trainer.fit(X, Y, batch_size=20, epochs=3, verbose=0)
+    other = duplicate(trainer)
+    ends = []
+    for one in (trainer, other):
+        history = one.fit(X, Y, batch_size=20, epochs=2, verbose=0)
+        ends.append((history.history, [weight.tobytes() for weight in one.model.get_weights()]))
+    assert ends[0] == ends[1]
