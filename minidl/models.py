@@ -281,7 +281,7 @@ class Sequential(Layer):
         """Do what `_run_layers` does by the calls of an earlier step, if there was one like this."""
         key = x.shape, x.dtype, logits, self.reuse.promising
         tape = self._tapes.get(key)
-        own = x if self.reuse.same_input else self.scratch("batch", x.shape, x.dtype)
+        own = x if self.reuse.same_input else self.scratch(f"batch of {x.dtype}", x.shape, x.dtype)
         if own is not x:
             np.copyto(own, x)
         if tape is not None and tape.backward is not None and tape.x is own and tape.made == self._made():

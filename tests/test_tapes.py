@@ -250,3 +250,17 @@ def test_a_copy_of_a_trainer_goes_on_as_the_trainer_does(duplicate):
         history = one.fit(X, Y, batch_size=20, epochs=2, verbose=0)
         ends.append((history.history, [weight.tobytes() for weight in one.model.get_weights()]))
     assert ends[0] == ends[1]
+
+
+def test_integers_of_several_kinds_take_turns():
+    model = Sequential(
+        [layers.Input((5,)), layers.Embedding(300, 4), layers.Flatten(), layers.Dense(10, "softmax")], seed=0
+    )
+    trainer = Trainer(model, optimizers.SGD(0.01), losses.SparseCategoricalCrossentropy(), seed=0)
+    x = RNG.integers(0, 300, (20, 5))
+    low, high = x % 100, x
+    for kind, given in ((np.uint8, low), (np.int64, high), (np.uint8, low), (np.int16, high)):
+        found = trainer.step(given.astype(kind), Y[:20])["loss"]
+        other = copy.deepcopy(model)
+        assert np.isfinite(found)
+        assert other.layers[0].embeddings.grad.any(axis=1).sum() == len(np.unique(given))
