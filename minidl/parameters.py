@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +41,8 @@ class Storage:
         self.grad = np.zeros(size, dtype)
 
 
-class Outer(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Outer:
     """What is known of a gradient that is x.T @ y: a sum of outer products, one a row, of far fewer numbers.
 
     Attributes:

@@ -23,7 +23,6 @@ __all__ = [
     "PIECE",
     "Compiled",
     "Replayed",
-    "bound_loop",
     "bound_replay",
     "can_compile",
     "check",
@@ -168,14 +167,15 @@ def check(program: Program, numbers: Numbers, function: Callable[[Sequence[Array
 class Compiled(NamedTuple):
     """A program as machine code.
 
-    `run(n, numbers, w, g, *slots)` takes the number of entries and addresses: of the numbers, in float64, and of
-    the arrays. It holds no lock of Python's. `packed` is the address of the same with the signature of NumPy's loops.
+    In `source`, `run(n, numbers, w, g, *slots)` takes the number of entries and addresses: of the numbers, in float64,
+    and of the arrays. `packed` is the address of the same as a loop of a table (see `minidl.compute.tables`), whose own
+    data are the numbers; there are `numbers` of them.
     """
 
     source: str
     numbers: int
-    run: Callable[..., None]
     packed: int
+    code: Any
 
 
 # What each function is in LLVM's language, of operands a, b, c, into r; t is the type, k its short name.
@@ -247,7 +247,7 @@ end:
 }}
 """
 
-# The same with the signature of the loops behind NumPy's universal functions (see `minidl.compute.joining`).
+# The same with the signature of the loops behind NumPy's universal functions (see `minidl.compute.tables`).
 _PACKED = """
 define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %c) {{
   %n = load i64, ptr %sizes
@@ -311,14 +311,14 @@ def compiled(program: Program, flushing: bool = True) -> Compiled:
     Without `flushing`, subnormal numbers are numbers like any other.
     """
     source = _source(program, flushing and flushes())
-    run = compile_source(source, "run", 1, 1 + len(program.inputs))
-    return Compiled(source, len(_numbers(program)), run, run.engine.get_function_address("packed"))
+    code = compile_source(source, "packed", 0, 4)
+    return Compiled(source, len(_numbers(program)), code.address, code)
 
 
 def compile_source(source: str, name: str, sizes: int, addresses: int) -> Any:
     """Return the function of that name of a module in LLVM's language, which takes that many sizes, then addresses.
 
-    Its `engine` owns the code, and has the addresses of the module's other functions.
+    It is at `address`; its `engine` owns the code, and has the addresses of the module's other functions.
     """
     import llvmlite.binding as llvm
 
@@ -331,20 +331,9 @@ def compile_source(source: str, name: str, sizes: int, addresses: int) -> Any:
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     signature = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * sizes, *[ctypes.c_void_p] * addresses)
-    run: Any = signature(engine.get_function_address(name))
-    run.engine = engine
-    return run
-
-
-def bound_loop(code: Compiled, arrays: Sequence[Array]) -> Callable[[Numbers], None]:
-    """Return what runs `code` over its arrays, which must be contiguous."""
-    places = np.zeros(code.numbers)
-    size, addresses = arrays[0].size, [array.ctypes.data for array in (places, *arrays)]
-
-    def run(numbers: Numbers) -> None:
-        places[:] = numbers
-        code.run(size, *addresses)
-
+    address = engine.get_function_address(name)
+    run: Any = signature(address)
+    run.engine, run.address = engine, address
     return run
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from minidl.compute.compiling import (
     PIECE,
-    bound_loop,
     bound_replay,
     can_compile,
     check,
@@ -25,6 +24,7 @@ from minidl.compute.compiling import (
     is_loaded,
     replayed,
 )
+from minidl.compute.tables import Record, Table, over, parts, shared
 from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 
 __all__ = ["Biased", "Fused"]
@@ -51,8 +51,7 @@ class Fused:
         self._traced: dict[tuple[np.dtype[Any], ...], tuple[Program, Numbers] | None] = {}
         self._places: dict[Program, Array] = {}  # of its numbers, for compiled code
         self._arrays: tuple[Array, ...] = ()  # those of the last call
-        self._run: Callable[[Numbers], None]
-        self._numbers: Numbers
+        self._run: Callable[[], None]
         self._may_improve = False
 
     def __call__(self, out: Array, *inputs: Array) -> Array:
@@ -64,24 +63,27 @@ class Fused:
             if traced is None:
                 return self.function(*inputs)
             self._bind(arrays, *traced)
-        self._run(self._numbers)
+        self._run()
         return out
 
     def traces(self, *arrays: Array) -> bool:
         """Tell whether the function can be traced for arrays like these, the one that it writes into first."""
         return self._known(arrays) is not None
 
-    def packed(self, *arrays: Array) -> tuple[int, int] | None:
-        """Return the addresses of compiled code for contiguous arrays like these, and of its numbers; None without."""
+    def records(self, *arrays: Array) -> list[Record] | None:
+        """Return compiled code for contiguous arrays like these as records of a table; None if there is none."""
         traced = self._known(arrays)
         if traced is None or not is_loaded() or not all(array.flags.c_contiguous for array in arrays):
             return None
+        return self._compiled(arrays, *traced)
+
+    def _compiled(self, arrays: tuple[Array, ...], program: Program, numbers: Numbers) -> list[Record] | None:
         try:
-            code = compiled(traced[0], flushing=False)
+            code = compiled(program, flushing=False)
         except Untraceable:
             return None
-        places = self._places.setdefault(traced[0], np.array(traced[1], np.float64))
-        return code.packed, places.ctypes.data
+        places = self._places.setdefault(program, np.array(numbers, np.float64))
+        return shared(over(code.packed, arrays, places.ctypes.data, kept=(places, arrays)))
 
     def _known(self, arrays: tuple[Array, ...]) -> tuple[Program, Numbers] | None:
         """Return what the function does to arrays of these dtypes, or None."""
@@ -92,21 +94,21 @@ class Fused:
 
     def _bind(self, arrays: tuple[Array, ...], program: Program, numbers: Numbers) -> None:
         """Get ready to run `program` over these arrays."""
-        self._arrays, self._numbers, self._may_improve = arrays, numbers, False
+        self._arrays, self._may_improve = arrays, False
         if not all(array.flags.c_contiguous for array in arrays):
-            self._run = bound_replay(replayed(program), [arrays])
+            self._run = partial(bound_replay(replayed(program), [arrays]), numbers)
             return
         if is_loaded() or (can_compile() and arrays[0].size >= LARGE):
-            try:
-                self._run = bound_loop(compiled(program, flushing=False), arrays)
+            records = self._compiled(arrays, program, numbers)
+            if records is not None:
+                self._run = Table(records)
                 return
-            except Untraceable:
-                pass
         else:
             self._may_improve = can_compile()
         flat = [array.reshape(-1) for array in arrays]
         starts = range(0, arrays[0].size, PIECE)
-        self._run = bound_replay(replayed(program), [[array[i : i + PIECE] for array in flat] for i in starts])
+        pieces = [[array[i : i + PIECE] for array in flat] for i in starts]
+        self._run = partial(bound_replay(replayed(program), pieces), numbers)
 
     def _trace(self, dtypes: tuple[np.dtype[Any], ...]) -> tuple[Program, Numbers] | None:
         try:
@@ -122,8 +124,14 @@ class Fused:
 _ROWS = """
 declare i64 @llvm.umin.i64(i64, i64)
 
-define void @run_rows(i64 %n, i64 %long, ptr %c, ptr noalias %z, ptr noalias %row) {{
+define void @packed_rows(ptr %places, ptr %sizes, ptr %strides, ptr %c) {{
 start:
+  %row_place = getelementptr ptr, ptr %places, i64 1
+  %long_place = getelementptr i64, ptr %sizes, i64 1
+  %z = load ptr, ptr %places
+  %row = load ptr, ptr %row_place
+  %n = load i64, ptr %sizes
+  %long = load i64, ptr %long_place
   br label %next
 next:
   %from = phi i64 [ 0, %start ], [ %to, %next ]
@@ -165,9 +173,14 @@ class Biased:
         if self._bound[0] is not z or self._bound[1] is not b:
             known = self._codes[z.dtype]
             assert known is not None
+            code, numbers = known
             rows = np.empty((-(-LONG // len(b)), len(b)), z.dtype)
-            addresses = [array.ctypes.data for array in (known[1], z, rows)]
-            self._bound = z, b, rows, partial(known[0], z.size, rows.size, *addresses)
+            flat, own = z.reshape(-1, len(b)), numbers.ctypes.data
+            records = [
+                Record(code.address, [flat[part].ctypes.data, rows.ctypes.data], [flat[part].size, rows.size], own=own)
+                for part in parts(len(flat), len(b))
+            ]
+            self._bound = z, b, rows, Table(shared(records))
         np.copyto(self._bound[2], b)
         self._bound[3]()
 
@@ -180,4 +193,4 @@ class Biased:
         except Exception:  # as it is, the function tells of it better
             return None
         source = code.source + _ROWS.format(t={4: "float", 8: "double"}[dtype.itemsize])
-        return compile_source(source, "run_rows", 2, 3), np.array(numbers, np.float64)
+        return compile_source(source, "packed_rows", 0, 4), np.array(numbers, np.float64)

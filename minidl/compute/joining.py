@@ -1,11 +1,11 @@
 """Calls of NumPy's functions that follow each other, made as one.
 
 Behind each of NumPy's universal functions, `matmul` too, is a loop in machine code for each dtype, and all of these
-have one signature: pointers to the operands, sizes, strides, and data of their own. So a list of calls on given arrays
-is a table of such pointers, and a few lines of machine code (which LLVM compiles) run down the table. It is NumPy's
-own code that computes, so the bits are NumPy's; what is saved is what lies between the calls.
+have one signature. So a list of calls on given arrays is a table of such loops (see `minidl.compute.tables`). It is
+NumPy's own code that computes, so the bits are NumPy's; what is saved is what lies between the calls, and where entries
+stand for themselves the threads of BLAS share the work.
 
-Source: the structure PyUFuncObject and the type PyUFuncGenericFunction of NumPy's C API.
+Source: the structure PyUFuncObject of NumPy's C API.
 """
 
 from __future__ import annotations
@@ -24,38 +24,13 @@ from numpy.typing import NDArray
 from minidl.compute.compiling import compile_source
 from minidl.compute.fusing import Fused
 from minidl.compute.reuse import Call
+from minidl.compute.tables import Record, Table, over, shared
 
 __all__ = ["Loop", "joined"]
 
 Array = NDArray[Any]
-Record = tuple[int, list[int], list[int], list[int], int]  # a loop; operands, sizes, strides; data
 
 MOST = 256  # records of one call; with more of them NumPy itself is as fast
-
-_TABLE = """
-define void @run(i64 %n, ptr %table) {
-start:
-  %end = getelementptr [5 x ptr], ptr %table, i64 %n
-  br label %next
-next:
-  %record = phi ptr [ %table, %start ], [ %following, %next ]
-  %places = getelementptr ptr, ptr %record, i64 1
-  %sizes = getelementptr ptr, ptr %record, i64 2
-  %strides = getelementptr ptr, ptr %record, i64 3
-  %own = getelementptr ptr, ptr %record, i64 4
-  %loop = load ptr, ptr %record
-  %a = load ptr, ptr %places
-  %b = load ptr, ptr %sizes
-  %c = load ptr, ptr %strides
-  %d = load ptr, ptr %own
-  call void %loop(ptr %a, ptr %b, ptr %c, ptr %d)
-  %following = getelementptr [5 x ptr], ptr %record, i64 1
-  %done = icmp eq ptr %following, %end
-  br i1 %done, label %finished, label %next
-finished:
-  ret void
-}
-"""
 
 
 class _UFunc(ctypes.Structure):
@@ -95,7 +70,7 @@ class Loop:
     def address(self) -> int:
         """Where its machine code is."""
         self._code = compile_source(self.source, "packed", 0, 4)
-        return int(self._code.engine.get_function_address("packed"))
+        return int(self._code.address)
 
 
 def joined(calls: Sequence[Call]) -> list[Call]:
@@ -106,12 +81,12 @@ def joined(calls: Sequence[Call]) -> list[Call]:
     found: list[Call] = []
     for known, group in itertools.groupby(((call, _records(call)) for call in calls), lambda pair: pair[1] is not None):
         alone, records = zip(*group, strict=True)
-        one = _Joined(alone, [record for some in records for record in some]) if known and len(alone) > 1 else None
+        one = Table([record for some in records for record in some]) if known and len(alone) > 1 else None
         found += [(one, ())] if one is not None and _agrees(one, alone) else alone
     return found
 
 
-def _agrees(one: _Joined, calls: Iterable[Call]) -> bool:
+def _agrees(one: Table, calls: Iterable[Call]) -> bool:
     """Tell whether `one` gives the bits that `calls` gave; otherwise all is put back."""
     targets = [arguments[0 if isinstance(function, Fused) else -1] for function, arguments in calls]
     before = [target.copy() for target in targets]
@@ -123,29 +98,6 @@ def _agrees(one: _Joined, calls: Iterable[Call]) -> bool:
     return agrees
 
 
-class _Joined:
-    """Makes calls by their records, and keeps what these point to."""
-
-    def __init__(self, calls: Sequence[Call], records: Sequence[Record]) -> None:
-        lists = [part for record in records for part in record[1:4]]
-        numbers = np.array([number for part in lists for number in part], np.intp)
-        starts = np.cumsum([0, *(len(part) for part in lists)])[:-1] * numbers.itemsize + numbers.ctypes.data
-        table = np.empty((len(records), 5), np.intp)
-        table[:, 0] = [record[0] for record in records]
-        table[:, 1:4] = starts.reshape(-1, 3)
-        table[:, 4] = [record[4] for record in records]
-        self.kept = calls, table, numbers
-        self.run, self.size, self.address = _runner(), len(table), table.ctypes.data
-
-    def __call__(self) -> None:
-        self.run(self.size, self.address)
-
-
-@cache
-def _runner() -> Callable[[int, int], None]:
-    return compile_source(_TABLE, "run", 1, 1)
-
-
 # What a call is as records -----------------------------------------------------------------------------------
 
 
@@ -153,13 +105,10 @@ def _records(call: Call) -> list[Record] | None:
     """Return a call as records, or None if it isn't made of loops known here."""
     function, arguments = call
     if isinstance(function, Fused):
-        packed = function.packed(*arguments)
-        if packed is None:
-            return None
-        return [(packed[0], [array.ctypes.data for array in arguments], [arguments[0].size], [], packed[1])]
+        return function.records(*arguments)
     if isinstance(function, Loop):
         sizes = [len(arguments[1]), arguments[0].size]
-        return [(function.address, [array.ctypes.data for array in arguments], sizes, [], 0)]
+        return [Record(function.address, [array.ctypes.data for array in arguments], sizes, kept=call)]
     for reduced in (np.add, np.maximum):
         if function == reduced.reduce:
             return _row_by_row(reduced, arguments)
@@ -179,22 +128,24 @@ def _product(loop: tuple[int, int], a: Array, b: Array, out: Array) -> list[Reco
         b, out = b[:, None], out[..., None]
     sizes = [1, a.shape[0], a.shape[1], b.shape[1]]
     strides = [0, 0, 0, *a.strides, *b.strides, *out.strides]
-    return [(loop[0], [array.ctypes.data for array in (a, b, out)], sizes, strides, loop[1])]
+    return [Record(loop[0], [array.ctypes.data for array in (a, b, out)], sizes, strides, loop[1], (a, b, out))]
 
 
 def _entries(loop: tuple[int, int], arrays: Sequence[Array]) -> list[Record] | None:
     """Return a function of single entries as a record, or a record for each row."""
     out = arrays[-1]
     if all(array.shape == out.shape and array.flags.c_contiguous for array in arrays):
-        rows = [[array.reshape(-1) for array in arrays]]
-    else:
-        wide = [np.broadcast_to(array, out.shape) for array in arrays]
-        if not 1 <= out.ndim <= 2 or math.prod(out.shape[:-1]) > MOST:
-            return None
-        rows = [list(row) for row in zip(*wide, strict=True)] if out.ndim == 2 else [wide]
-    return [
-        (loop[0], [a.ctypes.data for a in row], [len(row[-1])], [a.strides[0] for a in row], loop[1]) for row in rows
-    ]
+        return shared(over(loop[0], arrays, loop[1], kept=arrays))
+    wide = [np.broadcast_to(array, out.shape) for array in arrays]
+    if not 1 <= out.ndim <= 2 or math.prod(out.shape[:-1]) > MOST:
+        return None
+    rows = zip(*wide, strict=True) if out.ndim == 2 else [wide]
+    return [_strided(loop, row) for row in rows]
+
+
+def _strided(loop: tuple[int, int], row: Sequence[Array]) -> Record:
+    """Return a function of the entries of arrays of one axis."""
+    return Record(loop[0], [a.ctypes.data for a in row], [len(row[-1])], [a.strides[0] for a in row], loop[1], row)
 
 
 def _row_by_row(function: np.ufunc, arguments: tuple[Any, ...]) -> list[Record] | None:
@@ -209,10 +160,8 @@ def _row_by_row(function: np.ufunc, arguments: tuple[Any, ...]) -> list[Record] 
     begin, rest = (_ZEROS[letter], x) if function is np.add else (x[0], x[1:])
     first = _entries(copy, (begin, out)) or []
     if x.shape[1] == 1:  # all at once, in NumPy's own order
-        return [
-            *first,
-            (loop[0], [a.ctypes.data for a in (out, rest, out)], [len(rest)], [0, x.strides[0], 0], loop[1]),
-        ]
+        places = [a.ctypes.data for a in (out, rest, out)]
+        return [*first, Record(loop[0], places, [len(rest)], [0, x.strides[0], 0], loop[1], (out, rest))]
     return first + [record for row in rest for record in _entries(loop, (out, row, out)) or ()]
 
 

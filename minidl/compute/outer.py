@@ -8,7 +8,7 @@ multiply-adds over the rows, in their order, as BLAS computes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -16,18 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source, compiled, is_loaded, multiplies_and_adds
-from minidl.compute.tracing import Numbers, Program
+from minidl.compute.tables import Record, parts
+from minidl.compute.tracing import Program
 
-__all__ = ["LARGE", "MOST", "bound_outer", "suits"]
+__all__ = ["LARGE", "MOST", "along", "suits"]
 
 Array = NDArray[Any]
+Records = list[Record]
 
 LARGE = 2**16  # entries of a kernel, from which on its gradient's way to memory and back counts
 MOST = 15  # rows, up to which one core is as fast as two that share the work, of BLAS forward too
 
 LANES = 64  # entries that are summed up at once
 LINE = 64  # bytes that a processor reads at once
-CACHED = 2**12  # entries of the gradient that there are at a time
+CACHED = 2**12  # entries of the gradient that there are at a time, or two lines of it
+WIDEST = 2**14  # entries of a line, at most: they lie on a thread's stack
 
 
 def suits(x: Array, y: Array) -> bool:
@@ -36,7 +39,7 @@ def suits(x: Array, y: Array) -> bool:
         is_loaded()
         and 1 <= len(x) <= MOST
         and x.shape[1] * y.shape[1] >= LARGE
-        and y.shape[1] >= LANES
+        and LANES <= y.shape[1] <= WIDEST
         and x.dtype == y.dtype
         and x.dtype.kind == "f"
         and x.itemsize >= 4
@@ -58,27 +61,27 @@ def _agrees(x_shape: tuple[int, ...], y_shape: tuple[int, ...], dtype: np.dtype[
     return bool((found == np.matmul(x.T, y)).all())
 
 
-def bound_outer(program: Program, arrays: Sequence[Array], x: Array, y: Array) -> Callable[[Numbers], None]:
-    """Return what runs `program` over w and the slots, with the gradient x.T @ y; what is in x and y may change."""
-    run, count = _compiled(program, x.dtype)
-    places = np.zeros(count)
+def along(program: Program, arrays: Sequence[Array], x: Array, y: Array, numbers: Array) -> tuple[Records, Records]:
+    """Return what runs `program` over w and the slots, with the gradient x.T @ y; what is in the arrays may change.
+
+    The first records come first; the others may then be run in any order.
+    """
+    code = _compiled(program, x.dtype)
     (rows, n), m = x.shape, y.shape[1]
     wide = -(-m // LANES) * LANES + LINE // x.itemsize  # an even power of two would crowd one part of the cache
     slopes = _aligned(rows * wide, x.dtype).reshape(rows, wide)
     slopes[:] = 0
-    lines = max(CACHED // m, 2)
-    gradient = _aligned(lines * m, x.dtype)
-    sizes = n, m, wide, rows, lines
-    addresses = [array.ctypes.data for array in (x, slopes, gradient, places, *arrays)]
-    inside = slopes[:, :m]
-
-    def run_once(numbers: Numbers) -> None:
-        places[:] = numbers
-        np.copyto(inside, y)
-        run(*sizes, *addresses)
-
-    run_once.keeps = x, y, slopes, gradient, places, arrays  # type: ignore[attr-defined]  # the memory at those addresses
-    return run_once
+    kept = x, y, slopes, arrays, numbers
+    copy = code.engine.get_function_address("packed_copy")
+    copies = [
+        Record(copy, [to.ctypes.data, one.ctypes.data], [one.nbytes], kept=kept)
+        for to, one in zip(slopes, y, strict=True)
+    ]
+    places = [array.ctypes.data for array in (x, slopes, *arrays)]
+    sizes = [n, m, wide, rows, max(CACHED // m, 2)]
+    own = numbers.ctypes.data
+    sweeps = [Record(code.address, places, [part.start, part.stop, *sizes], own=own, kept=kept) for part in parts(n, m)]
+    return copies, sweeps
 
 
 # Two lines of the gradient at a time share what is loaded of y. The last block of a line overlaps the one before it.
@@ -147,40 +150,68 @@ end:
 """  # noqa: E501
 
 _SWEEP = """
-define void @run_outer(i64 %n, i64 %m, i64 %wide, i64 %rows, i64 %lines, ptr noalias %x, ptr noalias %y, ptr noalias %g, ptr noalias %c, {parameters}) {{
+define void @run_outer(i64 %first, i64 %last, i64 %n, i64 %m, i64 %wide, i64 %rows, i64 %lines, ptr noalias %x, ptr noalias %y, ptr noalias %g, ptr noalias %c, {parameters}) {{
 start:
   br label %turn
 turn:
-  %from = phi i64 [ 0, %start ], [ %to, %turn ]
+  %from = phi i64 [ %first, %start ], [ %to, %turn ]
   %beyond = add i64 %from, %lines
-  %to = call i64 @llvm.umin.i64(i64 %beyond, i64 %n)
+  %to = call i64 @llvm.umin.i64(i64 %beyond, i64 %last)
   call void @outer(i64 %from, i64 %to, i64 %n, i64 %m, i64 %wide, i64 %rows, ptr %x, ptr %y, ptr %g)
   %count = sub i64 %to, %from
   %entries = mul i64 %count, %m
   %offset = mul i64 %from, %m
   {places}
   call void @run(i64 %entries, ptr %c, {arguments})
-  %done = icmp uge i64 %to, %n
+  %done = icmp uge i64 %to, %last
   br i1 %done, label %end, label %turn
 end:
+  ret void
+}}
+
+define void @packed_outer(ptr %places, ptr %sizes, ptr %strides, ptr %c) {{
+  {loads}
+  %room = mul i64 %lines, %m
+  %g = alloca {t}, i64 %room, align 64
+  call void @run_outer({sizes}, ptr %x, ptr %y, ptr %g, ptr %c, {parameters})
+  ret void
+}}
+
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+
+define void @packed_copy(ptr %places, ptr %sizes, ptr %strides, ptr %own) {{
+  %second = getelementptr ptr, ptr %places, i64 1
+  %to = load ptr, ptr %places
+  %from = load ptr, ptr %second
+  %size = load i64, ptr %sizes
+  call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %size, i1 false)
   ret void
 }}
 """  # noqa: E501
 
 
 @cache
-def _compiled(program: Program, dtype: np.dtype[Any]) -> tuple[Callable[..., None], int]:
-    """Return the machine code, and how many numbers it takes."""
-    loop = compiled(program)
+def _compiled(program: Program, dtype: np.dtype[Any]) -> Any:
+    """Return the machine code."""
     targets = [i for i in range(len(program.inputs)) if i != 1]
+    own = [f"%a{i}" for i in targets]
+    sizes = [f"%{name}" for name in ("first", "last", "n", "m", "wide", "rows", "lines")]
+    loaded = {"places": ("ptr", ["%x", "%y", *own]), "sizes": ("i64", sizes)}
+    loads = [
+        f"{name}_place = getelementptr {kind}, ptr %{where}, i64 {i}\n  {name} = load {kind}, ptr {name}_place"
+        for where, (kind, names) in loaded.items()
+        for i, name in enumerate(names)
+    ]
     sweep = _source(
         _OUTER + _SWEEP,
         dtype,
-        parameters=", ".join(f"ptr noalias %a{i}" for i in targets),
+        parameters=", ".join(f"ptr noalias {name}" for name in own),
         places="\n  ".join(f"%p{i} = getelementptr {{t}}, ptr %a{i}, i64 %offset" for i in targets),
         arguments=", ".join("ptr %g" if i == 1 else f"ptr %p{i}" for i in range(len(program.inputs))),
+        sizes=", ".join(f"i64 {name}" for name in sizes),
+        loads="\n  ".join(loads),
     )
-    return compile_source(loop.source + sweep, "run_outer", 5, 4 + len(targets)), loop.numbers
+    return compile_source(compiled(program).source + sweep, "packed_outer", 0, 4)
 
 
 def _source(template: str, dtype: np.dtype[Any], **parts: str) -> str:

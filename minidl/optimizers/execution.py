@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minidl.compute.compiling import Compiled, bound_loop, bound_replay, can_compile, check, compiled, flushed, replayed
-from minidl.compute.outer import bound_outer
+from minidl.compute.compiling import Compiled, bound_replay, can_compile, check, compiled, flushed, replayed
+from minidl.compute.outer import along
+from minidl.compute.tables import Record, Table, over, shared
 from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 from minidl.parameters import Outer
 
@@ -31,6 +32,9 @@ EXECUTIONS = ("auto", "compiled", "replayed", "plain")
 # counts as some entries more.
 WORTH = 2**28
 STEP = 2**14
+
+# So many bytes of w and slots one core keeps to itself from step to step, if no gradient passes in between.
+CACHED = 2**22
 
 
 class Execution:
@@ -121,39 +125,38 @@ class Execution:
                 self.obstacle = reason
             else:
                 self.way = "compiled"
-                self.run_program = _joined([_bound_part(program, code, part, self.arrays) for part in self.span.parts])
+                self.run_program = _bound(program, code, self.span.parts, self.arrays)
         if self.obstacle is not None and self.asked == "compiled":
             self._explain(self.obstacle)
 
 
-def _bound_part(program: Program, code: Compiled, part: Part, arrays: Sequence[np.ndarray[Any, Any]]) -> Run:
-    """Return what runs a compiled program over a part of a span's arrays."""
-    arrays = [array[part.place] if array.ndim == 1 else array for array in arrays]
-    loop, parameter = bound_loop(code, arrays), part.parameter
-    if parameter is None:
-        return loop
-    known: list[tuple[Outer, Run]] = []  # the last promise, and what runs along it
+def _bound(program: Program, code: Compiled, parts: Sequence[Part], arrays: Sequence[np.ndarray[Any, Any]]) -> Run:
+    """Return what runs a compiled program over a span's arrays, along the gradient or what is promised of it."""
+    places = np.zeros(code.numbers)
+    own = [[array[part.place] if array.ndim == 1 else array for array in arrays] for part in parts]
+    alone = sum(array.nbytes for w, _, *slots in own for array in (w, *slots)) < CACHED
+
+    def table(promised: Sequence[Outer | None]) -> Table:
+        first: list[Record] = []
+        others: list[Record] = []
+        for outer, (w, g, *slots) in zip(promised, own, strict=True):
+            if outer is None:
+                others += over(code.packed, [w, g, *slots], places.ctypes.data, kept=(w, g, slots))
+            else:
+                before, after = along(program, [w, *slots], outer.x, outer.y, places)
+                first, others = first + before, others + after
+        return Table(first + (others if first and alone else shared(others)))
+
+    last: list[Outer | None] = [None] * len(parts)
+    run_table = table(last)
 
     def run(numbers: Numbers) -> None:
-        outer = parameter.outer
-        if outer is None or outer.written:
-            loop(numbers)
-            return
-        if not known or known[0][0].x is not outer.x or known[0][0].y is not outer.y:
-            known[:] = [(outer, bound_outer(program, [arrays[0], *arrays[2:]], outer.x, outer.y))]
-        known[0][1](numbers)
-
-    return run
-
-
-def _joined(runs: Sequence[Run]) -> Run:
-    """Return what does one after the other."""
-    if len(runs) == 1:
-        return runs[0]
-
-    def run(numbers: Numbers) -> None:
-        for each in runs:
-            each(numbers)
+        nonlocal last, run_table
+        promised = [part.promised for part in parts]
+        if promised != last:
+            last, run_table = promised, table(promised)
+        places[:] = numbers
+        run_table()
 
     return run
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from minidl.compute.compiling import PIECE
 from minidl.compute.outer import LARGE
-from minidl.parameters import Parameter
+from minidl.parameters import Outer, Parameter
 
 if TYPE_CHECKING:
     from minidl.optimizers.execution import Execution
@@ -39,6 +39,12 @@ class Part(NamedTuple):
     place: slice
     grad: NDArray[Any]
     parameter: Parameter | None
+
+    @property
+    def promised(self) -> Outer | None:
+        """What its gradient will be; None if it is written down."""
+        outer = None if self.parameter is None else self.parameter.outer
+        return None if outer is None or outer.written else outer
 
     def largest_square(self) -> float:
         """Return what no entry's square exceeds, or what isn't finite if an entry isn't or the sum overflows."""
