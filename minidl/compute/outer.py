@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source, compiled, is_loaded, multiplies_and_adds
-from minidl.compute.tables import Record, parts
+from minidl.compute.tables import Record, loads, parts
 from minidl.compute.tracing import Program
 
 __all__ = ["LARGE", "MOST", "along", "suits"]
@@ -194,22 +194,16 @@ define void @packed_copy(ptr %places, ptr %sizes, ptr %strides, ptr %own) {{
 def _compiled(program: Program, dtype: np.dtype[Any]) -> Any:
     """Return the machine code."""
     targets = [i for i in range(len(program.inputs)) if i != 1]
-    own = [f"%a{i}" for i in targets]
-    sizes = [f"%{name}" for name in ("first", "last", "n", "m", "wide", "rows", "lines")]
-    loaded = {"places": ("ptr", ["%x", "%y", *own]), "sizes": ("i64", sizes)}
-    loads = [
-        f"{name}_place = getelementptr {kind}, ptr %{where}, i64 {i}\n  {name} = load {kind}, ptr {name}_place"
-        for where, (kind, names) in loaded.items()
-        for i, name in enumerate(names)
-    ]
+    places = ("x", "y", *(f"a{i}" for i in targets))
+    sizes = ("first", "last", "n", "m", "wide", "rows", "lines")
     sweep = _source(
         _OUTER + _SWEEP,
         dtype,
-        parameters=", ".join(f"ptr noalias {name}" for name in own),
+        parameters=", ".join(f"ptr noalias %a{i}" for i in targets),
         places="\n  ".join(f"%p{i} = getelementptr {{t}}, ptr %a{i}, i64 %offset" for i in targets),
         arguments=", ".join("ptr %g" if i == 1 else f"ptr %p{i}" for i in range(len(program.inputs))),
-        sizes=", ".join(f"i64 {name}" for name in sizes),
-        loads="\n  ".join(loads),
+        sizes=", ".join(f"i64 %{name}" for name in sizes),
+        loads="\n  ".join([*loads("places", "ptr", places), *loads("sizes", "i64", sizes)]),
     )
     return compile_source(compiled(program).source + sweep, "packed_outer", 0, 4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source, is_loaded
+from minidl.compute.tables import Record, Table, loads, parts, shared
 
 __all__ = ["pool", "unpool"]
 
@@ -20,7 +22,7 @@ _KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 # Over all windows, the places in each, and the channels, which lie side by side; `x` is at the window's first place.
 _LOOPS = """
 define void @pass(i64 %images, i64 %high, i64 %wide, i64 %channels, i64 %image, i64 %line, i64 %down, i64 %right,
-                  i64 %size, i64 %columns, ptr noalias %x, ptr noalias %y, ptr noalias %winner) {{
+                  i64 %size, i64 %columns, ptr noalias %x, ptr noalias %y, ptr noalias %winner) noinline {{
 start:
   %lines = mul i64 %down, %line
   %steps = mul i64 %right, %channels
@@ -86,7 +88,15 @@ image_done:
 end:
   ret void
 }}
+
+define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %own) {{
+  {loads}
+  call void @pass({arguments})
+  ret void
+}}
 """
+_SIZES = ("images", "high", "wide", "channels", "image", "line", "down", "right", "size", "columns")
+_PLACES = ("x", "y", "winner")
 _POOL = """
   %new = load {t}, ptr %xp
   %old = load {t}, ptr %yp
@@ -137,14 +147,38 @@ def _run(body: str, x: Array, y: Array, winner: Array, size: Pair, strides: Pair
     alike = x.dtype == y.dtype and x.dtype in _KINDS and winner.dtype == np.uint8
     if not (is_loaded() and alike and y.size and all(array.flags.c_contiguous for array in (x, y, winner))):
         return False
+    places = x.ctypes.data, y.ctypes.data, winner.ctypes.data
+    key = body, x.dtype, x.shape, y.shape, places, size, strides
+    if key not in _TABLES:
+        if len(_TABLES) >= MOST:
+            del _TABLES[next(iter(_TABLES))]
+        _TABLES[key] = Table(shared(_records(body, x, y, winner, size, strides)))
+    _TABLES[key]()
+    return True
+
+
+_TABLES: dict[Any, Table] = {}
+MOST = 64  # of these
+
+
+def _records(body: str, x: Array, y: Array, winner: Array, size: Pair, strides: Pair) -> list[Record]:
     _, height, width, channels = x.shape
     line = width * channels
-    addresses = [array.ctypes.data for array in (x, y, winner)]
-    _compiled(body, x.dtype)(*y.shape, height * line, line, *strides, size[0] * size[1], size[1], *addresses)
-    return True
+    sizes = [*y.shape[1:], height * line, line, *strides, math.prod(size), size[1]]
+    loop = _compiled(body, x.dtype).address
+    return [
+        Record(loop, [array[part].ctypes.data for array in (x, y, winner)], [part.stop - part.start, *sizes])
+        for part in parts(len(x), height * line)
+    ]
 
 
 @cache
 def _compiled(body: str, dtype: np.dtype[Any]) -> Any:
-    kind = _KINDS[dtype]
-    return compile_source(_LOOPS.format(t=kind, body=body.format(t=kind)), "pass", 10, 3)
+    kind, named = _KINDS[dtype], {"sizes": ("i64", _SIZES), "places": ("ptr", _PLACES)}
+    source = _LOOPS.format(
+        t=kind,
+        body=body.format(t=kind),
+        loads="\n  ".join(load for where, (t, names) in named.items() for load in loads(where, t, names)),
+        arguments=", ".join(f"{t} %{name}" for t, names in named.values() for name in names),
+    )
+    return compile_source(source, "packed", 0, 4)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source
 
-__all__ = ["Record", "Table", "over", "parts", "shared"]
+__all__ = ["Record", "Table", "in_turn", "loads", "over", "parts", "shared"]
 
 Array = NDArray[Any]
 
@@ -56,13 +56,21 @@ finished:
   ret void
 }
 
+; A loop whose operand is a table.
+define void @in_turn(ptr %places, ptr %sizes, ptr %strides, ptr %own) {
+  %table = load ptr, ptr %places
+  %n = load i64, ptr %sizes
+  call void @run(i64 %n, ptr %table)
+  ret void
+}
+
 ; What a thread of BLAS does: it is given how many records, and the first of them.
 define i32 @stretch(i64 %n, i64, i64, double, ptr %table, i64, ptr, i64, ptr, i64, ptr) {
   call void @run(i64 %n, ptr %table)
   ret i32 0
 }
 
-; A loop whose operand is a table, and whose data are BLAS's function, and where its number of threads is.
+; The same, shared, whose data are BLAS's function, and where its number of threads is.
 define void @share(ptr %places, ptr %sizes, ptr %strides, ptr %blas) {
 start:
   %table = load ptr, ptr %places
@@ -126,11 +134,26 @@ class Table:
         self.run(self.size, self.address)
 
 
+def loads(argument: str, kind: str, names: Sequence[str]) -> list[str]:
+    """Return, in LLVM's language, how a loop finds what was packed into one of its arguments, under these names."""
+    lines = []
+    for i, name in enumerate(names):
+        lines.append(f"%{name}_place = getelementptr {kind}, ptr %{argument}, i64 {i}")
+        lines.append(f"%{name} = load {kind}, ptr %{name}_place")
+    return lines
+
+
 def shared(records: Sequence[Record]) -> list[Record]:
     """Return what runs these records, in any order: a single one, if the threads of BLAS can share them."""
     if len(records) < 2 or not _shares():
         return list(records)
     return [_share(records)]
+
+
+def in_turn(records: Sequence[Record]) -> Record:
+    """Return a record that runs these, one after the other: what a thread does as a whole."""
+    table = Table(records)
+    return Record(_code().engine.get_function_address("in_turn"), [table.address], [table.size], kept=table)
 
 
 def over(loop: int, arrays: Sequence[Array], own: int = 0, kept: Any = None) -> list[Record]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.compute.moving import add_each, copy
 from minidl.layers.affine import Affine
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.windows import Windows, pair
@@ -145,8 +146,7 @@ class Conv2D(Affine):
         np.matmul(slopes, kernels.transpose(0, 2, 3, 1), out=by_group)
         padded = self.windows.zeros(images, channels, slopes.dtype, self.scratch)
         by_place = memory.reshape(places, images, *self.windows.out, channels)
-        for view, part in zip(self.windows.views(padded), by_place, strict=True):
-            np.add(view, part, out=view)
+        add_each(list(self.windows.views(padded)), by_place)
         return self.windows.cropped(padded, self.scratch)
 
     def _rows(self, x: Array) -> Array:
@@ -159,7 +159,7 @@ class Conv2D(Affine):
             patches = memory.reshape(group + pixels + windows).transpose(0, 4, 5, 6, 1, 2, 3)
         else:
             patches = memory.reshape(windows + group + pixels).transpose(3, 0, 1, 2, 4, 5, 6)
-        np.copyto(patches, by_group)
+        copy(patches, by_group)
         return patches.reshape(*group, math.prod(windows), math.prod(pixels))
 
     def _by_group(self, array: Array) -> Array:
