@@ -26,7 +26,7 @@ from minidl.compute.fusing import Fused
 from minidl.compute.reuse import Call
 from minidl.compute.tables import Record, Table, over, shared
 
-__all__ = ["Loop", "joined"]
+__all__ = ["Loop", "joined", "single"]
 
 Array = NDArray[Any]
 
@@ -84,6 +84,18 @@ def joined(calls: Sequence[Call]) -> list[Call]:
         one = Table([record for some in records for record in some]) if known and len(alone) > 1 else None
         found += [(one, ())] if one is not None and _agrees(one, alone) else alone
     return found
+
+
+def single(function: np.ufunc, *arrays: Array) -> Record | None:
+    """Return a call of one of NumPy's functions as one record; None if it can't be."""
+    loop = _loop(function, tuple(array.dtype.char for array in arrays))
+    if loop is None:
+        return None
+    if function is np.matmul:
+        return _product(loop, *arrays)[0]
+    if not all(array.flags.c_contiguous for array in arrays):
+        return None
+    return _strided(loop, [array.reshape(-1) for array in arrays])
 
 
 def _agrees(one: Table, calls: Iterable[Call]) -> bool:

@@ -5,7 +5,7 @@ Both arrays are walked in the order of the one that is written to; axes that lie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,13 +77,14 @@ def copy(out: Array, x: Array) -> None:
         table()
 
 
-def add_each(outs: Sequence[Array], xs: Sequence[Array]) -> None:
+def add_each(outs: Sequence[Array], xs: Iterable[Array]) -> None:
     """Add each of `xs` to the one of `outs`, one after the other; these may overlap, but along their first axis."""
-    table = _table(_ADDED, list(zip(outs, xs, strict=True)))
+    pairs = list(zip(outs, xs, strict=True))
+    table = _table(_ADDED, pairs)
     if table is not None:
         table()
         return
-    for out, x in zip(outs, xs, strict=True):
+    for out, x in pairs:
         np.add(out, x, out=out)
 
 

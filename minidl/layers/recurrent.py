@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidl import initializers
+from minidl.compute.memory_cells import walk, walk_back
 from minidl.layers.activations import Elementwise, Sigmoid, Tanh, resolve_activation
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
 from minidl.parameters import Parameter
@@ -108,9 +109,10 @@ class _Recurrent(Layer):
         z = self.room("z", (places, batch, joint.shape[1]), x.dtype)
         products, parts = (list(array) * (steps // places) for array in (z, self.split(z)))
         kept = self.memory(steps, batch, x.dtype)
-        for t in range(steps):
-            np.matmul(rows[t], joint, out=products[t])
-            self.step(t, parts[t], states[t], states[t + 1], kept)
+        if not self.walk_at_once(rows, joint, z, kept):
+            for t in range(steps):
+                np.matmul(rows[t], joint, out=products[t])
+                self.step(t, parts[t], states[t], states[t + 1], kept)
         self.remember(joint=joint, rows=rows, parts=parts, kept=kept)
         y = self.scratch("y", (batch, *self.output_shape), x.dtype)
         np.copyto(y, np.swapaxes(states[1:], 0, 1) if self.return_sequences else states[-1])
@@ -131,14 +133,15 @@ class _Recurrent(Layer):
         slopes, d_parts = _matrix(dz), self.split(dz)
         dh, carry = self.room("dh", (batch, u), rows.dtype), self.room("carry", (batch, u), rows.dtype)
         dh[...] = carry[...] = 0
-        for t in range(steps - 1, -1, -1):
-            if self.return_sequences:
-                np.add(dh, dy[:, t], out=dh)
-            elif t == steps - 1:
-                np.copyto(dh, dy)
-            self.step_back(t, dh, carry, parts[t], d_parts[t], states[t], states[t + 1], kept)
-            if t:
-                np.matmul(dz[t], turned, out=dh)
+        if not self.walk_back_at_once(dz, turned, dh, carry, dy, kept):
+            for t in range(steps - 1, -1, -1):
+                if t == steps - 1:
+                    np.copyto(dh, dy[:, t] if self.return_sequences else dy)
+                elif self.return_sequences:
+                    np.add(dh, dy[:, t], out=dh)
+                self.step_back(t, dh, carry, parts[t], d_parts[t], states[t], states[t + 1], kept)
+                if t:
+                    np.matmul(dz[t], turned, out=dh)
         gradient = np.matmul(_matrix(rows[:-1]).T, slopes, out=self.scratch("gradient", joint.shape))
         self.write_gradients(gradient, slopes, kept, accumulate)
         if not input_gradient:
@@ -149,6 +152,22 @@ class _Recurrent(Layer):
         dx = self.scratch("dx", (batch, steps, features), rows.dtype)
         np.copyto(dx, np.swapaxes(by_step[:: -1 if self.go_backwards else 1], 0, 1))
         return dx
+
+    def walk_at_once(self, rows: Array, joint: Array, z: Array, kept: Any) -> bool:
+        """Do all steps by code made for that, and tell whether there is such."""
+        return False
+
+    def walk_back_at_once(
+        self,
+        dz: Array,
+        turned: Array,
+        dh: Array,
+        carry: Array,
+        dy: Array,
+        kept: Any,
+    ) -> bool:
+        """Do all steps back, alike."""
+        return False
 
     # What a subclass gives -----------------------------------------------------------------------------
 
@@ -444,6 +463,17 @@ class LSTM(_Recurrent):
         _times_slope(self.recurrent_activation, back[:3], z[:3], now[:3], dz[:3], room)
         _times_slope(self.activation, back[3], z[3], now[3], dz[3], room[0])
         np.multiply(dc, f, out=dc)
+
+    def walk_at_once(self, rows: Array, joint: Array, z: Array, kept: Any) -> bool:
+        return self._is_usual() and walk(rows, joint, z[0], kept[0])
+
+    def walk_back_at_once(self, dz: Array, turned: Array, dh: Array, carry: Array, dy: Array, kept: Any) -> bool:
+        by_step = np.swapaxes(dy, 0, 1) if self.return_sequences else dy[None]
+        return self._is_usual() and walk_back(dz, turned, dh, carry, by_step, kept[0])
+
+    def _is_usual(self) -> bool:
+        """Tell whether steps may be made of the usual activations, in memory that comes again."""
+        return self.reuse.on and type(self.activation) is Tanh and type(self.recurrent_activation) is Sigmoid
 
 
 @registry.register("gru")
