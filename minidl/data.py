@@ -4,11 +4,14 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.compute.gathering import bound_take
+from minidl.compute.largest import bound_largest
 from minidl.losses import check_weight
 from minidl.randomness import generator
 from minidl.splitting import class_labels
@@ -107,6 +110,7 @@ class Batches:
         if self.indices is not None:
             order = self.indices if order is None else self.indices[order]
         size, n = self.batch_size, self.n if order is None else len(order)
+        takes: dict[int, Callable[[Array], object]] = {}
         for turn, start in enumerate(range(0, n, size)):
             stop = min(start + size, n)
             weight = None
@@ -117,7 +121,7 @@ class Batches:
             else:
                 part = order[start:stop]
                 into = None if memory is None else self._gathered(memory, turn % at_once, stop - start)
-                x = self.x.take(part, 0, into, "clip")  # the order is known to be one, and "raise" would copy
+                x = self._taken(part, into, takes)
                 y = self.y.take(part, 0)
                 if self.weight is not None:
                     weight = self.weight.take(part)
@@ -135,6 +139,16 @@ class Batches:
             array = np.empty((size, *self.x.shape[1:]), self.x.dtype) if whole is None else whole[:size]
             memory[(*kind, size)] = array
         return array
+
+    def _taken(self, part: Array, into: Array | None, takes: dict[int, Callable[[Array], object]]) -> Array:
+        """Return the samples of a part of an order, in `into` if there is such; `takes` is what fills such arrays."""
+        as_numpy = partial(self.x.take, axis=0, mode="clip")  # the order is known to be one, and "raise" would copy
+        if into is None:
+            return as_numpy(part)
+        if id(into) not in takes:
+            takes[id(into)] = bound_take(self.x, into) or partial(as_numpy, out=into)
+        takes[id(into)](part)
+        return into
 
     def known(self) -> list[tuple[Array, Array]]:
         """Return the parts of x and y that can be checked before training: all of them."""
@@ -264,8 +278,9 @@ def _samples(owner: str, name: str, value: Any) -> Array:
 def _refuse_nonfinite(owner: str, name: str, array: Array) -> None:
     if array.dtype.kind != "f":
         return
+    largest = bound_largest(array)
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.vdot(array, array) if array.flags.c_contiguous else array.sum()
+        total = largest() if largest else np.vdot(array, array) if array.flags.c_contiguous else array.sum()
         if np.isfinite(total):  # it may overflow where every entry is finite, never the other way round
             return
     bad = np.argwhere(~np.isfinite(array))

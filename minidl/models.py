@@ -287,8 +287,10 @@ class Sequential(Layer):
         if tape is not None and tape.backward is not None and tape.x is own and tape.made == self._made():
             make(tape.forward)
         else:
+            loaded = is_loaded()
             output, calls = self.reuse.record(self._run_layers, own, True, logits)
-            tape = Tape(own, logits, self._made(), output, calls)
+            made = self._made() if is_loaded() == loaded else ()  # with LLVM in memory, other calls are faster
+            tape = Tape(own, logits, made, output, calls)
             if len(self._tapes) >= MOST:
                 self._tapes.clear()
             self._tapes[key] = tape

@@ -34,7 +34,7 @@ WORTH = 2**28
 STEP = 2**14
 
 # So many bytes of w and slots one core keeps to itself from step to step, if no gradient passes in between.
-CACHED = 2**22
+CACHED = 2**21
 
 
 class Execution:

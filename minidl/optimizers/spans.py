@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import PIECE
+from minidl.compute.largest import bound_largest
 from minidl.compute.outer import LARGE
 from minidl.parameters import Outer, Parameter
 
@@ -27,7 +28,7 @@ class Entry:
         self.kept: dict[str, float] = {}
 
 
-class Part(NamedTuple):
+class Part:
     """A part of a span: a large parameter by itself, of whose gradient more may be known, or neighbours.
 
     Attributes:
@@ -36,9 +37,9 @@ class Part(NamedTuple):
         parameter: The large one, or None.
     """
 
-    place: slice
-    grad: NDArray[Any]
-    parameter: Parameter | None
+    def __init__(self, place: slice, grad: NDArray[Any], parameter: Parameter | None) -> None:
+        self.place, self.grad, self.parameter = place, grad, parameter
+        self._largest: Callable[[], float] | None = None
 
     @property
     def promised(self) -> Outer | None:
@@ -53,7 +54,12 @@ class Part(NamedTuple):
             if outer.x.size + outer.y.size < self.grad.size and (bound := outer.bound()) < np.inf:
                 return bound
             self.parameter.settle()
-        return float(np.vdot(self.grad, self.grad))
+        if self._largest is None:
+            self._largest = bound_largest(self.grad)
+            if self._largest is None:
+                return float(np.vdot(self.grad, self.grad))
+        largest = self._largest()
+        return largest * largest
 
 
 class Saved(NamedTuple):
