@@ -74,13 +74,19 @@ def _run(side: str, data: Path) -> Run:
     command = [sys.executable, str(SCRIPTS / script), str(data), *arguments]
     env = {**os.environ, "KERAS_BACKEND": "jax"}
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env) as process,
+    ):
         assert process.stdout is not None
         trained = process.stdout.readline()
         seconds, peak = time.perf_counter() - start, memory.peak(process.pid)
-        accuracy, errors = process.communicate()
+        accuracy = process.stdout.read()  # `communicate` wouldn't know of what `readline` has read ahead
+        process.wait()
+        errors.seek(0)
+        told = errors.read()
     if process.returncode or trained.strip() != "trained":
-        raise RuntimeError((errors.strip() or "no message").splitlines()[-1][:200])
+        raise RuntimeError((told.strip() or "no message").splitlines()[-1][:200])
     if float(accuracy) < LEAST and data_name() == "Fashion-MNIST":
         raise RuntimeError(f"it has learned nothing: accuracy {accuracy.strip()}")
     return Run(seconds, peak)
