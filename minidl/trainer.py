@@ -1,6 +1,7 @@
 """The Trainer: one short loop, and one step that also works alone."""
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from minidl.data import (
     grouped,
 )
 from minidl.history import History
+from minidl.optimizers.base import NonFiniteError
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
@@ -115,6 +117,7 @@ class Trainer(metaclass=Checked):
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
         accumulate: int = 1,
+        on_nonfinite: str = "raise",
         callbacks: Sequence[Callback] = (),
         verbose: int = 1,
     ) -> History:
@@ -139,6 +142,9 @@ class Trainer(metaclass=Checked):
             class_weight: A weight for each class, which multiplies that of its samples.
             accumulate: How many batches make one step: k batches of b samples give the step of one of k · b (but for
                 layers that look at the batch, `BatchNormalization`, or draw for it, `Dropout`).
+            on_nonfinite: What becomes of a step whose gradients aren't finite, or would make numbers that aren't:
+                "raise" (default) an error; or "skip" it, as if its samples weren't there: weights, slots, t, running
+                statistics, loss and metrics don't know of it, and the history counts it in the column "skipped".
             callbacks: See `minidl.callbacks`.
             verbose: 0 shows nothing, 1 (default) a progress bar, 2 a line an epoch.
 
@@ -146,10 +152,12 @@ class Trainer(metaclass=Checked):
             ValueError, TypeError: If an argument isn't as told above, or the data don't fit the model or the loss.
                 Arrays and lists of batches are looked at before the first step; batches of other iterables, and what
                 is read from a memory map, as they come.
-            FloatingPointError: If a gradient isn't finite; the parameters are those of the step before.
+            FloatingPointError: If a gradient isn't finite; model and optimizer are as after the step before. With
+                "skip", if that is so at every step of an epoch.
         """
         epochs = integer("fit", "epochs", epochs, 1)
         accumulate = integer("fit", "accumulate", accumulate, 1)
+        skipping = choice("fit", "on_nonfinite", on_nonfinite, ("raise", "skip")) == "skip"
         verbose = choice("fit", "verbose", verbose, (0, 1, 2))
         if not (isinstance(shuffle, bool) or callable(shuffle)):
             raise TypeError(
@@ -165,22 +173,35 @@ class Trainer(metaclass=Checked):
         looked_at = listeners.hear_begins or listeners.hear_ends
         self.model.stop_training = False
         try:
-            self._check(train, validation, epochs)
+            self._check(train, validation, epochs, ["skipped"] if skipping else [])
             listeners.on_train_begin()
             for epoch in range(self.epoch, self.epoch + epochs):
                 self._means.reset()
+                skipped, reason, buffers = 0, "", _buffers(self.model)
                 listeners.on_epoch_begin(epoch)
                 progress.start_epoch(len(history) + 1)
                 order = train.order(shuffle, self.seed, epoch)
                 for index, group in enumerate(grouped(train.epoch(order, self._memory, accumulate), accumulate)):
                     if listeners.hear_begins:
                         listeners.on_train_batch_begin(index)
-                    loss = self._update(group, self._means, train.checked_targets, own, looked_at)
+                    try:
+                        loss = self._update(
+                            group, self._means, train.checked_targets, own, looked_at, skipping, buffers
+                        )
+                    except NonFiniteError as error:
+                        where = f"fit: batch {index} of epoch {epoch}, both from 0"
+                        if not skipping:
+                            raise NonFiniteError(f"{where}: {error}") from error
+                        skipped, loss, reason = skipped + 1, math.nan, f"{where}: {error}"
                     progress.advance(len(group))
                     if listeners.hear_ends:
                         listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
+                if skipped and skipped == index + 1:
+                    raise NonFiniteError(f"fit: no step of this epoch could be made; the last one, {reason}")
                 self._settle()
                 logs = self._means.logs()
+                if skipping:
+                    logs["skipped"] = skipped
                 if validation is not None:
                     logs.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
                 logs.update(self._rate())
@@ -210,7 +231,7 @@ class Trainer(metaclass=Checked):
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
         self._check_pair()
         self._step_means.reset()
-        self._update(data.checked, self._step_means, checked=False)
+        self._update(data.checked, self._step_means, checked=False, buffers=_buffers(self.model))
         return self._step_means.logs()
 
     def evaluate(
@@ -229,9 +250,18 @@ class Trainer(metaclass=Checked):
     # What the loop is made of --------------------------------------------------------------------------
 
     def _update(
-        self, group: list[Batch], means: "_Means", checked: bool, own: bool = False, looked_at: bool = True
+        self,
+        group: list[Batch],
+        means: "_Means",
+        checked: bool,
+        own: bool = False,
+        looked_at: bool = True,
+        may_fail: bool = False,
+        buffers: Sequence[Array] = (),
     ) -> float:
         """Make one step on the samples of all batches of `group` together; return their loss before it.
+
+        A step that can't be made leaves all as it was, the model's `buffers` too and, if it `may_fail`, `means`.
 
         The model's layers write into the memory of the step before. If the batches are in `own` memory, where no one
         else writes, and no one has `looked_at` gradients before `_settle`, these needn't be written down.
@@ -239,8 +269,13 @@ class Trainer(metaclass=Checked):
         reuse = self.model.reuse
         reuse.on, reuse.taping = True, len(group) == 1
         reuse.same_input, reuse.promising = own, own and reuse.taping and not looked_at
+        before = [buffer.copy() for buffer in buffers]
         try:
-            return self._step(group, means, checked)
+            return self._step(group, means, checked, may_fail)
+        except NonFiniteError:
+            for buffer, saved in zip(buffers, before, strict=True):
+                buffer[...] = saved
+            raise
         finally:
             reuse.on = reuse.taping = reuse.same_input = reuse.promising = False
 
@@ -249,11 +284,12 @@ class Trainer(metaclass=Checked):
         for parameter in self.model.parameters:
             parameter.settle()
 
-    def _step(self, group: list[Batch], means: "_Means", checked: bool) -> float:
+    def _step(self, group: list[Batch], means: "_Means", checked: bool, may_fail: bool) -> float:
         totals = [_total(batch) for batch in group]
         weight_of_all, samples = sum(totals), sum([len(batch[0]) for batch in group])
         penalty = self.model.regularization()
         loss = activity = 0.0
+        counted_later: list[tuple[Batch, Array]] = []
         for i, batch in enumerate(group):
             x = batch[0]
             with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
@@ -265,12 +301,17 @@ class Trainer(metaclass=Checked):
                     self.model.share_activities(len(x) / samples)
                 activity += self.model.activity_penalty()
                 self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
-            means.add_metrics(batch, y_pred, self._objective)
+            if may_fail and self.metrics:
+                counted_later.append((batch, y_pred.copy()))
+            else:
+                means.add_metrics(batch, y_pred, self._objective)
             loss += value
-        means.add_loss(loss + penalty, weight_of_all)
-        means.add_activity(activity, samples)
         self.model.add_regularization_gradient()
         self.optimizer.step(self.model.parameters)
+        for batch, y_pred in counted_later:
+            means.add_metrics(batch, y_pred, self._objective)
+        means.add_loss(loss + penalty, weight_of_all)
+        means.add_activity(activity, samples)
         return loss + penalty + activity
 
     def _value_and_gradient(self, batch: Batch, y_pred: Array, checked: bool) -> tuple[float, Array]:
@@ -303,7 +344,9 @@ class Trainer(metaclass=Checked):
             means.add_metrics(batch, y_pred, self._objective)
         return means.logs()
 
-    def _check(self, train: Batches | Stream, validation: Batches | Stream | None, epochs: int) -> None:
+    def _check(
+        self, train: Batches | Stream, validation: Batches | Stream | None, epochs: int, more_columns: list[str]
+    ) -> None:
         """Raise ValueError for what can be seen to go wrong later, before anything is changed."""
         self._check_pair()
         for part in (train, validation):
@@ -322,7 +365,7 @@ class Trainer(metaclass=Checked):
                 self.model.unbuild()
             raise
         names = ["loss", *(metric.name for metric in self.metrics)]
-        self.columns = names + ([f"val_{name}" for name in names] if validation is not None else [])
+        self.columns = names + more_columns + ([f"val_{name}" for name in names] if validation is not None else [])
         if "learning_rate" in self.optimizer.hyperparameters:
             self.columns.append("learning_rate")
 
@@ -487,6 +530,11 @@ def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
     return np.concatenate([model.forward(x[i : i + size]) for i in range(0, max(len(x), 1), size)])
 
 
+def _buffers(model: Any) -> list[Array]:
+    """Return what layers keep besides parameters, and change before it is seen whether a step can be made."""
+    return list(model.named_buffers().values()) if hasattr(model, "named_buffers") else []
+
+
 def _objective(model: Any, loss: losses.Loss) -> tuple[losses.Loss, bool]:
     """Return what is computed on the model's outputs, and whether these outputs are the logits."""
     link = None if model.link is None else model.link.link_name
@@ -524,7 +572,11 @@ def _metrics(given: Iterable[object] | None) -> list[metrics.Metric]:
             found[-1].name = metric.lower()
     names = [metric.name for metric in found]
     for name in names:
-        if names.count(name) > 1 or name in ("loss", "learning_rate", "batch_loss", "epoch") or name.startswith("val_"):
+        if (
+            names.count(name) > 1
+            or name in ("loss", "learning_rate", "batch_loss", "epoch", "skipped")
+            or name.startswith("val_")
+        ):
             raise ValueError(f"Trainer: metrics must have names of their own. Received: {names}")
     return found
 

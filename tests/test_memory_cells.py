@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidl import Sequential, Trainer
-from minidl.compute import memory_cells
+from minidl.compute import memory_cells, tables
 from minidl.compute.compiling import can_compile
 from minidl.layers import LSTM, Bidirectional, Dense, Input
 
@@ -53,17 +53,17 @@ def test_large_batches_are_shared_between_threads_with_the_same_bits(monkeypatch
         Trainer(model, "sgd", "mse").fit(x, y, batch_size=200, epochs=2, verbose=0)
         return b"".join(parameter.data.tobytes() for parameter in model.parameters)
 
-    memory_cells._KNOWN.clear()
+    tables._KNOWN.clear()
     ours = bits()
-    assert any(table is not None for table in memory_cells._KNOWN.values())
+    assert any(table is not None for table in tables._KNOWN.values())
     monkeypatch.setattr(memory_cells, "is_loaded", lambda: False)
     assert bits() == ours
 
 
 def test_other_activations_and_half_precision_go_their_own_way():
     for options, dtype in (({"activation": "relu"}, "float32"), ({}, "float16")):
-        memory_cells._KNOWN.clear()
+        tables._KNOWN.clear()
         model = Sequential([Input((3, 2)), LSTM(4, **options), Dense(1)], seed=0, dtype=dtype)
         x, y = np.ones((8, 3, 2), dtype), np.zeros((8, 1), dtype)
         Trainer(model, "sgd", "mse").fit(x, y, verbose=0)
-        assert not any(memory_cells._KNOWN.values())
+        assert not any(tables._KNOWN.values())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minidl.compute import moving
+from minidl.compute import moving, tables
 from minidl.compute.compiling import can_compile
 
 pytestmark = pytest.mark.skipif(not can_compile(), reason="needs the extra `fast`")
@@ -59,12 +59,11 @@ def test_a_sum_over_windows_is_that_of_numpy(given_windows):
 def test_large_arrays_take_the_compiled_way():
     x = np.random.default_rng(0).standard_normal((16, 28, 28, 32)).astype(np.float32)
     views = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2)).transpose(0, 1, 2, 4, 5, 3)
-    out = np.empty(views.shape, np.float32)
-    assert moving._table(moving._COPIED, [(out, views)]) is not None
+    assert moving._run(moving._COPIED, np.empty(views.shape, np.float32), views)
 
 
 def test_what_is_known_is_not_kept_without_end():
-    x = np.ones((64, 700), np.float32)
-    for wide in range(520, 520 + 2 * moving.MOST):
+    x = np.ones((64, 2000), np.float32)
+    for wide in range(520, 520 + 2 * tables.KNOWN):
         moving.copy(np.empty((64, wide), np.float32), x[:, :wide])
-    assert len(moving._KNOWN) <= moving.MOST
+    assert len(tables._KNOWN) <= tables.KNOWN

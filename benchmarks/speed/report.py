@@ -34,8 +34,9 @@ and the progress bar: `minidl` with its update compiled (the extra `fast`), `min
 compiled" is the net by `torch.compile`, with the fused optimizer where there is one, else with a compiled one. JAX's
 sides are jitted functions with the update written by hand and buffers donated: a step a call, or an epoch a call by
 `lax.scan`. Keras runs on JAX. The floor is what no side with NumPy's BLAS can do without that writes its gradients
-down: the bare matrix products of a step, then one pass over all arrays that the update reads and writes. (For batches
-of up to 15 rows ours and JAX don't write down that of the first kernel.)
+down: the bare matrix products of a step, then one pass of one thread over all arrays that the update reads and writes.
+(For batches of up to 15 rows ours and JAX don't write down that of the first kernel; updates of ours and PyTorch's have
+more than one thread.)
 """
 SECTIONS = {
     "steps": "A step of the paper's net",
@@ -49,7 +50,7 @@ TEXTS = {
     "lion": "Ours is the class of the README; theirs are written by hand, in eager PyTorch and in JAX. µs a step.",
     "conv": 'Keras\'s "Simple MNIST convnet", Adam, B = 64; µs a step.',
     "lstm": "LSTM(128) over the 28 rows of an image, then Dense(10), Adam, B = 64; µs a step.",
-    "optimizer": "One parameter of n numbers, along a constant gradient; µs a step. PyTorch has its threads, ours one.",
+    "optimizer": "One parameter of n numbers, along a constant gradient; µs a step. PyTorch and ours have all threads.",
 }
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source, compiled, is_loaded
 from minidl.compute.joining import single
-from minidl.compute.tables import Record, Table, in_turn, loads, parts, shared
+from minidl.compute.tables import Record, Table, in_turn, loads, parts, run_over, shared
 from minidl.compute.tracing import Tracing, Untraceable
 
 __all__ = ["walk", "walk_back"]
@@ -85,7 +85,7 @@ def walk(rows: Array, joint: Array, z: Array, kept: Array) -> bool:
         z: A step's product, written to.
         kept: Written to.
     """
-    return _run(_there, rows, joint, z, kept)
+    return is_loaded() and run_over(_there, (rows, joint, z, kept))
 
 
 def walk_back(dz: Array, turned: Array, dh: Array, dc: Array, dy: Array, kept: Array) -> bool:
@@ -99,25 +99,7 @@ def walk_back(dz: Array, turned: Array, dh: Array, dc: Array, dy: Array, kept: A
         dy: The gradient by the output, shape (steps or 1, batch, units): of each step, or of the last one.
         kept: See above.
     """
-    return _run(_back_again, dz, turned, dh, dc, dy, kept)
-
-
-def _run(make: Callable[..., Table | None], *arrays: Array) -> bool:
-    if not is_loaded():
-        return False
-    key = make, tuple((a.ctypes.data, a.shape, a.strides, a.dtype) for a in arrays)
-    if key not in _KNOWN:
-        if len(_KNOWN) >= MOST:
-            del _KNOWN[next(iter(_KNOWN))]
-        _KNOWN[key] = make(*arrays)
-    table = _KNOWN[key]
-    if table is not None:
-        table()
-    return table is not None
-
-
-_KNOWN: dict[Any, Table | None] = {}
-MOST = 64  # of these
+    return is_loaded() and run_over(_back_again, (dz, turned, dh, dc, dy, kept))
 
 
 def _there(rows: Array, joint: Array, z: Array, kept: Array) -> Table | None:

@@ -5,14 +5,16 @@ Both arrays are walked in the order of the one that is written to; axes that lie
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source, is_loaded
-from minidl.compute.tables import Record, Table, in_turn, loads, parts, shared
+from minidl.compute.tables import Record, Table, in_turn, loads, parts, run_over, shared
 
 __all__ = ["add_each", "copy"]
 
@@ -22,7 +24,6 @@ Axes = list[tuple[int, int, int]]  # length, and the bytes from entry to entry i
 DEPTH = 5  # axes, at most
 LEAST = 8  # entries that must lie side by side
 LARGE = 2**15  # entries from which on it is worth it
-MOST = 64  # pairs of arrays that are known
 
 _KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
@@ -70,50 +71,34 @@ _ADDED = "%y_entry = load {t}, ptr %yp\n  %result = fadd {t} %y_entry, %x_entry"
 
 def copy(out: Array, x: Array) -> None:
     """Write x into `out`, of the same shape; they share no memory."""
-    table = _table(_COPIED, [(out, x)])
-    if table is None:
+    if not _run(_COPIED, out, x):
         np.copyto(out, x)
-    else:
-        table()
 
 
 def add_each(outs: Sequence[Array], xs: Iterable[Array]) -> None:
     """Add each of `xs` to the one of `outs`, one after the other; these may overlap, but along their first axis."""
     pairs = list(zip(outs, xs, strict=True))
-    table = _table(_ADDED, pairs)
-    if table is not None:
-        table()
-        return
-    for out, x in pairs:
-        np.add(out, x, out=out)
+    if not _run(_ADDED, *itertools.chain.from_iterable(pairs)):
+        for out, x in pairs:
+            np.add(out, x, out=out)
 
 
-_KNOWN: dict[Any, Table | None] = {}
-_CODES: dict[Any, Any] = {}
+def _run(do: str, *arrays: Array) -> bool:
+    """Do it to pairs of one shape, of what is written to and what is read; tell whether it isn't left to NumPy."""
+    large = arrays[0].size * len(arrays) // 2 >= LARGE
+    return large and is_loaded() and run_over(_table, arrays, do)
 
 
-def _table(do: str, pairs: Sequence[tuple[Array, Array]]) -> Table | None:
-    """Return what does it to these pairs, which are of one shape; None if that is better left to NumPy."""
-    if not is_loaded() or pairs[0][0].size * len(pairs) < LARGE:
-        return None
-    key = do, tuple((a.ctypes.data, a.shape, a.strides, a.dtype) for pair in pairs for a in pair)
-    if key not in _KNOWN:
-        if len(_KNOWN) >= MOST:
-            del _KNOWN[next(iter(_KNOWN))]
-        _KNOWN[key] = _made(do, pairs)
-    return _KNOWN[key]
-
-
-def _made(do: str, pairs: Sequence[tuple[Array, Array]]) -> Table | None:
-    dtypes = {a.dtype for pair in pairs for a in pair}
-    if len(dtypes) > 1 or not dtypes <= set(_KINDS):
-        return None
+def _table(do: str, *arrays: Array) -> Table | None:
+    dtypes = {array.dtype for array in arrays}
     dtype = dtypes.pop()
-    if (do, dtype) not in _CODES:
-        _CODES[do, dtype] = compile_source(_source(do, _KINDS[dtype]), "packed", 0, 4)
+    if dtypes or dtype not in _KINDS:
+        return None
+    loop = _compiled(do, _KINDS[dtype]).address
     by_part = []
-    for part in parts(len(pairs[0][0]), pairs[0][0][0].size * len(pairs)):
-        records = [_record(_CODES[do, dtype].address, out[part], x[part]) for out, x in pairs]
+    for part in parts(len(arrays[0]), arrays[0][0].size * len(arrays) // 2):
+        pairs = zip(arrays[::2], arrays[1::2], strict=True)
+        records = [_record(loop, out[part], x[part]) for out, x in pairs]
         if None in records:
             return None
         by_part.append(in_turn([record for record in records if record is not None]))
@@ -137,8 +122,8 @@ def _record(loop: int, out: Array, x: Array) -> Record | None:
     return Record(loop, [out.ctypes.data, x.ctypes.data], sizes, strides)
 
 
-def _source(do: str, kind: str) -> str:
-    """Return the loops in LLVM's language."""
+@cache
+def _compiled(do: str, kind: str) -> Any:
     axes = range(DEPTH - 1, -1, -1)
     sizes = loads("sizes", "i64", [f"n{k}" for k in axes])
     strides = loads("strides", "i64", [f"{name}{k}_step" for k in axes for name in "yx"])
@@ -147,4 +132,4 @@ def _source(do: str, kind: str) -> str:
         outermost = k == DEPTH - 1
         before, after = ("start", "end") if outermost else (f"loop{k + 1}", f"done{k}")
         text += _LOOP.format(k=k, inner=k - 1, above=k + 1, before=before, after=after)
-    return text + _INNER.format(t=kind, do=do.format(t=kind))
+    return compile_source(text + _INNER.format(t=kind, do=do.format(t=kind)), "packed", 0, 4)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source, is_loaded
-from minidl.compute.tables import Record, Table, loads, parts, shared
+from minidl.compute.tables import Record, Table, loads, parts, run_over, shared
 
 __all__ = ["pool", "unpool"]
 
@@ -147,29 +147,22 @@ def _run(body: str, x: Array, y: Array, winner: Array, size: Pair, strides: Pair
     alike = x.dtype == y.dtype and x.dtype in _KINDS and winner.dtype == np.uint8
     if not (is_loaded() and alike and y.size and all(array.flags.c_contiguous for array in (x, y, winner))):
         return False
-    places = x.ctypes.data, y.ctypes.data, winner.ctypes.data
-    key = body, x.dtype, x.shape, y.shape, places, size, strides
-    if key not in _TABLES:
-        if len(_TABLES) >= MOST:
-            del _TABLES[next(iter(_TABLES))]
-        _TABLES[key] = Table(shared(_records(body, x, y, winner, size, strides)))
-    _TABLES[key]()
-    return True
+    return run_over(_table, (x, y, winner), body, size, strides)
 
 
-_TABLES: dict[Any, Table] = {}
-MOST = 64  # of these
-
-
-def _records(body: str, x: Array, y: Array, winner: Array, size: Pair, strides: Pair) -> list[Record]:
+def _table(body: str, size: Pair, strides: Pair, x: Array, y: Array, winner: Array) -> Table:
     _, height, width, channels = x.shape
     line = width * channels
     sizes = [*y.shape[1:], height * line, line, *strides, math.prod(size), size[1]]
     loop = _compiled(body, x.dtype).address
-    return [
-        Record(loop, [array[part].ctypes.data for array in (x, y, winner)], [part.stop - part.start, *sizes])
-        for part in parts(len(x), height * line)
-    ]
+    return Table(
+        shared(
+            [
+                Record(loop, [array[part].ctypes.data for array in (x, y, winner)], [part.stop - part.start, *sizes])
+                for part in parts(len(x), height * line)
+            ]
+        )
+    )
 
 
 @cache

@@ -16,7 +16,7 @@ Source: the type PyUFuncGenericFunction of NumPy's C API; OpenBLAS, driver/other
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source
 
-__all__ = ["Record", "Table", "in_turn", "loads", "over", "parts", "shared"]
+__all__ = ["Record", "Table", "in_turn", "loads", "over", "parts", "run_over", "shared"]
 
 Array = NDArray[Any]
 
 PART = 2**14  # entries of a part that a thread may take; the work of handing it over is small beside it
 MOST = 512  # parts
+KNOWN = 256  # tables that are kept for arrays that come again
 
 _CODE = """
 define void @run(i64 %n, ptr %table) {
@@ -154,6 +155,25 @@ def in_turn(records: Sequence[Record]) -> Record:
     """Return a record that runs these, one after the other: what a thread does as a whole."""
     table = Table(records)
     return Record(_code().engine.get_function_address("in_turn"), [table.address], [table.size], kept=table)
+
+
+def run_over(make: Callable[..., Table | None], arrays: Sequence[Array], *others: Any) -> bool:
+    """Run the table that `make(*others, *arrays)` gives, and tell whether it gives one.
+
+    It is made once for arrays of that memory, shape and dtype, be they the same objects or not.
+    """
+    key = make, others, tuple((array.ctypes.data, array.shape, array.strides, array.dtype) for array in arrays)
+    if key not in _KNOWN:
+        if len(_KNOWN) >= KNOWN:
+            del _KNOWN[next(iter(_KNOWN))]
+        _KNOWN[key] = make(*others, *arrays)
+    table = _KNOWN[key]
+    if table is not None:
+        table()
+    return table is not None
+
+
+_KNOWN: dict[Any, Table | None] = {}
 
 
 def over(loop: int, arrays: Sequence[Array], own: int = 0, kept: Any = None) -> list[Record]:

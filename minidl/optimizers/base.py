@@ -27,7 +27,11 @@ from minidl.parameters import Changes, Parameter
 from minidl.schedules import Hyperparameter
 from minidl.validation import choice, describe, flag, integer, nearest, number, numbers
 
-__all__ = ["Optimizer", "registry"]
+__all__ = ["NonFiniteError", "Optimizer", "registry"]
+
+
+class NonFiniteError(FloatingPointError):
+    """A step that can't be made, since numbers wouldn't be finite; it changed nothing."""
 
 
 class Optimizer(Configurable):
@@ -184,7 +188,7 @@ class Optimizer(Configurable):
         """Move every trainable parameter by one step of the rule, in place, along its `grad`.
 
         Raises:
-            FloatingPointError: If a gradient holds a number that isn't finite, or is so large that the rule's numbers
+            NonFiniteError: If a gradient holds a number that isn't finite, or is so large that the rule's numbers
                 overflow. Nothing is changed then.
             ValueError: If a parameter is given twice, or a schedule's value is out of range.
             TypeError: If these are no parameters, or the rule breaks its contract (see the class).
@@ -280,7 +284,7 @@ class Optimizer(Configurable):
             self._sweep_one(span, values)
 
     def _sweep_or_restore(self, spans: Sequence[Span], values: dict[str, Any]) -> None:
-        """Sweep; where a number overflows, put everything back and raise FloatingPointError."""
+        """Sweep; where a number overflows, put everything back and raise NonFiniteError."""
         before = [span.saved() for span in spans]
         try:
             with np.errstate(all="ignore"):
@@ -349,7 +353,7 @@ class Optimizer(Configurable):
                 largest = np.abs(parameter.grad).max(initial=0)
                 dtype = parameter.dtype if name == "w" else compute_dtype(parameter)
                 wider = "" if dtype == np.float64 else ", or float64"
-                raise FloatingPointError(
+                raise NonFiniteError(
                     f"{self._name}: a step must stay in the range of {dtype}. Received: a gradient of "
                     f"{parameter.name!r} with entries of up to {largest:.3g}, of which {name} overflows, in step "
                     f"{self.iterations + 1}; nothing was changed; the hook ClipByGlobalNorm or ClipByValue, a smaller "
@@ -366,7 +370,7 @@ class Optimizer(Configurable):
                 else "a smaller learning rate, or the hook ClipByGlobalNorm, often helps"
             )
             first = tuple(int(i) for i in np.argwhere(bad)[0])
-            raise FloatingPointError(
+            raise NonFiniteError(
                 f"{self._name}: gradients must be finite. Received: {bad.sum()} of {bad.size} entries of "
                 f"{parameter.name!r} not finite, the first {parameter.grad[first]} at {list(first)}, in step "
                 f"{self.iterations + 1}; nothing was changed; {cause}"
