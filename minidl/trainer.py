@@ -22,7 +22,6 @@ from minidl.data import (
     grouped,
 )
 from minidl.history import History
-from minidl.optimizers.base import NonFiniteError
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
@@ -188,16 +187,16 @@ class Trainer(metaclass=Checked):
                         loss = self._update(
                             group, self._means, train.checked_targets, own, looked_at, skipping, buffers
                         )
-                    except NonFiniteError as error:
+                    except optimizers.NonFiniteError as error:
                         where = f"fit: batch {index} of epoch {epoch}, both from 0"
                         if not skipping:
-                            raise NonFiniteError(f"{where}: {error}") from error
+                            raise optimizers.NonFiniteError(f"{where}: {error}") from error
                         skipped, loss, reason = skipped + 1, math.nan, f"{where}: {error}"
                     progress.advance(len(group))
                     if listeners.hear_ends:
                         listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
                 if skipped and skipped == index + 1:
-                    raise NonFiniteError(f"fit: no step of this epoch could be made; the last one, {reason}")
+                    raise optimizers.NonFiniteError(f"fit: no step of this epoch could be made; the last one, {reason}")
                 self._settle()
                 logs = self._means.logs()
                 if skipping:
@@ -272,7 +271,7 @@ class Trainer(metaclass=Checked):
         before = [buffer.copy() for buffer in buffers]
         try:
             return self._step(group, means, checked, may_fail)
-        except NonFiniteError:
+        except optimizers.NonFiniteError:
             for buffer, saved in zip(buffers, before, strict=True):
                 buffer[...] = saved
             raise

@@ -606,7 +606,7 @@ MISTAKES = [
      "step: y must be finite. Received: nan at [3, 0], 3 such in all"),
     ("NaN in integer labels", lambda w: w.trainer.step(w.x, put(w.y.astype(float), 3, np.nan)), ValueError,
      "step: y must be finite. Received: nan at [3], 1 such in all"),
-    ("NaN in a gradient", lambda w: w.momentum.step([w.poisoned]), FloatingPointError,
+    ("NaN in a gradient", lambda w: w.momentum.step([w.poisoned]), optimizers.NonFiniteError,
      ("Momentum: gradients must be finite. Received: 2 of 3 entries of 'c' not finite, the first nan at [1], in step "
       "2; nothing was changed; a smaller learning rate, or the hook ClipByGlobalNorm, often helps")),
     ("NaN in the weights of samples",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minidl import Sequential, Trainer, callbacks, layers, optimizers
-from minidl.optimizers.base import NonFiniteError
+from minidl.optimizers import NonFiniteError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((60, 4)).astype(np.float32), RNG.standard_normal((60, 2)).astype(np.float32)

@@ -50,7 +50,7 @@ KNOWS = {
     "metrics": COMMON | {"losses", "splitting"},
     "layers": COMMON | {"compute", "functions", "initializers", "parameters", "randomness", "regularizers"},
     "optimizers": COMMON | {"compute", "parameters", "schedules"},
-    "data": COMMON | {"losses", "randomness", "splitting"},
+    "data": COMMON | {"compute", "losses", "randomness", "splitting"},
     "callbacks": COMMON | {"parameters", "trainer"},
     "surfaces": COMMON | {"optimizers", "parameters"},
     "tuning": COMMON | {"data", "functions", "trainer"},

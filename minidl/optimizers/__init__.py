@@ -1,7 +1,7 @@
 """The optimizers, their base class, and the hooks that go around any of them."""
 
 from minidl.optimizers.adaptive import AdaDelta, AdaGrad, CenteredRMSprop, RMSprop, RMSpropMomentum
-from minidl.optimizers.base import Optimizer, registry
+from minidl.optimizers.base import NonFiniteError, Optimizer, registry
 from minidl.optimizers.descent import SGD, Lion, Momentum, Nesterov
 from minidl.optimizers.hooks import L2, ClipByGlobalNorm, ClipByValue, Hook, WeightDecay
 from minidl.optimizers.layerwise import LAMB
@@ -25,6 +25,7 @@ __all__ = [
     "Momentum",
     "Nadam",
     "Nesterov",
+    "NonFiniteError",
     "Optimizer",
     "RMSprop",
     "RMSpropMomentum",
