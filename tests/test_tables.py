@@ -94,6 +94,28 @@ def test_two_threads_that_step_at_once_dont_disturb_each_other():
     assert found == [expected] * 40
 
 
+def test_tables_for_arrays_are_made_and_forgotten_by_several_threads_at_once(monkeypatch):
+    monkeypatch.setattr(tables, "KNOWN", 2)
+    code, failures = tables._code(), []
+
+    def work():
+        try:
+            for _ in range(300):
+                found = np.zeros(3, np.int64)
+                one = tables.Record(code.engine.get_function_address("one"), [found.ctypes.data], [])
+                assert tables.run_over(lambda array, one=one: tables.Table([one]), [found])
+                assert found[0] == 1
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+
+
 def _answer(pipe):
     pipe.send(stepped())
 

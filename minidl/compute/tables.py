@@ -16,6 +16,7 @@ Source: the type PyUFuncGenericFunction of NumPy's C API; OpenBLAS, driver/other
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -163,17 +164,19 @@ def run_over(make: Callable[..., Table | None], arrays: Sequence[Array], *others
     It is made once for arrays of that memory, shape and dtype, be they the same objects or not.
     """
     key = make, others, tuple((array.ctypes.data, array.shape, array.strides, array.dtype) for array in arrays)
-    if key not in _KNOWN:
-        if len(_KNOWN) >= KNOWN:
-            del _KNOWN[next(iter(_KNOWN))]
-        _KNOWN[key] = make(*others, *arrays)
-    table = _KNOWN[key]
+    with _LOCK:
+        if key not in _KNOWN:
+            if len(_KNOWN) >= KNOWN:
+                del _KNOWN[next(iter(_KNOWN))]
+            _KNOWN[key] = make(*others, *arrays)
+        table = _KNOWN[key]
     if table is not None:
         table()
     return table is not None
 
 
 _KNOWN: dict[Any, Table | None] = {}
+_LOCK = threading.Lock()
 
 
 def over(loop: int, arrays: Sequence[Array], own: int = 0, kept: Any = None) -> list[Record]:
