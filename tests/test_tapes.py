@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -264,3 +266,24 @@ def test_integers_of_several_kinds_take_turns():
         other = copy.deepcopy(model)
         assert np.isfinite(found)
         assert other.layers[0].embeddings.grad.any(axis=1).sum() == len(np.unique(given))
+
+
+LOADED_ON_THE_WAY = """
+import sys
+import numpy as np
+from minidl import Sequential, Trainer, layers
+model = Sequential([layers.Input((9,)), layers.Dense(700, "relu"), layers.Dense(2, "softmax")], seed=0)
+trainer = Trainer(model, "sgd", "mse")
+assert "llvmlite.binding" not in sys.modules
+x = np.ones((400, 9), np.float32)
+trainer.fit(x, x[:, :2], batch_size=200, epochs=2, verbose=0)
+assert "llvmlite.binding" in sys.modules
+(tape,) = model._tapes.values()
+print([type(function).__name__ for function, _ in tape.forward])
+"""
+
+
+def test_a_tape_made_while_a_layer_loads_llvm_is_made_anew():
+    pytest.importorskip("llvmlite")
+    run = subprocess.run([sys.executable, "-c", LOADED_ON_THE_WAY], capture_output=True, text=True, check=True)
+    assert "Biased" in run.stdout

@@ -24,7 +24,7 @@ from minidl.compute.compiling import (
     is_loaded,
     replayed,
 )
-from minidl.compute.tables import Record, Table, over, parts, shared
+from minidl.compute.tables import Record, Table, loads, over, parts, shared
 from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 
 __all__ = ["Biased", "Fused"]
@@ -126,12 +126,7 @@ declare i64 @llvm.umin.i64(i64, i64)
 
 define void @packed_rows(ptr %places, ptr %sizes, ptr %strides, ptr %c) {{
 start:
-  %row_place = getelementptr ptr, ptr %places, i64 1
-  %long_place = getelementptr i64, ptr %sizes, i64 1
-  %z = load ptr, ptr %places
-  %row = load ptr, ptr %row_place
-  %n = load i64, ptr %sizes
-  %long = load i64, ptr %long_place
+  {loads}
   br label %next
 next:
   %from = phi i64 [ 0, %start ], [ %to, %next ]
@@ -192,5 +187,7 @@ class Biased:
             code = compiled(program, flushing=False)
         except Exception:  # as it is, the function tells of it better
             return None
-        source = code.source + _ROWS.format(t={4: "float", 8: "double"}[dtype.itemsize])
+        found = loads("places", "ptr", ["z", "row"]) + loads("sizes", "i64", ["n", "long"])
+        rows = _ROWS.format(t={4: "float", 8: "double"}[dtype.itemsize], loads="\n  ".join(found))
+        source = code.source + rows
         return compile_source(source, "packed_rows", 0, 4), np.array(numbers, np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import compile_source, is_loaded
-from minidl.compute.tables import Table, over, shared
+from minidl.compute.tables import Table, loads, over, shared
 
 __all__ = ["bound_largest"]
 
@@ -30,8 +30,7 @@ declare {t} @llvm.umax.{t}({t}, {t})
 
 define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %own) {{
 start:
-  %x = load ptr, ptr %places
-  %n = load i64, ptr %sizes
+  {loads}
   br label %entry
 entry:
   %i = phi i64 [ 0, %start ], [ %next, %entry ]
@@ -44,8 +43,6 @@ entry:
   %done = icmp eq i64 %next, %n
   br i1 %done, label %end, label %entry
 end:
-  %second = getelementptr ptr, ptr %places, i64 1
-  %out = load ptr, ptr %second
   store {t} %largest, ptr %out
   ret void
 }}
@@ -73,4 +70,5 @@ def bound_largest(x: Array) -> Callable[[], float] | None:
 
 @cache
 def _compiled(kind: str, mask: int) -> Any:
-    return compile_source(_LOOP.format(t=kind, mask=mask), "packed", 0, 4)
+    found = loads("places", "ptr", ["x", "out"]) + loads("sizes", "i64", ["n"])
+    return compile_source(_LOOP.format(t=kind, mask=mask, loads="\n  ".join(found)), "packed", 0, 4)

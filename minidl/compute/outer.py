@@ -25,7 +25,7 @@ Array = NDArray[Any]
 Records = list[Record]
 
 LARGE = 2**16  # entries of a kernel, from which on its gradient's way to memory and back counts
-MOST = 15  # rows, up to which one core is as fast as two that share the work, of BLAS forward too
+MOST = 15  # rows, up to which it is faster than BLAS's product, written down and read again
 
 LANES = 64  # entries that are summed up at once
 LINE = 64  # bytes that a processor reads at once
