@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl import losses, metrics, optimizers
 from minidl.callbacks import Callback
+from minidl.callbacks.base import Listeners
 from minidl.config import Checked
 from minidl.data import (
     DEFAULT_BATCH_SIZE,
@@ -163,7 +164,7 @@ class Trainer(metaclass=Checked):
                 f"fit: shuffle must be True, False or a callable (epoch, n) -> order. Received: shuffle={shuffle!r}"
             )
         data = batches("fit", x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
-        listeners = _Listeners(self, callbacks)
+        listeners = Listeners(self, callbacks)
         before, first = (self.columns, self.split), self.optimizer.iterations
         train, validation = self._validation(data, validation_data, validation_split, stratify)
         progress = Progress(verbose, epochs, len(train), lambda: {**self._means.logs(), **self._rate()})
@@ -461,59 +462,6 @@ class _Means:
         loss = self.loss / self.weight if self.weight else 0.0
         loss += self.activity / self.samples if self.samples else 0.0
         return {"loss": loss, **{metric.name: float(metric.result()) for metric in self.metrics}}
-
-
-class _Listeners:
-    """Callbacks, called one after the other."""
-
-    def __init__(self, trainer: Trainer, callbacks: Sequence[Callback]) -> None:
-        if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable):
-            raise TypeError(f"fit: callbacks must be a list. Received: {describe(callbacks)}")
-        self.callbacks = list(callbacks)
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"fit: a callback must be an instance of Callback. Received: {describe(callback)}")
-        self.trainer = trainer
-        self.hear_begins, self.hear_ends = self._hear("on_train_batch_begin"), self._hear("on_train_batch_end")
-        self.begun: list[Callback] = []
-
-    def _hear(self, name: str) -> bool:
-        """Tell whether any callback has something to do at the hook of that name."""
-        return any(getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks)
-
-    def on_train_begin(self) -> None:
-        before = [{k: v for k, v in vars(callback).items() if k == "trainer"} for callback in self.callbacks]
-        for callback in self.callbacks:
-            callback.trainer = self.trainer
-        for callback in self.callbacks:
-            try:
-                callback.on_train_begin()
-            except Exception:  # refused: those that haven't begun belong to whom they did
-                for other, theirs in list(zip(self.callbacks, before, strict=True))[len(self.begun) :]:
-                    del other.trainer
-                    vars(other).update(theirs)
-                raise
-            self.begun.append(callback)
-
-    def on_train_end(self) -> None:
-        for callback in self.begun:
-            callback.on_train_end()
-
-    def on_epoch_begin(self, epoch: int) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch)
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
-
-    def on_train_batch_begin(self, batch: int) -> None:
-        for callback in self.callbacks:
-            callback.on_train_batch_begin(batch)
-
-    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        for callback in self.callbacks:
-            callback.on_train_batch_end(batch, logs)
 
 
 def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:

@@ -1002,7 +1002,7 @@ MISTAKES = [
 
     # Callbacks
     ("a callback instead of a list", lambda w: w.model.fit(w.x, w.y, callbacks=w.early), TypeError,
-     re.compile(r"fit: callbacks must be a list\. Received: <minidl\.callbacks\.EarlyStopping object at .*>")),
+     re.compile(r"fit: callbacks must be a list\. Received: <minidl\.callbacks\.monitors\.EarlyStopping object at .*>")),
     ("a callback's class", lambda w: w.model.fit(w.x, w.y, callbacks=[EarlyStopping]), TypeError,
      "fit: a callback must be an instance of Callback. Received: <class 'minidl.callbacks.EarlyStopping'>"),
     ("a function as a callback", lambda w: w.model.fit(w.x, w.y, callbacks=[print]), TypeError,

@@ -102,11 +102,15 @@ def _first_word(module: str | None) -> str:
     return (module or "").removeprefix("minidl").strip(".").partition(".")[0]
 
 
+def _files(word: str) -> list[Path]:
+    """Return the files of a module or package."""
+    return sorted((PACKAGE / word).rglob("*.py")) if (PACKAGE / word).is_dir() else [PACKAGE / f"{word}.py"]
+
+
 def _imports(word: str) -> set[str]:
     """Return the first words of all that a module or package imports from minidl, wherever in its files."""
-    files = sorted((PACKAGE / word).rglob("*.py")) if (PACKAGE / word).is_dir() else [PACKAGE / f"{word}.py"]
     found = set()
-    for path in files:
+    for path in _files(word):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minidl"):
                 found |= {_first_word(node.module)} if node.module != "minidl" else {a.name for a in node.names}
@@ -126,9 +130,10 @@ def test_nothing_below_imports_what_stands_on_top() -> None:
 
 def test_upward_imports_wait() -> None:
     for word, above in LATE:
-        tree = ast.parse((PACKAGE / f"{word}.py").read_text(encoding="utf-8"))
-        eager = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == f"minidl.{above}"]
-        assert not eager
+        for path in _files(word):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            eager = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == f"minidl.{above}"]
+            assert not eager
 
 
 @pytest.mark.parametrize("name", MODULES)
