@@ -1002,9 +1002,9 @@ MISTAKES = [
 
     # Callbacks
     ("a callback instead of a list", lambda w: w.model.fit(w.x, w.y, callbacks=w.early), TypeError,
-     re.compile(r"fit: callbacks must be a list\. Received: <minidl\.callbacks\.monitors\.EarlyStopping object at .*>")),
+     re.compile(r"fit: callbacks must be a list\. Received: <minidl\.callbacks\.\w+\.EarlyStopping object at .*>")),
     ("a callback's class", lambda w: w.model.fit(w.x, w.y, callbacks=[EarlyStopping]), TypeError,
-     "fit: a callback must be an instance of Callback. Received: <class 'minidl.callbacks.EarlyStopping'>"),
+     "fit: a callback must be an instance of Callback. Received: <class 'minidl.callbacks.monitors.EarlyStopping'>"),
     ("a function as a callback", lambda w: w.model.fit(w.x, w.y, callbacks=[print]), TypeError,
      "fit: a callback must be an instance of Callback. Received: <built-in function print>"),
     ("no callbacks", lambda w: w.model.fit(w.x, w.y, callbacks=None), TypeError,

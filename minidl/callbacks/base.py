@@ -110,6 +110,7 @@ class Listeners:
         return any(getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks)
 
     def on_train_begin(self) -> None:
+        """Let each begin; one that refuses leaves those that haven't begun to whom they belonged."""
         before = [{k: v for k, v in vars(callback).items() if k == "trainer"} for callback in self.callbacks]
         for callback in self.callbacks:
             callback.trainer = self.trainer
@@ -124,21 +125,26 @@ class Listeners:
             self.begun.append(callback)
 
     def on_train_end(self) -> None:
+        """End those that have begun."""
         for callback in self.begun:
             callback.on_train_end()
 
     def on_epoch_begin(self, epoch: int) -> None:
+        """Tell all."""
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Tell all."""
         for callback in self.callbacks:
             callback.on_epoch_end(epoch, logs)
 
     def on_train_batch_begin(self, batch: int) -> None:
+        """Tell all."""
         for callback in self.callbacks:
             callback.on_train_batch_begin(batch)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Tell all."""
         for callback in self.callbacks:
             callback.on_train_batch_end(batch, logs)

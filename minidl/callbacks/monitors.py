@@ -43,6 +43,7 @@ class Monitor(Callback):
         self._watched = self.trainer
 
     def value(self, logs: Logs) -> float:
+        """Return the value of the watched column."""
         if self.monitor not in logs:
             hint = "Give fit validation_data or a validation_split"
             if not self.monitor.startswith("val_") or any(name.startswith("val_") for name in logs):
@@ -59,11 +60,13 @@ class Monitor(Callback):
         return self.beats(value, worst if self.best is None else self.best)
 
     def beats(self, value: float, other: float) -> bool:
+        """Tell whether `value` is better than `other` by more than `min_delta`."""
         if self.direction() == "min":
             return value < other - self.min_delta
         return value > other + self.min_delta
 
     def direction(self) -> str:
+        """Return "min" or "max": which values are better."""
         if self.mode != "auto":
             return self.mode
         name = self.monitor.removeprefix("val_")
@@ -76,9 +79,11 @@ class Monitor(Callback):
         return directions[name]
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the best so far and the count."""
         return {"best": self.best, "wait": self.wait}
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
         own = state(type(self).__name__, given, self.state_dict())
         self.best, self.wait = own["best"], own["wait"]
 
