@@ -11,11 +11,13 @@ from minidl import (
     metrics,
     optimizers,
     regularizers,
+    saving,
     schedules,
 )
 from minidl.history import History
 from minidl.models import Residual, Sequential
 from minidl.parameters import Parameter, configure_parameters
+from minidl.saving import load_model
 from minidl.trainer import Trainer
 from minidl.validation import nearest
 
@@ -35,11 +37,13 @@ __all__ = [
     "datasets",
     "initializers",
     "layers",
+    "load_model",
     "losses",
     "metrics",
     "optimizers",
     "plotting",
     "regularizers",
+    "saving",
     "schedules",
     "surfaces",
     "testing",

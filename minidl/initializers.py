@@ -10,6 +10,9 @@ receptive field, fan_in = field · n_in and fan_out = field · n_out; a vector o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,7 @@ __all__ = [
     "Zeros",
     "fans",
     "registry",
+    "undrawn",
 ]
 
 
@@ -46,6 +50,10 @@ class Initializer(Configurable):
         Raises:
             ValueError: If what was drawn aren't numbers.
         """
+        allowance = _ALLOWANCE.get()
+        if allowance is not None:
+            allowance.take(shape)
+            return np.zeros(shape, dtype)
         return numbers(type(self).__name__, "what draw returns", self.draw(shape, rng)).astype(dtype)
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
@@ -54,6 +62,35 @@ class Initializer(Configurable):
 
 
 registry: Registry[Initializer] = Registry("initializer", Initializer)
+
+
+class _Allowance:
+    """How many entries may still be made."""
+
+    def __init__(self, entries: int) -> None:
+        self.entries = entries
+
+    def take(self, shape: tuple[int, ...]) -> None:
+        self.entries -= math.prod(shape)
+        if self.entries < 0:
+            raise ValueError(f"initializers: there must be values for all entries. Received: shape {shape} beyond them")
+
+
+_ALLOWANCE: ContextVar[_Allowance | None] = ContextVar("allowance", default=None)
+
+
+@contextmanager
+def undrawn(entries: int) -> Iterator[None]:
+    """Let all initializers give zeros, and refuse more than so many entries in all.
+
+    For parameters whose values are at hand: nothing is drawn in vain, and nobody is made to fill the memory by a shape
+    for which there are no values.
+    """
+    token = _ALLOWANCE.set(_Allowance(entries))
+    try:
+        yield
+    finally:
+        _ALLOWANCE.reset(token)
 
 
 @registry.register("zeros")

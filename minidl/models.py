@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,11 @@ from minidl.layers.ownership import claim, descendants, owner, refuse_taken
 from minidl.parameters import Changes, Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
-from minidl.validation import cast, choice, describe, numbers
+from minidl.validation import cast, choice, describe, differences, numbers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from minidl.history import History
     from minidl.trainer import Trainer
 
@@ -141,6 +144,8 @@ class Sequential(Layer):
     def _take(self, layers: Sequence[Layer]) -> None:
         """Put `layers` behind the last one: all of them, or none."""
         taken = {layer.name for layer in self._layers}
+        explicit = {layer.name for layer in layers if isinstance(layer, Layer) and not layer.named_by_model}
+        occupied, tried = {*taken, *explicit}, Counter[str]()
         titles = []
         for layer in layers:
             if not isinstance(layer, Layer):
@@ -154,9 +159,9 @@ class Sequential(Layer):
             own = None if layer.named_by_model else layer.name
             if own in taken and own is not None:
                 raise ValueError(f"{self.title}: layers must have different names. Received: {own!r} again")
-            explicit = {other.name for other in layers if isinstance(other, Layer) and not other.named_by_model}
-            titles.append(own or fresh_name(layer, {*taken, *explicit}))
+            titles.append(own or fresh_name(layer, occupied, tried))
             taken.add(titles[-1])
+            occupied.add(titles[-1])
         refuse_taken(self, layers)
         if self.built:
             self._build_layers(layers, len(self._layers), self.output_shape)
@@ -389,17 +394,11 @@ class Sequential(Layer):
         own = self._arrays()
         if not isinstance(state, Mapping):
             raise TypeError(f"{self.title}: the state must be a dict. Received: {describe(state)}")
-        if set(own) != set(state):
-            raise ValueError(
-                f"{self.title}: the state must hold exactly the model's names. "
-                f"Received: missing {sorted(set(own) - set(state))}, unknown {sorted(set(state) - set(own))}"
-            )
-        new = {}
-        for name, array in own.items():
-            given = numbers(self.title, name, state[name])
-            if given.shape != array.shape:
-                raise ValueError(f"{self.title}: {name} must have shape {array.shape}. Received: shape {given.shape}")
-            new[name] = cast(self.title, name, given, array.dtype)
+        given = {name: numbers(self.title, str(name), value) for name, value in state.items()}
+        different = differences(own, given)
+        if different:
+            raise ValueError(f"{self.title}: the state must fit the model. Received: {different}")
+        new = {name: cast(self.title, name, given[name], array.dtype) for name, array in own.items()}
         for name, array in own.items():
             array[...] = new[name]
 
@@ -425,6 +424,55 @@ class Sequential(Layer):
     def _weights(self) -> dict[str, Array]:
         """Return what `get_weights` copies: layer by layer, first its parameters, then its running statistics."""
         return {name: array for name, array in self.named_arrays().items() if array.dtype.kind == "f"}
+
+    def save_weights(self, path: str | Path) -> None:
+        """Write the parameters and buffers to a file in the safetensors format, as a whole or not at all.
+
+        Args:
+            path: The file; one that is there is replaced in one step. See docs/saving.md.
+
+        Raises:
+            RuntimeError: If the model isn't built.
+            OSError: If it can't be written; what was there is untouched.
+        """
+        from minidl.saving import save_weights
+
+        save_weights(self, path)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Copy the weights in a file into the parameters and buffers, strictly by name and shape: all, or none.
+
+        Args:
+            path: A file that `save_weights`, `save` or a fit with checkpoints has written. Floating-point numbers may
+                be of another precision than the model's.
+
+        Raises:
+            RuntimeError: If the model isn't built.
+            minidl.saving.FileError: If the file is damaged or isn't one of minidl's, or names or shapes differ; the
+                message tells which.
+            OSError: If it can't be read.
+        """
+        from minidl.saving import load_weights
+
+        load_weights(self, path)
+
+    def save(self, path: str | Path, *, include_optimizer: bool = True) -> None:
+        """Write the whole model to a file in the safetensors format, as a whole or not at all; see `minidl.load_model`.
+
+        It holds the layers with their arguments, the seed, weights and buffers, how each parameter is to be trained,
+        and, if the model is compiled, loss, metrics and the optimizer with its state.
+
+        Args:
+            path: The file; one that is there is replaced in one step. See docs/saving.md.
+            include_optimizer: Whether to save the latter.
+
+        Raises:
+            TypeError: If something has no description that a file could hold, such as a function as learning rate.
+            OSError: If it can't be written; what was there is untouched.
+        """
+        from minidl.saving import save_model
+
+        save_model(self, path, include_optimizer)
 
     # Describing it -------------------------------------------------------------------------------------
 

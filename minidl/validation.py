@@ -12,6 +12,7 @@ __all__ = [
     "cast",
     "choice",
     "describe",
+    "differences",
     "flag",
     "integer",
     "nearest",
@@ -152,6 +153,26 @@ def state(owner: str, given: object, names: Iterable[str]) -> dict[str, Any]:
         known, received = (", ".join(sorted(map(str, part))) for part in (names, given))
         raise ValueError(f"{owner}: the state must hold {known}. Received: {received or 'none'}")
     return dict(given)
+
+
+def differences(own: Mapping[str, NDArray[Any]], given: Mapping[Any, NDArray[Any]]) -> str:
+    """Say in which names and shapes two sets of arrays differ, ten of each kind at most; "" if in none.
+
+    >>> differences({"w": np.zeros(2), "b": np.zeros(1)}, {"w": np.zeros(3), "c": np.zeros(1)})
+    'missing b (1,); unknown c (1,); other shapes: w (3,) for (2,)'
+    """
+    missing = [f"{name} {array.shape}" for name, array in own.items() if name not in given]
+    unknown = [f"{name} {array.shape}" for name, array in given.items() if name not in own]
+    shapes = [
+        f"{name} {given[name].shape} for {array.shape}"
+        for name, array in own.items()
+        if name in given and given[name].shape != array.shape
+    ]
+    kinds = {"missing ": missing, "unknown ": unknown, "other shapes: ": shapes}
+    listed = [
+        kind + ", ".join(found[:10]) + (", ..." if len(found) > 10 else "") for kind, found in kinds.items() if found
+    ]
+    return "; ".join(listed)
 
 
 def sample_shape(owner: str, name: str, value: object) -> tuple[int, ...]:

@@ -580,12 +580,12 @@ def test_loading_copies_and_views_stay(make):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda s: s.pop("dense_1/bias"), ValueError, r"missing \['dense_1/bias'\], unknown \[\]"),
-        (lambda s: s.pop("_counting/seen"), ValueError, r"missing \['_counting/seen'\], unknown \[\]"),
-        (lambda s: s.update(kernel=1), ValueError, r"missing \[\], unknown \['kernel'\]"),
-        (lambda s: s.update({"dense_1/bias": [1, 2, 3]}), ValueError, r"dense_1/bias must have shape \(2,\).*\(3,\)"),
-        (lambda s: s.update({"dense_1/bias": 1.0}), ValueError, r"dense_1/bias must have shape \(2,\).*shape \(\)"),
-        (lambda s: s.update({"_counting/seen": [1]}), ValueError, r"_counting/seen must have shape \(\).*\(1,\)"),
+        (lambda s: s.pop("dense_1/bias"), ValueError, r"missing dense_1/bias \(2,\)$"),
+        (lambda s: s.pop("_counting/seen"), ValueError, r"missing _counting/seen \(\)$"),
+        (lambda s: s.update(kernel=1), ValueError, r"Received: unknown kernel \(\)$"),
+        (lambda s: s.update({"dense_1/bias": [1, 2, 3]}), ValueError, r"other shapes: dense_1/bias \(3,\) for \(2,\)$"),
+        (lambda s: s.update({"dense_1/bias": 1.0}), ValueError, r"other shapes: dense_1/bias \(\) for \(2,\)$"),
+        (lambda s: s.update({"_counting/seen": [1]}), ValueError, r"other shapes: _counting/seen \(1,\) for \(\)$"),
         (lambda s: s.update({"dense_1/bias": ["a", "b"]}), (TypeError, ValueError), r"dense_1/bias"),
         (lambda s: s.update({"dense_1/bias": [None, None]}), (TypeError, ValueError), r"dense_1/bias"),
         (lambda s: s.update({"dense_1/bias": [1j, 2]}), (TypeError, ValueError), r"dense_1/bias"),
@@ -617,7 +617,7 @@ def test_weights_that_do_not_fit_are_refused_whole():
     new = [w + 1 for w in model.get_weights()]
     with pytest.raises(ValueError, match=r"weights must be 4 arrays\. Received: 3"):
         model.set_weights(new[:3])
-    with pytest.raises(ValueError, match=r"dense_1/bias must have shape \(2,\)\. Received: shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"other shapes: dense_1/bias \(4,\) for \(2,\)$"):
         model.set_weights([*new[:3], np.ones(4)])
     assert same_arrays(model.state_dict(), before)
 

@@ -28,6 +28,8 @@ HEAVY = (
     "threadpoolctl",
     "scipy",
     "llvmlite",
+    "safetensors",
+    "filelock",
 )
 
 # Who may import whom, by the first word after "minidl."; validation and config are everybody's.
@@ -54,12 +56,20 @@ KNOWS = {
     "callbacks": COMMON | {"parameters", "trainer"},
     "surfaces": COMMON | {"optimizers", "parameters"},
     "tuning": COMMON | {"data", "functions", "trainer"},
-    "models": COMMON | {"compute", "history", "layers", "parameters", "randomness", "regularizers", "trainer"},
+    "models": COMMON
+    | {"compute", "history", "layers", "parameters", "randomness", "regularizers", "saving", "trainer"},
+    "saving": COMMON | {"initializers", "layers", "losses", "metrics", "models", "optimizers", "parameters", "trainer"},
     "trainer": COMMON
     | {"callbacks", "data", "history", "losses", "metrics", "optimizers", "progress", "randomness", "splitting"},
 }
 # Imports that only name types, or that wait until a function needs them, point upwards in these places alone.
-LATE = {("callbacks", "trainer"), ("models", "trainer")}
+LATE = {
+    ("callbacks", "trainer"),
+    ("models", "saving"),
+    ("models", "trainer"),
+    ("saving", "models"),
+    ("saving", "trainer"),
+}
 
 
 @pytest.mark.parametrize("name", ["minidl", *MODULES])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -445,14 +445,20 @@ def names(layers: Sequence[Layer]) -> list[str]:
         raise ValueError(
             f"{type(layers[0]).__name__}: layers side by side must have different names. Received: {given}"
         )
+    occupied, tried = set(given), Counter[str]()
     for layer in layers:
-        others = {*chosen, *(other.name for other in layers if other is not layer)}
-        chosen.append(layer.name or fresh_name(layer, others))
+        chosen.append(layer.name or fresh_name(layer, occupied, tried))
+        occupied.add(chosen[-1])
     return chosen
 
 
-def fresh_name(layer: Layer, taken: Collection[str | None]) -> str:
-    """Return the name of the layer's class, with a number if it is taken."""
+def fresh_name(layer: Layer, taken: Collection[str | None], tried: Counter[str]) -> str:
+    """Return the name of the layer's class, with a number if it is taken.
+
+    `tried` counts how many names of a class are known to be taken, so that a thousand layers don't ask for all.
+    """
     plain = type(layer).__name__.replace("LU", "lu")  # relu, not re_lu
     base = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain).lower()
-    return next(name for name in (f"{base}_{i}" if i else base for i in itertools.count()) if name not in taken)
+    while (name := f"{base}_{tried[base]}" if tried[base] else base) in taken:
+        tried[base] += 1
+    return name

@@ -127,8 +127,12 @@ class AveragePooling2D(_Pooling2D):
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
-        inside = np.pad(np.ones((1, *self.windows.image, 1), np.float32), ((0, 0), *self.windows.pads, (0, 0)))
-        self._counts = np.sum(list(self.windows.views(inside)), axis=0)  # how many pixels of each window are
+        rows, columns = self.windows.covered()
+        self._rows, self._columns = (pixels.astype(np.float32) for pixels in (rows[:, None, None], columns[:, None]))
+
+    def _counts(self) -> Array:
+        """Return how many pixels of each window lie inside the image."""
+        return self._rows * self._columns
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)
@@ -138,11 +142,11 @@ class AveragePooling2D(_Pooling2D):
         total.fill(0)
         for view in self.windows.views(self.windows.padded(x, self.scratch)):
             np.add(total, view, out=total)
-        return np.divide(total, self._counts, out=self.scratch("y", shape, x.dtype))
+        return np.divide(total, self._counts(), out=self.scratch("y", shape, x.dtype))
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
         self.remembered("seen")
-        share = np.divide(dy, self._counts, out=self.scratch("share", dy.shape, dy.dtype))
+        share = np.divide(dy, self._counts(), out=self.scratch("share", dy.shape, dy.dtype))
         padded = self.windows.zeros(len(dy), dy.shape[-1], dy.dtype, self.scratch)
         for view in self.windows.views(padded):
             np.add(view, share, out=view)

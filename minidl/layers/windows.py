@@ -70,6 +70,13 @@ class Windows:
             high, wide = ((n - k) // s + 1 for n, k, s in parts)
         return high, wide
 
+    def covered(self) -> tuple[Array, Array]:
+        """Return how many rows of each window, and how many columns, lie inside the image (for a dilation of 1)."""
+        parts = zip(self.out, self.size, self.strides, self.pads, self.image, strict=True)
+        starts = ((np.arange(out) * stride - before, size, image) for out, size, stride, (before, _), image in parts)
+        high, wide = (np.minimum(start + size, image) - np.maximum(start, 0) for start, size, image in starts)
+        return high, wide
+
     @property
     def pads(self) -> tuple[Pair, Pair]:
         """How many pixels are added before and behind."""

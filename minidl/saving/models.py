@@ -1,0 +1,266 @@
+"""Models and weights in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from minidl import initializers, layers, losses, metrics, optimizers
+from minidl.config import describe_object
+from minidl.layers import Layer
+from minidl.layers.base import names
+from minidl.parameters import Parameter
+from minidl.saving.container import FileError, encode
+from minidl.saving.files import checked_path, place, read
+from minidl.saving.trees import pack, unpack
+from minidl.validation import describe, flag
+
+if TYPE_CHECKING:
+    from minidl.models import Sequential
+    from minidl.trainer import Trainer
+
+__all__ = [
+    "apply_settings",
+    "load_model",
+    "load_weights",
+    "pack_document",
+    "parameter_settings",
+    "save_model",
+    "save_weights",
+    "unpack_document",
+]
+
+Array = NDArray[Any]
+
+FORMAT = 1  # counts the changes of what a document holds
+#: What begins with it is no array of a model's.
+MARK = "@"
+MOST_LAYERS = 10_000
+SETTINGS = {"trainable": True, "learning_rate_multiplier": 1.0, "weight_decay_multiplier": 1.0}
+REGISTER = (
+    "A class of your own must be known before: decorate it with @minidl.layers.registry.register() (or that of losses, "
+    "metrics, optimizers, ...) and import it first"
+)
+
+
+# A file's document ------------------------------------------------------------------------------------------
+
+
+def pack_document(kind: str, arrays: dict[str, Array], parts: dict[str, Any]) -> bytes:
+    """Return the bytes of a file with a model's `arrays`, under their own names, and with nested states as `parts`."""
+    import minidl
+
+    tensors = dict(arrays)
+    plain = {name: pack(part, f"{MARK}{name}", tensors) for name, part in parts.items()}
+    return encode(tensors, {"minidl": minidl.__version__, "format": FORMAT, "kind": kind, **plain})
+
+
+def unpack_document(path: Path, owner: str, kinds: tuple[str, ...]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return a model's arrays and the parts in a file.
+
+    Raises:
+        FileError: If it isn't a file of one of the `kinds`.
+        OSError: If it can't be read.
+    """
+    tensors, document = read(owner, path)
+    kind, version = document.pop("kind", None), document.pop("format", None)
+    document.pop("minidl", None)
+    if kind not in kinds:
+        raise FileError(
+            f"{owner}: {path}: it must hold a {' or a '.join(kinds)}. Received: a file that says kind={describe(kind)}"
+        )
+    if version != FORMAT:
+        raise FileError(f"{owner}: {path}: its format must be {FORMAT}. Received: {describe(version)}")
+    used: set[str] = set()
+    try:
+        parts = {name: unpack(part, tensors, used) for name, part in document.items()}
+        left = sorted({name for name in tensors if name.startswith(MARK)} - used)
+        if left:
+            raise ValueError(f"every array must be used. Received: {left[:3]} beside")
+        if any(not name.startswith(MARK) for name in used):
+            raise ValueError("a state's arrays must be its own. Received: one of the model's")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FileError(
+            f"{owner}: {path}: its document must be what save writes. Received: another ({error})"
+        ) from error
+    return {name: array for name, array in tensors.items() if not name.startswith(MARK)}, parts
+
+
+# Weights ----------------------------------------------------------------------------------------------------
+
+
+def save_weights(model: Sequential, path: Any) -> None:
+    """Write the parameters and buffers of `model`; see `Sequential.save_weights`."""
+    path = checked_path("save_weights", path)
+    if not model.built:
+        raise RuntimeError(f"{model.title}: must be built before it has weights to save. Received: no build")
+    place("save_weights", path, pack_document("weights", model.named_arrays(), {}))
+
+
+def load_weights(model: Sequential, path: Any) -> None:
+    """Copy the weights in a file into `model`; see `Sequential.load_weights`."""
+    path = checked_path("load_weights", path)
+    if not model.built:
+        raise RuntimeError(
+            f"{model.title}: must be built before it can take weights: begin it with layers.Input(shape). "
+            f"Received: no build"
+        )
+    arrays, _ = unpack_document(path, "load_weights", ("weights", "model", "checkpoint"))
+    try:
+        own = model.named_arrays()
+        for name in own.keys() & arrays.keys():
+            if own[name].dtype.kind != arrays[name].dtype.kind:
+                raise ValueError(f"{name} must be of a kind with {own[name].dtype}. Received: {describe(arrays[name])}")
+        model.load_state_dict(arrays)
+    except ValueError as error:
+        raise FileError(f"load_weights: {path}: {error}") from error
+
+
+# Models -----------------------------------------------------------------------------------------------------
+
+
+def save_model(model: Sequential, path: Any, include_optimizer: bool = True) -> None:
+    """Write `model`; see `Sequential.save`."""
+    path = checked_path("save", path)
+    flag("save", "include_optimizer", include_optimizer)
+    trainer = model.trainer if include_optimizer else None
+    parts = {
+        "model": describe_object(model),
+        "settings": parameter_settings(model),
+        "training": None if trainer is None else _training(trainer),
+    }
+    place("save", path, pack_document("model", model.named_arrays(), parts))
+
+
+def _training(trainer: Trainer) -> dict[str, Any]:
+    """Return how a model is trained, and what its optimizer has made."""
+    return {
+        "optimizer": describe_object(trainer.optimizer),
+        "state": trainer.optimizer.state_dict(),
+        "loss": describe_object(trainer.loss),
+        "metrics": [describe_object(metric) for metric in trainer.metrics],
+        "seed": trainer.seed,
+    }
+
+
+def load_model(path: Any, *, compile: bool = True) -> Sequential:  # noqa: A002  # Keras's name
+    """Return the model in a file that `model.save` or a fit with checkpoints has written.
+
+    Nothing in a file is ever run: layers, losses, metrics and optimizers are made by name, from the classes that are
+    registered. Nothing larger than the file's own arrays is made either.
+
+    Args:
+        path: The file.
+        compile: Whether to compile it as it was, its optimizer's state included, so that training can go on.
+
+    Raises:
+        FileError: If the file is damaged, isn't one of minidl's, or doesn't hold together.
+        OSError: If it can't be read.
+
+    >>> import tempfile; path = tempfile.mkdtemp() + "/model.safetensors"
+    >>> model = Sequential([layers.Input((2,)), layers.Dense(1)], seed=0)
+    >>> model.save(path)
+    >>> np.array_equal(minidl.load_model(path).predict(np.eye(2)), model.predict(np.eye(2)))
+    True
+    """
+    path = checked_path("load_model", path)
+    flag("load_model", "compile", compile)
+    arrays, parts = unpack_document(path, "load_model", ("model", "checkpoint"))
+    try:
+        return _made(arrays, parts, compile)
+    except Exception as error:  # of constructors that a file has given its own arguments
+        hint = f". {REGISTER}" if "unknown" in str(error) else ""
+        raise FileError(f"load_model: {path}: it must describe a model. Received: {_told(error)}{hint}") from error
+
+
+def _told(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if len(text) <= 500 else text[:500] + "..."
+
+
+def _made(arrays: dict[str, Array], parts: dict[str, Any], compiled: bool) -> Sequential:
+    from minidl.models import Sequential
+
+    config = parts["model"]
+    if config is None:
+        raise ValueError("a checkpoint of a model that no config describes")
+    if _layers_in(config) > MOST_LAYERS:
+        raise ValueError(f"more than {MOST_LAYERS:,} layers")
+    with initializers.undrawn(sum(array.size for array in arrays.values())):
+        model = layers.registry.get(config)
+    if not isinstance(model, Sequential):
+        raise TypeError(f"no model, but {type(model).__name__}")
+    for name, own in model.named_arrays().items():
+        if name in arrays and arrays[name].dtype != own.dtype:
+            raise ValueError(f"{name} must be {own.dtype}. Received: {describe(arrays[name])}")
+    model.load_state_dict(arrays)
+    apply_settings(model, parts["settings"])
+    if compiled and parts["training"] is not None:
+        _compile(model, parts["training"])
+    return model
+
+
+def _layers_in(config: Any) -> int:
+    """Return how many dicts with a "class" are in a config, however deep."""
+    if isinstance(config, dict):
+        return int("class" in config) + sum(_layers_in(value) for value in config.values())
+    return sum(_layers_in(value) for value in config) if isinstance(config, (list, tuple)) else 0
+
+
+def _compile(model: Sequential, training: dict[str, Any]) -> None:
+    optimizer = optimizers.registry.get(training["optimizer"])
+    model.compile(
+        optimizer,
+        losses.registry.get(training["loss"]),
+        [metrics.registry.get(config) for config in training["metrics"]],
+    )
+    assert model.trainer is not None
+    model.trainer.seed = training["seed"]
+    optimizer.load_state_dict(training["state"])
+    if training["state"]["parameters"]:
+        optimizer.build(model.parameters)
+
+
+# How parameters are to be trained ---------------------------------------------------------------------------
+
+
+def parameter_settings(model: Sequential) -> dict[str, Any]:
+    """Return what has been set of parameters, and which layers without parameters are frozen, by their paths."""
+    parameters = {
+        path: {name: getattr(parameter, name) for name, usual in SETTINGS.items() if getattr(parameter, name) != usual}
+        for path, parameter in model.named_parameters().items()
+    }
+    return {
+        "parameters": {path: own for path, own in parameters.items() if own},
+        "frozen": [path for path, layer in _without_parameters(model) if not layer.trainable],
+    }
+
+
+def apply_settings(model: Sequential, settings: dict[str, Any]) -> None:
+    """Set all parameters and layers as `parameter_settings` told.
+
+    Raises:
+        ValueError, TypeError: If they are of another model, or none.
+    """
+    parameters: dict[str, Parameter] = model.named_parameters()
+    others = dict(_without_parameters(model))
+    told, frozen = settings["parameters"], settings["frozen"]
+    unknown = [path for path in [*told, *frozen] if path not in parameters and path not in others]
+    if unknown or any(set(own) - set(SETTINGS) for own in told.values()):
+        raise ValueError(f"settings must be of the model's own parameters. Received: {describe(settings)}")
+    for path, parameter in parameters.items():
+        for name, usual in SETTINGS.items():
+            setattr(parameter, name, told.get(path, {}).get(name, usual))
+    for path, layer in others.items():
+        if model.built:
+            layer.trainable = path not in frozen
+
+
+def _without_parameters(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+    for name, child in zip(names(layer.children), layer.children, strict=True):
+        if not child.parameters:
+            yield f"{path}{name}", child
+        yield from _without_parameters(child, f"{path}{name}/")
