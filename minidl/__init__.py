@@ -11,22 +11,22 @@ from minidl import (
     metrics,
     optimizers,
     regularizers,
-    saving,
     schedules,
 )
 from minidl.history import History
 from minidl.models import Residual, Sequential
 from minidl.parameters import Parameter, configure_parameters
-from minidl.saving import load_model
 from minidl.trainer import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:
-    from minidl import datasets, plotting, surfaces, testing, tuning
+    from minidl import datasets, plotting, saving, surfaces, testing, tuning
+    from minidl.saving import CheckpointPolicy, load_model
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckpointPolicy",
     "History",
     "Parameter",
     "Residual",
@@ -50,11 +50,14 @@ __all__ = [
     "tuning",
 ]
 
-_LAZY = ("datasets", "plotting", "surfaces", "testing", "tuning")
+_LAZY = ("datasets", "plotting", "saving", "surfaces", "testing", "tuning")
+_INSIDE = {"CheckpointPolicy": "saving", "load_model": "saving"}
 
 
 def __getattr__(name: str) -> object:
     """Import what stands on top on first use: nobody pays for it who doesn't need it."""
     if name in _LAZY:
         return importlib.import_module(f"minidl.{name}")
+    if name in _INSIDE:
+        return getattr(importlib.import_module(f"minidl.{_INSIDE[name]}"), name)
     raise AttributeError(f"module 'minidl' has no attribute {name!r}. {nearest(name, __all__)}")

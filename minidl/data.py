@@ -17,7 +17,7 @@ from minidl.randomness import generator
 from minidl.splitting import class_labels
 from minidl.validation import describe, integer, number, numbers
 
-__all__ = ["Batch", "Batches", "Order", "Stream", "batches", "grouped"]
+__all__ = ["Batch", "Batches", "Order", "Stream", "batches", "digest", "grouped"]
 
 Array = NDArray[Any]
 Batch: TypeAlias = tuple[Array, Array, Array | None]
@@ -101,9 +101,13 @@ class Batches:
         return order
 
     def epoch(
-        self, order: Array | None = None, memory: dict[tuple[Any, ...], Array] | None = None, at_once: int = 1
+        self,
+        order: Array | None = None,
+        memory: dict[tuple[Any, ...], Array] | None = None,
+        at_once: int = 1,
+        first: int = 0,
     ) -> Iterator[Batch]:
-        """Give the batches of one epoch, the last one shorter if need be.
+        """Give the batches of one epoch from number `first` on, the last one shorter if need be.
 
         With `memory`, in which the arrays for x are kept, only `at_once` of them are needed at a time.
         """
@@ -111,7 +115,7 @@ class Batches:
             order = self.indices if order is None else self.indices[order]
         size, n = self.batch_size, self.n if order is None else len(order)
         takes: dict[int, Callable[[Array], object]] = {}
-        for turn, start in enumerate(range(0, n, size)):
+        for turn, start in enumerate(range(first * size, n, size)):
             stop = min(start + size, n)
             weight = None
             if order is None:
@@ -154,6 +158,12 @@ class Batches:
         """Return the parts of x and y that can be checked before training: all of them."""
         return [(self.x, self.y)]
 
+    def told(self) -> dict[str, Any]:
+        """Return what tells these batches from others: their sizes, and digests of what is in them."""
+        given = {"x": self.x, "y": self.y, "weight": self.weight, "indices": self.indices}
+        digests = {name: digest(array) for name, array in given.items() if array is not None}
+        return {"samples": self.n, "batch_size": self.batch_size, **digests}
+
 
 class Stream:
     """Batches (x, y) or (x, y, sample_weight) as an iterable gives them, gone through anew each epoch.
@@ -178,6 +188,10 @@ class Stream:
         """Return the parts of x and y that can be checked before training: those of a list's batches."""
         return [(x, y) for x, y, _ in self.checked]
 
+    def told(self) -> dict[str, Any]:
+        """Return what tells these batches from others: how many there are, if they tell."""
+        return {"batches": len(self)}
+
     def __len__(self) -> int:
         """The number of batches in an epoch; 0 if the iterable doesn't tell."""
         return len(self.batches) if isinstance(self.batches, Sized) else 0
@@ -198,14 +212,24 @@ class Stream:
             raise ValueError(f"{self.owner}: an order of samples needs arrays. Received: shuffle={describe(shuffle)}")
 
     def epoch(
-        self, order: Array | None = None, memory: dict[tuple[Any, ...], Array] | None = None, at_once: int = 1
+        self,
+        order: Array | None = None,
+        memory: dict[tuple[Any, ...], Array] | None = None,
+        at_once: int = 1,
+        first: int = 0,
     ) -> Iterator[Batch]:
-        """Give the batches of one epoch, in their own order."""
-        empty = True
+        """Give the batches of one epoch, in their own order, from number `first` on."""
+        count = 0
         for batch in self.batches:
-            empty = False
-            yield self._checked(batch)
-        if empty:
+            count += 1
+            if count > first:
+                yield self._checked(batch)
+        if count < first:
+            raise ValueError(
+                f"{self.owner}: the iterable must give as many batches as before. Received: {count}, of which {first} "
+                f"were done"
+            )
+        if not count:
             raise ValueError(f"{self.owner}: data must have at least one batch. Received: an iterable that is used up")
 
     def _checked(self, batch: Any) -> Batch:
@@ -240,6 +264,26 @@ def batches(
         if value is not None:
             raise ValueError(f"{owner}: {name} is for arrays; an iterable's batches have their own. Received: {name}")
     return Stream(x, class_weight=class_weight, owner=owner)
+
+
+WHOLE = 64 * 2**20  # bytes of an array up to which a digest is of all of it
+SAMPLED = 4096  # entries along the first axis that stand for a larger one, or for a memory map
+
+
+def digest(array: Array) -> str:
+    """Return a short text that other arrays don't have; a large one, or a memory map, is only looked at here and there.
+
+    >>> digest(np.zeros(3)) == digest(np.zeros(3)), digest(np.zeros(3)) == digest(np.zeros((3, 1)))
+    (True, False)
+    """
+    import hashlib
+
+    part = array
+    if array.nbytes > WHOLE or isinstance(array, np.memmap):
+        part = array[:: max(len(array) // SAMPLED, 1)]
+    found = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    found.update(np.ascontiguousarray(part).data)
+    return found.hexdigest()[:16]
 
 
 def grouped(given: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

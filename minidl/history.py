@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from minidl.validation import describe, integer, number
+from minidl.validation import describe, flag, integer, number, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ class History:
     Attributes:
         epoch: The epochs' numbers, from 0.
         history: A list for each column, as in Keras: "loss", each metric, "val_loss" and so on, "learning_rate".
+        interrupted: Whether Ctrl-C or SIGTERM ended the fit.
 
     The loss and the metrics of an epoch are means over its samples, each taken before the update that its batch
     made; validation columns are of the weights at the end of the epoch; "learning_rate" is that of its last step.
@@ -33,6 +35,7 @@ class History:
     def __init__(self) -> None:
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
+        self.interrupted = False
 
     def append(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Record an epoch, all of it or, if it is refused, nothing.
@@ -78,7 +81,8 @@ class History:
             name: [value if math.isfinite(value) else str(value) for value in values]
             for name, values in self.history.items()
         }
-        text = json.dumps({"epoch": self.epoch, "history": columns}, indent=1, allow_nan=False)
+        interrupted = {"interrupted": True} if self.interrupted else {}
+        text = json.dumps({"epoch": self.epoch, "history": columns, **interrupted}, indent=1, allow_nan=False)
         if path is not None:
             from pathlib import Path
 
@@ -94,17 +98,37 @@ class History:
         """
         import json
 
-        history = cls()
         try:
-            loaded: Any = json.loads(text)
-            columns, epochs = dict(loaded["history"]), list(loaded["epoch"])
-            whole = set(loaded) == {"epoch", "history"} and all(len(c) == len(epochs) for c in columns.values())
-            history.epoch = [integer("History", "epoch", epoch) for epoch in epochs]
-            history.history = {str(name): [float(value) for value in column] for name, column in columns.items()}
+            loaded = dict(json.loads(text))
+            loaded.setdefault("interrupted", False)
+            columns = {name: [float(value) for value in column] for name, column in dict(loaded["history"]).items()}
+            return cls.from_state_dict({**loaded, "history": columns})
         except (TypeError, ValueError, KeyError, OverflowError):
-            whole = False
-        if not whole:
-            raise ValueError(f"History: the text must be what to_json returned. Received: {describe(text)}")
+            raise ValueError(f"History: the text must be what to_json returned. Received: {describe(text)}") from None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of it as a dict."""
+        return {"epoch": list(self.epoch), "history": copy.deepcopy(self.history), "interrupted": self.interrupted}
+
+    @classmethod
+    def from_state_dict(cls, given: dict[str, Any]) -> History:
+        """Return the history of which `state_dict` told.
+
+        Raises:
+            ValueError, TypeError: If it is no such state.
+        """
+        history = cls()
+        own = state("History", given, history.state_dict())
+        history.epoch = [integer("History", "epoch", epoch) for epoch in own["epoch"]]
+        history.history = {
+            str(name): [_value(name, value) for value in column] for name, column in dict(own["history"]).items()
+        }
+        history.interrupted = flag("History", "interrupted", own["interrupted"])
+        lengths = {len(column) for column in history.history.values()}
+        if lengths - {len(history)}:
+            raise ValueError(
+                f"History: columns must be as long as there are epochs. Received: {lengths}, {len(history)}"
+            )
         return history
 
     def __eq__(self, other: object) -> bool:

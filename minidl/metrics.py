@@ -5,6 +5,7 @@ weighted mean Σ wᵢ vᵢ / Σ wᵢ. It sees probabilities where the loss is co
 """
 
 import math
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl import losses
 from minidl.config import Configurable, Registry
 from minidl.splitting import class_labels
-from minidl.validation import choice, describe, integer, number, numbers
+from minidl.validation import choice, describe, integer, number, numbers, state
 
 __all__ = [
     "AUC",
@@ -71,6 +72,27 @@ class Metric(Configurable):
     def reset(self) -> None:
         """Forget all batches."""
         raise NotImplementedError(f"{type(self).__name__}: a metric must give reset()")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of what was gathered since `reset`: all attributes but the constructor's arguments."""
+        arguments = self._arguments()
+        return {name: deepcopy(value) for name, value in vars(self).items() if name not in arguments}
+
+    def load_state_dict(self, given: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned.
+
+        Raises:
+            ValueError, TypeError: If it isn't the state of such a metric; nothing is changed then.
+        """
+        own = self.state_dict()
+        loaded = state(type(self).__name__, given, own)
+        for name, value in own.items():
+            if value is not None and type(loaded[name]) is not type(value):
+                raise TypeError(
+                    f"{type(self).__name__}: {name} must be of type {type(value).__name__}. "
+                    f"Received: {name}={describe(loaded[name])}"
+                )
+        vars(self).update(deepcopy(loaded))
 
 
 class MeanMetric(Metric):

@@ -19,7 +19,7 @@ from minidl.layers.ownership import claim, descendants, owner, refuse_taken
 from minidl.parameters import Changes, Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
-from minidl.validation import cast, choice, describe, differences, numbers
+from minidl.validation import cast, choice, describe, differences, flag, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -472,7 +472,8 @@ class Sequential(Layer):
         """
         from minidl.saving import save_model
 
-        save_model(self, path, include_optimizer)
+        include = flag("save", "include_optimizer", include_optimizer)
+        save_model(self, path, self.trainer if include else None)
 
     # Describing it -------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ class Progress:
     last epoch's line is always shown. With 2 there is a line for every epoch, on standard output.
     """
 
-    def __init__(self, verbose: int, epochs: int, batches: int, current: Callable[[], Logs]) -> None:
+    def __init__(self, verbose: int, epochs: int, current: Callable[[], Logs]) -> None:
         self.verbose = verbose
         self.epochs = epochs
         self.current = current
@@ -30,13 +30,17 @@ class Progress:
         self.line = ""
         self.bar: Any = None
         self.done = 0  # batches that the bar doesn't know of yet
-        if verbose == 1:
+
+    def begin(self, batches: int, epochs_done: int = 0, batches_done: int = 0) -> None:
+        """Show that it begins, with so many `batches` an epoch (0 if nobody knows), or goes on behind what is done."""
+        if self.verbose == 1:
             from tqdm.auto import tqdm
 
             self.redraw, self.pause = PAUSES[sys.stderr.isatty()]
             self.drawn = self.printed = time.monotonic() - self.pause
             self.bar = tqdm(
-                total=epochs * batches or None,
+                total=self.epochs * batches or None,
+                initial=epochs_done * batches + batches_done,
                 unit="batch",
                 mininterval=self.redraw,
                 dynamic_ncols=True,

@@ -1,8 +1,8 @@
 """The Trainer: one short loop, and one step that also works alone."""
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,9 @@ from minidl.data import (
     grouped,
 )
 from minidl.history import History
+from minidl.interruption import Interrupted, Interruption
+from minidl.keeping import Keeper
+from minidl.position import Means, Position, total_weight
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
@@ -89,7 +92,7 @@ class Trainer(metaclass=Checked):
         self._bound: dict[
             int, tuple[Array, Callable[[Array], tuple[float, Array]] | None]
         ] = {}  # by predictions' arrays
-        self._means, self._step_means = _Means(self.metrics), _Means(self.metrics)
+        self._step_means = Means(self.metrics)
         self._check_pair()
 
     # What is bound to memory is found anew by a copy.
@@ -119,11 +122,16 @@ class Trainer(metaclass=Checked):
         accumulate: int = 1,
         on_nonfinite: str = "raise",
         callbacks: Sequence[Callback] = (),
+        checkpoint: Any = None,
+        resume: bool = False,
         verbose: int = 1,
     ) -> History:
         """Train for `epochs` epochs and return their history.
 
         The batch size alone makes it batch (all n samples), stochastic (1) or mini-batch (between) gradient descent.
+
+        The first Ctrl-C or SIGTERM lets the step in work be done, has a checkpoint written if there are to be any, and
+        ends the fit with `history.interrupted`; a second one ends it at once.
 
         Args:
             x: Samples along the first axis: an array or a `np.memmap`. Or, without `y`, an iterable of batches
@@ -146,6 +154,10 @@ class Trainer(metaclass=Checked):
                 "raise" (default) an error; or "skip" it, as if its samples weren't there: weights, slots, t, running
                 statistics, loss and metrics don't know of it, and the history counts it in the column "skipped".
             callbacks: See `minidl.callbacks`.
+            checkpoint: A folder, or a `CheckpointPolicy`: there all that this fit knows is written now and then, so
+                that it can be resumed. See docs/saving.md.
+            resume: Whether to go on from the last checkpoint there; if there is none, the fit begins. `epochs` are
+                those in all, and the history is that of all.
             verbose: 0 shows nothing, 1 (default) a progress bar, 2 a line an epoch.
 
         Raises:
@@ -154,6 +166,9 @@ class Trainer(metaclass=Checked):
                 is read from a memory map, as they come.
             FloatingPointError: If a gradient isn't finite; model and optimizer are as after the step before. With
                 "skip", if that is so at every step of an epoch.
+            OSError: If the first or the last checkpoint can't be written, the folder can't be used, another fit is on
+                it, or it has one's checkpoints that isn't to be resumed.
+            minidl.saving.FileError: If no checkpoint there is whole, or it isn't of a fit like this one.
         """
         epochs = integer("fit", "epochs", epochs, 1)
         accumulate = integer("fit", "accumulate", accumulate, 1)
@@ -165,62 +180,94 @@ class Trainer(metaclass=Checked):
             )
         data = batches("fit", x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
         listeners = Listeners(self, callbacks)
-        before, first = (self.columns, self.split), self.optimizer.iterations
-        train, validation = self._validation(data, validation_data, validation_split, stratify)
-        progress = Progress(verbose, epochs, len(train), lambda: {**self._means.logs(), **self._rate()})
-        history = History()
-        own = isinstance(data, Batches) and bool(shuffle)  # batches are gathered into memory of the trainer's own
-        looked_at = listeners.hear_begins or listeners.hear_ends
+        position = Position(self.epoch, self.optimizer.iterations, Means(self.metrics))
+        keeper = self._keeper(checkpoint, flag("fit", "resume", resume), position, listeners)
+        progress = Progress(verbose, epochs, lambda: {**position.means.logs(), **self._rate()})
+        own = isinstance(data, Batches) and bool(shuffle)
+        before, begun = (self.columns, self.split, self.seed), self.optimizer.iterations
         self.model.stop_training = False
-        try:
-            self._check(train, validation, epochs, ["skipped"] if skipping else [])
-            listeners.on_train_begin()
-            for epoch in range(self.epoch, self.epoch + epochs):
-                self._means.reset()
-                skipped, reason, buffers = 0, "", _buffers(self.model)
-                listeners.on_epoch_begin(epoch)
-                progress.start_epoch(len(history) + 1)
-                order = train.order(shuffle, self.seed, epoch)
-                for index, group in enumerate(grouped(train.epoch(order, self._memory, accumulate), accumulate)):
-                    if listeners.hear_begins:
-                        listeners.on_train_batch_begin(index)
-                    try:
-                        loss = self._update(
-                            group, self._means, train.checked_targets, own, looked_at, skipping, buffers
-                        )
-                    except optimizers.NonFiniteError as error:
-                        where = f"fit: batch {index} of epoch {epoch}, both from 0"
-                        if not skipping:
-                            raise optimizers.NonFiniteError(f"{where}: {error}") from error
-                        skipped, loss, reason = skipped + 1, math.nan, f"{where}: {error}"
-                    progress.advance(len(group))
-                    if listeners.hear_ends:
-                        listeners.on_train_batch_end(index, {**self._means.logs(), "batch_loss": loss})
-                if skipped and skipped == index + 1:
-                    raise optimizers.NonFiniteError(f"fit: no step of this epoch could be made; the last one, {reason}")
+        with keeper, Interruption() as interruption:
+            try:
+                found = keeper.find()
+                self.seed = self.seed if found is None else found  # the split and the order are functions of it
+                train, validation = self._validation(data, validation_data, validation_split, stratify)
+                self._check(train, validation, epochs, ["skipped"] if skipping else [])
+                fit = _Fit(
+                    train, validation, shuffle, accumulate, skipping, own,
+                    listeners, position, keeper, progress, interruption,
+                )  # fmt: skip
+                keeper.begin(epochs, fit.told)
+                listeners.on_train_begin()
+                progress.begin(len(train), len(position.history), position.batches * accumulate)
+                for epoch in range(self.epoch, position.first + epochs):
+                    if self.model.stop_training:
+                        break
+                    self._train(fit, epoch)
+                    self._end_epoch(fit, epoch)
+                keeper.end()
+            except Interrupted:
+                keeper.end()
+                position.history.interrupted = True
+            except BaseException:
+                if self.optimizer.iterations == begun:  # it was refused: nothing is changed
+                    self.columns, self.split, self.seed = before
+                raise
+            finally:
                 self._settle()
-                logs = self._means.logs()
-                if skipping:
-                    logs["skipped"] = skipped
-                if validation is not None:
-                    logs.update({f"val_{name}": value for name, value in self._evaluate(validation).items()})
-                logs.update(self._rate())
-                self.optimizer.epoch = epoch + 1
-                history.append(epoch, logs)
-                self.history.extend(history.last())
-                progress.end_epoch(logs)
-                listeners.on_epoch_end(epoch, logs)
-                if self.model.stop_training:
-                    break
-        except BaseException:
-            if self.optimizer.iterations == first:  # it was refused: nothing is changed
-                self.columns, self.split = before
-            raise
-        finally:
-            self._settle()
-            progress.close()
-            listeners.on_train_end()
-        return history
+                progress.close()
+                listeners.on_train_end()
+        return position.history
+
+    def _train(self, fit: "_Fit", epoch: int) -> None:
+        """Make the steps of an epoch, from where the fit stands in it."""
+        position, listeners, buffers = fit.position, fit.listeners, _buffers(self.model)
+        if not position.batches:
+            position.begin_epoch()
+            listeners.on_epoch_begin(epoch)
+        fit.progress.start_epoch(len(position.history) + 1)
+        order = fit.train.order(fit.shuffle, self.seed, epoch)
+        given = fit.train.epoch(order, self._memory, fit.accumulate, position.batches * fit.accumulate)
+        checked, looked_at = fit.train.checked_targets, listeners.hear_begins or listeners.hear_ends
+        for group in grouped(given, fit.accumulate):
+            index, loss = position.batches, math.nan
+            if listeners.hear_begins:
+                listeners.on_train_batch_begin(index)
+            try:
+                loss = self._update(group, position.means, checked, fit.own, looked_at, fit.skipping, buffers)
+            except optimizers.NonFiniteError as error:
+                where = f"fit: batch {index} of epoch {epoch}, both from 0: {error}"
+                if not fit.skipping:
+                    raise optimizers.NonFiniteError(where) from error
+                position.skip(where)
+            position.step()
+            fit.progress.advance(len(group))
+            if listeners.hear_ends:
+                listeners.on_train_batch_end(index, {**position.means.logs(), "batch_loss": loss})
+            if fit.keeper.due():
+                fit.keeper.write()
+            fit.interruption.check()
+        if position.skipped and position.skipped == position.batches:
+            raise optimizers.NonFiniteError(
+                f"fit: no step of this epoch could be made; the last one, {position.reason}"
+            )
+        self._settle()
+
+    def _end_epoch(self, fit: "_Fit", epoch: int) -> None:
+        """Evaluate and record an epoch, and tell all who listen."""
+        logs = fit.position.means.logs()
+        if fit.skipping:
+            logs["skipped"] = fit.position.skipped
+        if fit.validation is not None:
+            values = self._evaluate(fit.validation, fit.interruption)
+            logs.update({f"val_{name}": value for name, value in values.items()})
+        logs.update(self._rate())
+        self.optimizer.epoch = epoch + 1
+        fit.position.end_epoch(epoch, logs)
+        self.history.extend(fit.position.history.last())
+        fit.progress.end_epoch(logs)
+        fit.listeners.on_epoch_end(epoch, logs)
+        fit.keeper.end_epoch(epoch, logs)
+        fit.interruption.check()
 
     def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Logs:
         """Make one step on one batch; return its loss and metrics, taken before the update.
@@ -252,7 +299,7 @@ class Trainer(metaclass=Checked):
     def _update(
         self,
         group: list[Batch],
-        means: "_Means",
+        means: Means,
         checked: bool,
         own: bool = False,
         looked_at: bool = True,
@@ -284,8 +331,8 @@ class Trainer(metaclass=Checked):
         for parameter in self.model.parameters:
             parameter.settle()
 
-    def _step(self, group: list[Batch], means: "_Means", checked: bool, may_fail: bool) -> float:
-        totals = [_total(batch) for batch in group]
+    def _step(self, group: list[Batch], means: Means, checked: bool, may_fail: bool) -> float:
+        totals = [total_weight(batch) for batch in group]
         weight_of_all, samples = sum(totals), sum([len(batch[0]) for batch in group])
         penalty = self.model.regularization()
         loss = activity = 0.0
@@ -332,16 +379,29 @@ class Trainer(metaclass=Checked):
             self._bound[id(y_pred)] = y_pred, run
         return run(y)
 
-    def _evaluate(self, data: Batches | Stream) -> Logs:
+    def _keeper(self, checkpoint: Any, resume: bool, position: Position, listeners: Listeners) -> Keeper:
+        """Return who keeps a fit: nobody, or a folder."""
+        if checkpoint is None:
+            if resume:
+                raise ValueError("fit: resume needs a checkpoint, a folder to go on from. Received: checkpoint=None")
+            return Keeper()
+        from minidl.saving.checkpoints import FolderKeeper
+        from minidl.saving.policy import CheckpointPolicy
+
+        return FolderKeeper(CheckpointPolicy.given(checkpoint), resume, self, position, listeners.callbacks)
+
+    def _evaluate(self, data: Batches | Stream, interruption: Interruption | None = None) -> Logs:
         self._objective, self._on_logits = _objective(self.model, self.loss)
-        means = _Means(self.metrics)
+        means = Means(self.metrics)
         penalty = self.model.regularization()
         for batch in data.epoch():
             x, y, weight = batch
             y_pred = self._forward(x, training=False)
-            means.add_loss(self._objective(y, y_pred, weight) + penalty, _total(batch))
+            means.add_loss(self._objective(y, y_pred, weight) + penalty, total_weight(batch))
             means.add_activity(self.model.activity_penalty(), len(x))
             means.add_metrics(batch, y_pred, self._objective)
+            if interruption is not None:
+                interruption.check()
         return means.logs()
 
     def _check(
@@ -429,39 +489,32 @@ _MODEL = (
 )  # fmt: skip
 
 
-class _Means:
-    """The loss and the metrics of all batches added so far, weighted by their samples."""
+@dataclass
+class _Fit:
+    """One call of `fit`: what it was given, where it stands, and who is told."""
 
-    def __init__(self, metrics: Sequence[metrics.Metric]) -> None:
-        self.metrics = copy.deepcopy(metrics)  # others' batches are none of these
-        self.reset()
+    train: Batches | Stream
+    validation: Batches | Stream | None
+    shuffle: Order
+    accumulate: int
+    skipping: bool
+    own: bool  # whether batches are gathered into memory of the trainer's own
+    listeners: Listeners
+    position: Position
+    keeper: Keeper
+    progress: Progress
+    interruption: Interruption
 
-    def reset(self) -> None:
-        for metric in self.metrics:
-            metric.reset()
-        self.loss = self.weight = self.activity = self.samples = 0.0
-
-    def add_loss(self, loss: float, weight: float) -> None:
-        self.loss += loss * weight
-        self.weight += weight
-
-    def add_activity(self, penalty: float, samples: int) -> None:
-        """Add a penalty on outputs, the mean over that many samples; their weights don't count."""
-        self.activity += penalty * samples
-        self.samples += samples
-
-    def add_metrics(self, batch: Batch, y_pred: Array, objective: losses.Loss) -> None:
-        if self.metrics:
-            predictions = objective.predictions(y_pred)
-            if predictions is y_pred:
-                predictions = y_pred.copy()  # a metric may keep it, and the next step may write into its memory
-            for metric in self.metrics:
-                metric.update(batch[1], predictions, batch[2])
-
-    def logs(self) -> Logs:
-        loss = self.loss / self.weight if self.weight else 0.0
-        loss += self.activity / self.samples if self.samples else 0.0
-        return {"loss": loss, **{metric.name: float(metric.result()) for metric in self.metrics}}
+    def told(self) -> dict[str, Any]:
+        """Return what was given, as a checkpoint tells it."""
+        return {
+            "data": self.train.told(),
+            "validation": None if self.validation is None else self.validation.told(),
+            "shuffle": self.shuffle if isinstance(self.shuffle, bool) else "an order of the caller's own",
+            "accumulate": self.accumulate,
+            "on_nonfinite": "skip" if self.skipping else "raise",
+            "callbacks": [type(callback).__name__ for callback in self.listeners.callbacks],
+        }
 
 
 def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
@@ -526,8 +579,3 @@ def _metrics(given: Iterable[object] | None) -> list[metrics.Metric]:
         ):
             raise ValueError(f"Trainer: metrics must have names of their own. Received: {names}")
     return found
-
-
-def _total(batch: Batch) -> float:
-    """Return the weight of a batch: the sum of its samples' weights, by default their number."""
-    return float(len(batch[0]) if batch[2] is None else batch[2].sum())

@@ -1,7 +1,8 @@
 """Callbacks: what is done at the turns of training, by Keras's hook names."""
 
 from minidl.callbacks.base import Callback, Lambda
+from minidl.callbacks.checkpointing import ModelCheckpoint
 from minidl.callbacks.monitors import EarlyStopping, ReduceOnPlateau
 from minidl.callbacks.recording import CSVLogger, Norms
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "Norms", "ReduceOnPlateau"]
+__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "ModelCheckpoint", "Norms", "ReduceOnPlateau"]

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from minidl.callbacks.base import Callback
-from minidl.validation import choice, describe, flag, integer, nearest, number, state
+from minidl.validation import choice, describe, differences, flag, integer, nearest, number, state
 
 if TYPE_CHECKING:
     from minidl.trainer import Trainer
@@ -21,7 +21,7 @@ class Monitor(Callback):
     """Watches one column of the logs for getting better."""
 
     def __init__(self, monitor: str, min_delta: float, patience: int, mode: str) -> None:
-        name = type(self).__name__
+        name = self.owner
         if not isinstance(monitor, str):
             raise TypeError(f"{name}: monitor must be the name of a column. Received: monitor={describe(monitor)}")
         self.monitor = monitor
@@ -32,12 +32,15 @@ class Monitor(Callback):
         self.wait = 0
         self._watched: Trainer | None = None
 
+    @property
+    def owner(self) -> str:
+        """What errors call it."""
+        return type(self).__name__
+
     def on_train_begin(self) -> None:
         """Refuse to compare one model's values with another's."""
         if self._watched not in (None, self.trainer):
-            raise ValueError(
-                f"{type(self).__name__}: each trainer needs one of its own. Received: one that has watched another"
-            )
+            raise ValueError(f"{self.owner}: each trainer needs one of its own. Received: one that has watched another")
         self.value(dict.fromkeys(self.trainer.columns, 0.0))
         self.direction()
         self._watched = self.trainer
@@ -49,8 +52,7 @@ class Monitor(Callback):
             if not self.monitor.startswith("val_") or any(name.startswith("val_") for name in logs):
                 hint = nearest(self.monitor, logs)
             raise ValueError(
-                f"{type(self).__name__}: monitor must be a column of the logs. "
-                f"Received: monitor={self.monitor!r}. {hint}"
+                f"{self.owner}: monitor must be a column of the logs. Received: monitor={self.monitor!r}. {hint}"
             )
         return logs[self.monitor]
 
@@ -73,7 +75,7 @@ class Monitor(Callback):
         directions = {"loss": "min", **{metric.name: metric.better for metric in self.trainer.metrics}}
         if name not in directions:
             raise ValueError(
-                f"{type(self).__name__}: mode must be 'min' or 'max' for a column that isn't the loss or a metric. "
+                f"{self.owner}: mode must be 'min' or 'max' for a column that isn't the loss or a metric. "
                 f"Received: mode='auto', monitor={self.monitor!r}"
             )
         return directions[name]
@@ -84,8 +86,9 @@ class Monitor(Callback):
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = state(type(self).__name__, given, self.state_dict())
-        self.best, self.wait = own["best"], own["wait"]
+        own = state(self.owner, given, self.state_dict())
+        best = None if own["best"] is None else number(self.owner, "best", own["best"], "[-inf, inf]")
+        self.best, self.wait = best, integer(self.owner, "wait", own["wait"])
 
 
 class EarlyStopping(Monitor):
@@ -132,14 +135,18 @@ class EarlyStopping(Monitor):
     def on_train_begin(self) -> None:
         """Give a new fit its full patience."""
         super().on_train_begin()
+        if self.best_weights is not None:
+            different = differences(self.model.named_arrays(), self.best_weights)
+            if different:
+                raise ValueError(f"EarlyStopping: the best weights must fit the model. Received: {different}")
         if not self._resumed:
-            self.wait = 0
+            self.wait, self.stopped_epoch = 0, None
         self._resumed = False
-        self.stopped_epoch = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Keep the best, or count."""
         value = self.value(logs)
+        self.stopped_epoch = None
         if epoch < self.start_from_epoch:
             return
         if self.better(value):
@@ -161,14 +168,21 @@ class EarlyStopping(Monitor):
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of the best so far and of the count."""
-        best = {"best_epoch": self.best_epoch, "best_weights": copy.deepcopy(self.best_weights)}
-        return {**super().state_dict(), **best}
+        epochs = {"best_epoch": self.best_epoch, "stopped_epoch": self.stopped_epoch}
+        return {**super().state_dict(), **epochs, "best_weights": copy.deepcopy(self.best_weights)}
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
+        own = state("EarlyStopping", given, self.state_dict())
+        epochs = {name: own[name] for name in ("best_epoch", "stopped_epoch")}
+        for name, epoch in epochs.items():
+            if epoch is not None:
+                integer("EarlyStopping", name, epoch)
+        weights = own["best_weights"]
+        if weights is not None and not isinstance(weights, dict):
+            raise TypeError(f"EarlyStopping: best_weights must be a dict. Received: {describe(weights)}")
         super().load_state_dict(given)
-        self.best_epoch, self.best_weights = given["best_epoch"], copy.deepcopy(given["best_weights"])
-        self._resumed = True
+        vars(self).update(epochs, best_weights=copy.deepcopy(weights), _resumed=True)
 
 
 class ReduceOnPlateau(Monitor):
@@ -239,5 +253,6 @@ class ReduceOnPlateau(Monitor):
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
+        cooling = integer("ReduceOnPlateau", "cooling", state("ReduceOnPlateau", given, self.state_dict())["cooling"])
         super().load_state_dict(given)
-        self.cooling = given["cooling"]
+        self.cooling = cooling

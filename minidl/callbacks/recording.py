@@ -40,17 +40,30 @@ class CSVLogger(Callback):
         self.path = Path(path)
         self.append = flag("CSVLogger", "append", append)
         self._file: IO[str] | None = None
+        self._columns: list[str] | None = None
+        self._size: int | None = None  # at which a resumed fit goes on
 
     def on_train_begin(self) -> None:
         """Open the file; what is in it stays until the first line is written.
 
+        A resumed fit goes on behind the last line that its checkpoint knows; what was written later comes again.
+
         Raises:
-            ValueError: If its columns are others than those of this fit.
+            ValueError: If its columns are others than those of this fit, or it has become shorter than the checkpoint
+                knows it.
         """
         import csv
 
-        self._columns: list[str] | None = None
-        if self.append and self.path.exists() and self.path.stat().st_size:
+        size, self._size = self._size, None
+        there = self.path.stat().st_size if self.path.exists() else 0
+        if size and there < size:
+            raise ValueError(
+                f"CSVLogger: {self.path} must be as the fit left it, {size} bytes. Received: {there} bytes"
+            )
+        if size:
+            os.truncate(self.path, size)
+        self._columns = None
+        if (self.append or size) and there:
             with self.path.open(newline="", encoding="utf-8") as file:
                 self._columns = next(csv.reader(file))
             self._check(["epoch", *self.trainer.columns])
@@ -80,6 +93,16 @@ class CSVLogger(Callback):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how long the file is; None if it is to be begun."""
+        begun = self._file is not None and self._columns is not None
+        return {"size": self.path.stat().st_size if begun else None}
+
+    def load_state_dict(self, given: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        size = state("CSVLogger", given, self.state_dict())["size"]
+        self._size = None if size is None else integer("CSVLogger", "size", size)
 
     def _check(self, columns: Collection[str]) -> None:
         if set(columns) != set(self._columns or ()):

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.compute.blas import blas_library
 from minidl.compute.compiling import compile_source
 
 __all__ = ["Record", "Table", "in_turn", "loads", "over", "parts", "run_over", "shared"]
@@ -222,7 +223,7 @@ def _code() -> Any:
 def _blas() -> NDArray[np.intp]:
     """Return the addresses of BLAS's function, 0 if there is none, and of its number of threads; and room for a 0."""
     try:
-        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]  # what it is linked to is found too
+        library = blas_library()
         function = ctypes.cast(library.blas_level1_thread, ctypes.c_void_p).value
         threads = ctypes.addressof(ctypes.c_int.in_dll(library, "blas_cpu_number"))
     except (AttributeError, OSError, ValueError):

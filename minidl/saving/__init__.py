@@ -2,5 +2,15 @@
 
 from minidl.saving.container import FileError
 from minidl.saving.models import load_model, load_weights, save_model, save_weights
+from minidl.saving.policy import CheckpointPolicy
+from minidl.saving.resuming import ResumeWarning
 
-__all__ = ["FileError", "load_model", "load_weights", "save_model", "save_weights"]
+__all__ = [
+    "CheckpointPolicy",
+    "FileError",
+    "ResumeWarning",
+    "load_model",
+    "load_weights",
+    "save_model",
+    "save_weights",
+]

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from minidl.saving.container import START, FileError, check_start, decode
 from minidl.validation import describe
 
-__all__ = ["PART", "checked_path", "place", "read"]
+__all__ = ["PART", "SUFFIX", "checked_path", "place", "read"]
 
 Array = NDArray[Any]
 
+SUFFIX = ".safetensors"
 PART = ".part"  # how the name ends of a file that isn't complete yet
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from minidl.parameters import Parameter
 from minidl.saving.container import FileError, encode
 from minidl.saving.files import checked_path, place, read
 from minidl.saving.trees import pack, unpack
-from minidl.validation import describe, flag
+from minidl.validation import describe, flag, integer
 
 if TYPE_CHECKING:
     from minidl.models import Sequential
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "apply_settings",
+    "check_dtypes",
     "load_model",
     "load_weights",
     "pack_document",
     "parameter_settings",
     "save_model",
     "save_weights",
+    "training",
     "unpack_document",
 ]
 
@@ -122,26 +124,24 @@ def load_weights(model: Sequential, path: Any) -> None:
 # Models -----------------------------------------------------------------------------------------------------
 
 
-def save_model(model: Sequential, path: Any, include_optimizer: bool = True) -> None:
-    """Write `model`; see `Sequential.save`."""
+def save_model(model: Sequential, path: Any, trainer: Trainer | None) -> None:
+    """Write `model` and, if there is one, how its `trainer` trains it; see `Sequential.save`."""
     path = checked_path("save", path)
-    flag("save", "include_optimizer", include_optimizer)
-    trainer = model.trainer if include_optimizer else None
     parts = {
         "model": describe_object(model),
         "settings": parameter_settings(model),
-        "training": None if trainer is None else _training(trainer),
+        "training": None if trainer is None else training(trainer),
     }
     place("save", path, pack_document("model", model.named_arrays(), parts))
 
 
-def _training(trainer: Trainer) -> dict[str, Any]:
-    """Return how a model is trained, and what its optimizer has made."""
+def training(trainer: Trainer, described: Callable[[Any], Any] = describe_object) -> dict[str, Any]:
+    """Return how a model is trained, and what its optimizer has made; `described` gives the configs."""
     return {
-        "optimizer": describe_object(trainer.optimizer),
+        "optimizer": described(trainer.optimizer),
         "state": trainer.optimizer.state_dict(),
-        "loss": describe_object(trainer.loss),
-        "metrics": [describe_object(metric) for metric in trainer.metrics],
+        "loss": described(trainer.loss),
+        "metrics": [described(metric) for metric in trainer.metrics],
         "seed": trainer.seed,
     }
 
@@ -193,14 +193,19 @@ def _made(arrays: dict[str, Array], parts: dict[str, Any], compiled: bool) -> Se
         model = layers.registry.get(config)
     if not isinstance(model, Sequential):
         raise TypeError(f"no model, but {type(model).__name__}")
-    for name, own in model.named_arrays().items():
-        if name in arrays and arrays[name].dtype != own.dtype:
-            raise ValueError(f"{name} must be {own.dtype}. Received: {describe(arrays[name])}")
+    check_dtypes(model, arrays)
     model.load_state_dict(arrays)
     apply_settings(model, parts["settings"])
     if compiled and parts["training"] is not None:
         _compile(model, parts["training"])
     return model
+
+
+def check_dtypes(model: Sequential, arrays: dict[str, Array]) -> None:
+    """Raise ValueError if an array isn't of the dtype that the model has for it."""
+    for name, own in model.named_arrays().items():
+        if name in arrays and arrays[name].dtype != own.dtype:
+            raise ValueError(f"{name} must be {own.dtype}. Received: {describe(arrays[name])}")
 
 
 def _layers_in(config: Any) -> int:
@@ -210,17 +215,19 @@ def _layers_in(config: Any) -> int:
     return sum(_layers_in(value) for value in config) if isinstance(config, (list, tuple)) else 0
 
 
-def _compile(model: Sequential, training: dict[str, Any]) -> None:
-    optimizer = optimizers.registry.get(training["optimizer"])
+def _compile(model: Sequential, told: dict[str, Any]) -> None:
+    if None in (told["optimizer"], told["loss"], *told["metrics"]):
+        raise ValueError("an optimizer, a loss or a metric that no config describes; compile=False leaves them out")
+    optimizer = optimizers.registry.get(told["optimizer"])
     model.compile(
         optimizer,
-        losses.registry.get(training["loss"]),
-        [metrics.registry.get(config) for config in training["metrics"]],
+        losses.registry.get(told["loss"]),
+        [metrics.registry.get(config) for config in told["metrics"]],
     )
     assert model.trainer is not None
-    model.trainer.seed = training["seed"]
-    optimizer.load_state_dict(training["state"])
-    if training["state"]["parameters"]:
+    model.trainer.seed = integer("load_model", "seed", told["seed"])
+    optimizer.load_state_dict(told["state"])
+    if told["state"]["parameters"]:
         optimizer.build(model.parameters)
 
 

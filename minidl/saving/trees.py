@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +20,8 @@ Array = NDArray[Any]
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
 )  # fmt: skip
-LONG = 64  # a list of more floats than that is kept as an array
+LONG = 64  # a list of more numbers than that is kept as an array
+KINDS = {float: np.float64, int: np.int64}
 
 
 def pack(tree: Any, path: str, tensors: dict[str, Array]) -> Any:
@@ -49,8 +51,10 @@ def pack(tree: Any, path: str, tensors: dict[str, Array]) -> Any:
     if type(tree) is tuple:
         return {"@tuple": [pack(value, f"{path}/{i}", tensors) for i, value in enumerate(tree)]}
     if type(tree) is list:
-        if len(tree) > LONG and all(type(value) is float for value in tree):
-            return {"@floats": _keep(np.array(tree), path, tensors)}
+        for kind, dtype in KINDS.items():
+            if len(tree) > LONG and all(type(value) is kind for value in tree):
+                with contextlib.suppress(OverflowError):  # integers may be longer
+                    return {"@list": _keep(np.array(tree, dtype), path, tensors)}
         return [pack(value, f"{path}/{i}", tensors) for i, value in enumerate(tree)]
     if type(tree) is dict:
         if all(type(key) is str and not key.startswith("@") for key in tree):
@@ -94,7 +98,7 @@ def unpack(plain: Any, tensors: Mapping[str, Array], used: set[str]) -> Any:
     ((mark, value),) = plain.items()
     if mark == "@float" and value in ("nan", "inf", "-inf"):
         return float(value)
-    if mark in ("@tensor", "@scalar", "@floats") and isinstance(value, str) and value in tensors:
+    if mark in ("@tensor", "@scalar", "@list") and isinstance(value, str) and value in tensors:
         return _array(mark, value, tensors, used)
     if mark == "@tuple" and isinstance(value, list):
         return tuple(unpack(value, tensors, used))
@@ -112,7 +116,7 @@ def _array(mark: str, name: str, tensors: Mapping[str, Array], used: set[str]) -
         return array
     if mark == "@scalar" and array.ndim == 0:
         return array[()]
-    if mark == "@floats" and array.ndim == 1 and array.dtype == np.float64:
+    if mark == "@list" and array.ndim == 1 and array.dtype in KINDS.values():
         return array.tolist()
     raise ValueError(f"{mark[1:]} of another kind. Received: {name!r}, {describe(array)}")
 

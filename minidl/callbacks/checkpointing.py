@@ -1,0 +1,127 @@
+"""A callback that saves the model."""
+
+from __future__ import annotations
+
+import os
+import string
+from pathlib import Path
+from typing import Any
+
+from minidl.callbacks.monitors import Monitor
+from minidl.validation import describe, flag, integer, number
+
+__all__ = ["ModelCheckpoint"]
+
+Logs = dict[str, float]
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model, or its weights, after epochs or steps, as in Keras.
+
+    To go on training later, exactly, give `fit` a `checkpoint` instead: it holds all that the fit knows.
+
+    Args:
+        filepath: The file, which may have "{epoch}", counted from 1, and columns of the logs in it, with a format:
+            "model-{epoch:03d}-{val_loss:.2f}.safetensors". Its folder is made if it is missing.
+        monitor: A column of the logs, for `save_best_only`.
+        save_best_only: Whether only to save when that column is better than ever before.
+        save_weights_only: Whether to save the weights alone, as `model.save_weights` does, not the whole model.
+        mode: "min", "max", or "auto": known for the loss and for metrics.
+        save_freq: "epoch" (default), or after how many steps.
+        initial_value_threshold: What the first value must be better than, or None.
+
+    Attributes:
+        best: The best value so far.
+        saved: The file that was written last, or None.
+
+    Raises:
+        ValueError: If the name has something in it that isn't known when it is to be saved.
+        OSError: If the file can't be written; what was there is untouched.
+    """
+
+    def __init__(
+        self,
+        filepath: str | Path,
+        monitor: str = "val_loss",
+        *,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, 0.0, 0, mode)
+        if not isinstance(filepath, (str, os.PathLike)):
+            raise TypeError(f"ModelCheckpoint: filepath must be a path. Received: filepath={describe(filepath)}")
+        self.filepath = os.fspath(filepath)
+        self.save_best_only = flag("ModelCheckpoint", "save_best_only", save_best_only)
+        self.save_weights_only = flag("ModelCheckpoint", "save_weights_only", save_weights_only)
+        self.save_freq = save_freq if save_freq == "epoch" else integer("ModelCheckpoint", "save_freq", save_freq, 1)
+        if initial_value_threshold is not None:
+            self.best = number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold)
+        self.steps = 0
+        self.saved: Path | None = None
+        self._epoch = 0
+        if self.save_freq != "epoch":  # otherwise nobody needs to call after steps
+            vars(self)["on_train_batch_end"] = self._after_step
+
+    def on_train_begin(self) -> None:
+        """See that the name can be made, and what is watched is there."""
+        columns = self.trainer.columns
+        if self.save_freq != "epoch":
+            columns = ["loss", *(metric.name for metric in self.trainer.metrics), "batch_loss"]
+        logs = dict.fromkeys(columns, 0.0)
+        if self.save_best_only:
+            self.value(logs)
+            super().on_train_begin()
+        self._path(0, logs)
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Save, if it's time."""
+        if self.save_freq == "epoch":
+            self._save(epoch, logs)
+
+    def _after_step(self, batch: int, logs: Logs) -> None:
+        self.steps += 1
+        if self.steps % int(self.save_freq) == 0:
+            self._save(self._epoch, logs)
+
+    def _save(self, epoch: int, logs: Logs) -> None:
+        if self.save_best_only:
+            value = self.value(logs)
+            if not self.better(value):
+                return
+        from minidl.saving import save_model
+
+        path = self._path(epoch, logs)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            save_model(self.model, path, self.trainer)
+        if self.save_best_only:
+            self.best = value
+        self.saved = path
+
+    def _path(self, epoch: int, logs: Logs) -> Path:
+        try:
+            return Path(self.filepath.format(epoch=epoch + 1, **logs))
+        except (KeyError, IndexError, ValueError) as error:
+            fields = [field for _, field, _, _ in string.Formatter().parse(self.filepath) if field is not None]
+            raise ValueError(
+                f"ModelCheckpoint: filepath can have {{epoch}} and {', '.join(logs)} in it. "
+                f"Received: filepath={self.filepath!r} with {fields}"
+            ) from error
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best so far and the counts."""
+        return {**super().state_dict(), "steps": self.steps, "epoch": self._epoch}
+
+    def load_state_dict(self, given: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        own = {name: integer("ModelCheckpoint", name, given.get(name)) for name in ("steps", "epoch")}
+        super().load_state_dict(given)
+        self.steps, self._epoch = own["steps"], own["epoch"]

@@ -1,0 +1,40 @@
+"""Who keeps a fit from being lost."""
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """Keeps nothing: what a fit without checkpoints has. One that does is `minidl.saving.checkpoints.FolderKeeper`.
+
+    A fit enters it, lets it `find` what is to be resumed, and `begin`; asks after each step whether it is `due` to
+    `write`; tells it of each `end_epoch`, and where the fit comes to its `end`.
+    """
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of what was taken."""
+
+    def find(self) -> int | None:
+        """Return the seed of the fit that is to be resumed, or None."""
+        return None
+
+    def begin(self, epochs: int, told: Callable[[], dict[str, Any]]) -> None:
+        """Be where the fit was, which is to have so many `epochs`; or keep how it begins, of which `told` tells."""
+
+    def due(self) -> bool:
+        """Tell, after a step, whether it is time to `write`."""
+        return False
+
+    def write(self) -> None:
+        """Keep where the fit stands."""
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """Keep what is to be kept of an epoch that is done."""
+
+    def end(self) -> None:
+        """Keep where the fit stands, for the last time."""

@@ -1,0 +1,187 @@
+"""The folder of a fit's checkpoints."""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minidl.keeping import Keeper
+from minidl.saving.container import FileError
+from minidl.saving.files import PART, SUFFIX, place
+from minidl.saving.models import pack_document, unpack_document
+from minidl.saving.policy import Best, CheckpointPolicy
+from minidl.saving.resuming import Fitting, Parts, ResumeWarning
+from minidl.saving.setup import environment, training_setup
+from minidl.validation import integer
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+    from minidl.callbacks import Callback
+    from minidl.position import Position
+    from minidl.trainer import Trainer
+
+__all__ = ["FolderKeeper"]
+
+BEST = f"best{SUFFIX}"
+NAME = re.compile(r"checkpoint-(\d{9,})" + re.escape(SUFFIX))
+
+
+class FolderKeeper(Keeper):
+    """Writes the checkpoints of one fit, and finds the one from which it goes on.
+
+    Args:
+        policy: When and where.
+        resume: Whether to go on from what is in the folder.
+        trainer: Whose fit it is.
+        position: Where it stands.
+        callbacks: Those that were given.
+    """
+
+    def __init__(
+        self, policy: CheckpointPolicy, resume: bool, trainer: Trainer, position: Position, callbacks: list[Callback]
+    ) -> None:
+        self.policy, self.resume = policy, resume
+        self.trainer, self.position, self.callbacks = trainer, position, callbacks
+        self._found: tuple[Path, Parts, Parts] | None = None
+        self._lock: BaseFileLock | None = None
+        self._written: tuple[int, ...] | None = None  # where the fit stood then
+        self._last = time.monotonic()
+
+    def __enter__(self) -> FolderKeeper:
+        """Take the folder.
+
+        Raises:
+            OSError: If another fit has it, or it can't be used.
+        """
+        from filelock import FileLock, Timeout
+
+        folder = self.policy.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / ".lock")
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BlockingIOError(
+                errno.EWOULDBLOCK, f"fit: the folder {folder} must be this fit's alone. Received: another fit is on it"
+            ) from None
+        except (OSError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            number = getattr(error, "errno", None) or errno.EIO
+            raise OSError(number, f"fit: the folder {folder} can't be used. Received: {reason}") from error
+        self._lock = lock
+        for left in folder.glob(f".*{PART}"):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    # Going on ------------------------------------------------------------------------------------------
+
+    def find(self) -> int | None:
+        """Find the last checkpoint that is whole; return the seed of its fit, None if there is none.
+
+        Raises:
+            FileExistsError: If there is one, and it isn't to be resumed.
+            FileError: If none of them is whole.
+        """
+        folder, files = self.policy.folder, self._files()
+        if not self.resume and (files or (folder / BEST).exists()):
+            raise FileExistsError(
+                errno.EEXIST,
+                f"fit: a folder belongs to one fit: resume=True goes on with it, another folder begins anew. "
+                f"Received: {folder}, which has {(files or [folder / BEST])[0].name}",
+            )
+        damaged: list[tuple[Path, FileError]] = []
+        for path in files:
+            try:
+                arrays, parts = unpack_document(path, "fit", ("checkpoint",))
+            except FileError as error:
+                damaged.append((path, error))
+                continue
+            self._found = path, arrays, parts
+            for other, reason in damaged:
+                aside = other.replace(other.with_name(f"{other.name}.damaged"))
+                warnings.warn(f"{reason}; it is {aside.name} now, and {path.name} is used", ResumeWarning, stacklevel=4)
+            return integer("fit", "seed", parts["training"]["seed"])
+        if damaged:
+            raise damaged[0][1]
+        return None
+
+    def begin(self, epochs: int, told: Callable[[], dict[str, Any]]) -> None:
+        """Go on from what was found, or write the first checkpoint."""
+        monitor = self.policy.monitor
+        if monitor is None:
+            monitor = "val_loss" if "val_loss" in self.trainer.columns else "loss"
+        best = Best(monitor, self.policy.mode)
+        best.trainer = self.trainer
+        best.on_train_begin()
+        setup = {**training_setup(self.trainer, told()), **environment()}
+        self.fitting = Fitting(self.trainer, self.position, self.callbacks, best, setup)
+        if self._found is not None:
+            self.fitting.go_on(*self._found, epochs)
+            self._found, self._written = None, self.fitting.place()
+        elif self.trainer.model.built:
+            self._write(best=False, last=True)
+
+    # Writing -------------------------------------------------------------------------------------------
+
+    def due(self) -> bool:
+        steps, seconds = self.policy.every_steps, self.policy.every_seconds
+        by_steps = steps is not None and self.position.steps % steps == 0
+        return by_steps or (seconds is not None and time.monotonic() - self._last >= seconds)
+
+    def write(self) -> None:
+        """Write a checkpoint; if that fails, training goes on, with a warning."""
+        self._write_or_warn(best=False, last=True)
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """Write what is due; the best epoch's first, so that nothing knows of a best that isn't there."""
+        best, every = self.fitting.best, self.policy.every_epochs
+        better = best.better(best.value(logs))
+        if better:
+            best.best = best.value(logs)
+        self._write_or_warn(better, every is not None and (epoch + 1 - self.position.first) % every == 0)
+
+    def end(self) -> None:
+        """Write the last checkpoint, unless it is there.
+
+        Raises:
+            OSError: If it can't be written.
+        """
+        if self._written != self.fitting.place():
+            self._write(best=False, last=True)
+
+    def _write_or_warn(self, best: bool, last: bool) -> None:
+        try:
+            self._write(best, last)
+        except OSError as error:
+            warnings.warn(f"{error}; training goes on, what was written before is untouched", stacklevel=4)
+
+    def _write(self, best: bool, last: bool) -> None:
+        """Write where the fit stands: as that of the best epoch, as the last one, or as both."""
+        if not (best or last):
+            return
+        folder, iterations = self.policy.folder, self.trainer.optimizer.iterations
+        content = pack_document("checkpoint", self.trainer.model.named_arrays(), self.fitting.parts())
+        if best:
+            place("fit", folder / BEST, content)
+        if last:
+            self._last = time.monotonic()
+            place("fit", folder / f"checkpoint-{iterations:09d}{SUFFIX}", content)
+            self._written = self.fitting.place()
+            for path in self._files()[self.policy.keep :]:
+                path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """Return the checkpoints in the folder, the last one first."""
+        numbered = {path: NAME.fullmatch(path.name) for path in self.policy.folder.iterdir()}
+        found = {path: int(match[1]) for path, match in numbered.items() if match}
+        return sorted(found, key=found.__getitem__, reverse=True)
