@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from minidl.history import History
+from minidl.optimizers.state import floats
 from minidl.saving.container import FileError
 from minidl.saving.models import apply_settings, check_dtypes, parameter_settings, training
 from minidl.saving.setup import changes, described
@@ -64,6 +65,7 @@ class Fitting:
             "input_shape": model.input_shape,
             "settings": parameter_settings(model),
             "training": training(trainer, described),
+            "applied": dict(trainer.optimizer.applied),
             "fit": self.position.state_dict(),
             "best": self.best.state_dict(),
             "history": trainer.history.state_dict(),
@@ -139,9 +141,11 @@ class Fitting:
         apply_settings(model, parts["settings"])
         model.seed = integer("fit", "seed", parts["seed"])
         model.stop_training = self.position.stopped
+        applied = floats("fit: what the last step applied must be", parts["applied"])
         trainer.optimizer.load_state_dict(parts["training"]["state"])
         if parts["training"]["state"]["parameters"]:
             trainer.optimizer.build(model.parameters)
+        trainer.optimizer.applied = applied
         trainer.history = history
 
     def _snapshot(self) -> Parts:
