@@ -170,7 +170,7 @@ def train(task: Task, name: str, optimizer: Optimizer, seed: int, callbacks: Seq
     with np.errstate(over="ignore", invalid="ignore"):
         start = time.perf_counter()
         try:
-            trainer.fit(
+            history = trainer.fit(
                 *task.train,
                 batch_size=task.batch_size,
                 epochs=task.epochs,
@@ -178,6 +178,8 @@ def train(task: Task, name: str, optimizer: Optimizer, seed: int, callbacks: Seq
                 callbacks=callbacks,
                 verbose=0,
             )
+            if history.interrupted:  # a run that isn't whole is none
+                raise KeyboardInterrupt
         except FloatingPointError:
             diverged = trainer.epoch + 1
         seconds = time.perf_counter() - start
