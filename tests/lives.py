@@ -18,7 +18,9 @@ EPOCHS, BATCH = 4, 7
 SCHEDULES = {
     "epochs": lambda rate: schedules.InverseTimeDecay(rate, decay_rate=0.5),
     "steps": lambda rate: schedules.CosineDecay(rate, decay_steps=30),
-    "warmup": lambda rate: schedules.Warmup(schedules.StepDecay(rate, factor=0.5, step_size=9, every="step"), warmup_steps=5),
+    "warmup": lambda rate: schedules.Warmup(
+        schedules.StepDecay(rate, factor=0.5, step_size=9, every="step"), warmup_steps=5
+    ),
 }
 
 
