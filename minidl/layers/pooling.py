@@ -127,12 +127,14 @@ class AveragePooling2D(_Pooling2D):
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
-        rows, columns = self.windows.covered()
-        self._rows, self._columns = (pixels.astype(np.float32) for pixels in (rows[:, None, None], columns[:, None]))
+        self._inside: Array | None = None
 
     def _counts(self) -> Array:
         """Return how many pixels of each window lie inside the image."""
-        return self._rows * self._columns
+        if self._inside is None:  # not by `build`, which nobody makes fill the memory
+            rows, columns = self.windows.covered()
+            self._inside = (rows[:, None, None] * columns[:, None]).astype(np.float32)
+        return self._inside
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.check_input(x)

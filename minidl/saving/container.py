@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from minidl.validation import describe
 
-__all__ = ["START", "FileError", "check_start", "decode", "encode"]
+__all__ = ["HEADER", "START", "FileError", "check_start", "decode", "encode"]
 
 Array = NDArray[Any]
 
@@ -34,7 +34,7 @@ PLACE = slice(LENGTH + len(PREFIX), LENGTH + len(PREFIX) + len(BLANK))
 #: How many bytes tell whether a file may be one of ours.
 START = PLACE.stop
 #: The most bytes of a header: what a file can make its reader parse.
-HEADER = 16 * 2**20
+HEADER = 4 * 2**20
 
 
 class FileError(ValueError):

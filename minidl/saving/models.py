@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ Array = NDArray[Any]
 FORMAT = 1  # counts the changes of what a document holds
 #: What begins with it is no array of a model's.
 MARK = "@"
-MOST_LAYERS = 10_000
+#: How many objects a model may be made of: layers, and what these have, such as initializers.
+MOST = 20_000
 SETTINGS = {"trainable": True, "learning_rate_multiplier": 1.0, "weight_decay_multiplier": 1.0}
 REGISTER = (
     "A class of your own must be known before: decorate it with @minidl.layers.registry.register() (or that of losses, "
@@ -127,8 +129,10 @@ def load_weights(model: Sequential, path: Any) -> None:
 def save_model(model: Sequential, path: Any, trainer: Trainer | None) -> None:
     """Write `model` and, if there is one, how its `trainer` trains it; see `Sequential.save`."""
     path = checked_path("save", path)
+    config = describe_object(model)
+    _check_size("save", config)
     parts = {
-        "model": describe_object(model),
+        "model": config,
         "settings": parameter_settings(model),
         "training": None if trainer is None else training(trainer),
     }
@@ -172,7 +176,7 @@ def load_model(path: Any, *, compile: bool = True) -> Sequential:  # noqa: A002 
     try:
         return _made(arrays, parts, compile)
     except Exception as error:  # of constructors that a file has given its own arguments
-        hint = f". {REGISTER}" if "unknown" in str(error) else ""
+        hint = f". {REGISTER}" if re.search(r"unknown \w+\. Received: ", str(error)) else ""
         raise FileError(f"load_model: {path}: it must describe a model. Received: {_told(error)}{hint}") from error
 
 
@@ -187,8 +191,7 @@ def _made(arrays: dict[str, Array], parts: dict[str, Any], compiled: bool) -> Se
     config = parts["model"]
     if config is None:
         raise ValueError("a checkpoint of a model that no config describes")
-    if _layers_in(config) > MOST_LAYERS:
-        raise ValueError(f"more than {MOST_LAYERS:,} layers")
+    _check_size("a file", config)
     with initializers.undrawn(sum(array.size for array in arrays.values())):
         model = layers.registry.get(config)
     if not isinstance(model, Sequential):
@@ -208,11 +211,20 @@ def check_dtypes(model: Sequential, arrays: dict[str, Array]) -> None:
             raise ValueError(f"{name} must be {own.dtype}. Received: {describe(arrays[name])}")
 
 
-def _layers_in(config: Any) -> int:
+def _check_size(owner: str, config: Any) -> None:
+    """Raise ValueError if a config is of more objects than a reader makes."""
+    count = _objects_in(config)
+    if count > MOST:
+        raise ValueError(
+            f"{owner}: a model must be of at most {MOST:,} objects, layers and what they have. Received: {count:,}"
+        )
+
+
+def _objects_in(config: Any) -> int:
     """Return how many dicts with a "class" are in a config, however deep."""
     if isinstance(config, dict):
-        return int("class" in config) + sum(_layers_in(value) for value in config.values())
-    return sum(_layers_in(value) for value in config) if isinstance(config, (list, tuple)) else 0
+        return int("class" in config) + sum(_objects_in(value) for value in config.values())
+    return sum(_objects_in(value) for value in config) if isinstance(config, (list, tuple)) else 0
 
 
 def _compile(model: Sequential, told: dict[str, Any]) -> None:
