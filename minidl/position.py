@@ -90,7 +90,7 @@ class Position:
         skipped: How many of these were skipped. `reason`: why the last one was.
         means: Of the loss and the metrics in this epoch.
         history: Of the epochs that are done.
-        stopped: Whether a callback has said that the epoch in work is the last.
+        stopped: Whether a callback has said that the epoch in work, or that before, is the last.
     """
 
     def __init__(self, first: int, iterations: int, means: Means) -> None:
@@ -100,6 +100,11 @@ class Position:
         self.means = means
         self.history = History()
         self.stopped = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the last epoch is done, since a callback has said so."""
+        return self.stopped and not self.batches
 
     def begin_epoch(self) -> None:
         """Be before the first step of an epoch."""

@@ -184,7 +184,7 @@ class Trainer(metaclass=Checked):
         keeper = self._keeper(checkpoint, flag("fit", "resume", resume), position, listeners)
         progress = Progress(verbose, epochs, lambda: {**position.means.logs(), **self._rate()})
         own = isinstance(data, Batches) and bool(shuffle)
-        before, begun = (self.columns, self.split, self.seed), self.optimizer.iterations
+        before, begun, built = (self.columns, self.split, self.seed), self.optimizer.iterations, self.model.built
         self.model.stop_training = False
         with keeper, Interruption() as interruption:
             try:
@@ -200,10 +200,11 @@ class Trainer(metaclass=Checked):
                 listeners.on_train_begin()
                 progress.begin(len(train), len(position.history), position.batches * accumulate)
                 for epoch in range(self.epoch, position.first + epochs):
-                    if self.model.stop_training:
+                    if position.over:
                         break
                     self._train(fit, epoch)
                     self._end_epoch(fit, epoch)
+                    position.stopped = self.model.stop_training
                 keeper.end()
             except Interrupted:
                 keeper.end()
@@ -211,6 +212,8 @@ class Trainer(metaclass=Checked):
             except BaseException:
                 if self.optimizer.iterations == begun:  # it was refused: nothing is changed
                     self.columns, self.split, self.seed = before
+                    if not built and not self.optimizer.state:
+                        self.model.unbuild()
                 raise
             finally:
                 self._settle()

@@ -105,8 +105,8 @@ FAULTS = [
     ((one(layers.MaxPooling2D), IMAGE), "backward", "np.equal(winner", "np.not_equal(winner"),
     ((one(layers.MaxPooling2D), IMAGE), "_pool", "np.greater(view", "np.less(view"),
     ((one(layers.MaxPooling2D, 3, 1), IMAGE), "backward", "if self.windows.apart:", "if True:"),
-    ((one(layers.AveragePooling2D), IMAGE), "backward", "self._counts", "1"),
-    ((one(layers.AveragePooling2D, 3, 1, "same"), IMAGE), "backward", "self._counts", "9"),
+    ((one(layers.AveragePooling2D), IMAGE), "backward", "self._counts()", "1"),
+    ((one(layers.AveragePooling2D, 3, 1, "same"), IMAGE), "backward", "self._counts()", "9"),
     ((one(layers.GlobalAveragePooling2D), IMAGE), "backward", "(height * width)", "height"),
     ((one(layers.GlobalMaxPooling2D), IMAGE), "backward", 'self.remembered("winner")', '0 * self.remembered("winner")'),
     # through time

@@ -1225,7 +1225,8 @@ MISTAKES = [
      "Parameter 'dense/kernel': data must be in the range of float32. Received: float64 array of shape (4, 5)"),
     ("half a state of a callback",
      lambda w: w.early.load_state_dict({"best": 1.0, "wait": 3}), ValueError,
-     "EarlyStopping: the state must hold best, best_epoch, best_weights, wait. Received: best, wait"),
+     "EarlyStopping: the state must hold best, best_epoch, best_weights, stopped_epoch, wait. "
+     "Received: best, wait"),
     ("kept numbers that are none",
      lambda w: w.optimizer.load_state_dict(spoilt(w.optimizer, kept=5)), TypeError,
      "Adam 'dense_1/bias': kept must be a dict of numbers. Received: 5"),

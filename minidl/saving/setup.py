@@ -43,16 +43,20 @@ def environment() -> dict[str, Any]:
 
 def training_setup(trainer: Trainer, options: dict[str, Any]) -> dict[str, Any]:
     """Return what is trained, how, and on what, as far as it can be described; `options` are those of the fit."""
-    model = described(trainer.model)
-    if model is not None:
-        model.pop("seed", None)  # it is restored
     return {
-        "model": model,
+        "model": _without_seeds(described(trainer.model)),
         "optimizer": described(trainer.optimizer),
         "loss": described(trainer.loss),
         "metrics": [described(metric) for metric in trainer.metrics],
         **options,
     }
+
+
+def _without_seeds(config: Any) -> Any:
+    """Return a config without the seeds, of which what was drawn by them is restored."""
+    if isinstance(config, dict):
+        return {name: _without_seeds(value) for name, value in config.items() if name != "seed"}
+    return [_without_seeds(value) for value in config] if isinstance(config, list) else config
 
 
 def described(thing: Any) -> Any:
