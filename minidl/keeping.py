@@ -13,6 +13,9 @@ class Keeper:
     `write`; tells it of each `end_epoch`, and where the fit comes to its `end`.
     """
 
+    #: What one who has interrupted the fit may want to know.
+    hint = ""
+
     def __enter__(self) -> "Keeper":
         return self
 

@@ -76,6 +76,14 @@ class Progress:
         if self.verbose == 2 or (self.bar is not None and time.monotonic() - self.printed >= self.pause):
             self._print()
 
+    def say(self, text: str) -> None:
+        """Show a line, if anything is shown."""
+        if self.verbose:
+            if self.line:
+                self._print()
+            self.line = text
+            self._print()
+
     def close(self) -> None:
         """Leave what was shown, and the last epoch's line."""
         if self.bar is not None:

@@ -209,6 +209,7 @@ class Trainer(metaclass=Checked):
             except Interrupted:
                 keeper.end()
                 position.history.interrupted = True
+                progress.say(f"Interrupted after step {self.optimizer.iterations}{keeper.hint}")
             except BaseException:
                 if self.optimizer.iterations == begun:  # it was refused: nothing is changed
                     self.columns, self.split, self.seed = before

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import Sequential, Trainer, layers, losses, metrics, optimizers, schedules
-from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, Norms, ReduceOnPlateau
+from minidl import Sequential, Trainer, layers, load_model, losses, metrics, optimizers, schedules
+from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, ModelCheckpoint, Norms, ReduceOnPlateau
+from minidl.saving import FileError
 
 NAN = math.nan
 HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
@@ -589,3 +591,116 @@ def test_other_columns_and_directions_are_told_before_the_first_step(tmp_path):
         with pytest.raises(ValueError, match=says):
             other.fit(X, Y, validation_data=(X, Y), callbacks=[callback], verbose=0)
         assert other.optimizer.iterations == 0
+
+
+# ModelCheckpoint -------------------------------------------------------------------------------------------
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_model_is_saved_after_each_epoch_under_the_name_that_is_given(tmp_path):
+    made, weights = trainer(), []
+    saving = ModelCheckpoint(tmp_path / "new" / "m-{epoch:02d}-{val_loss:.3f}.safetensors")
+    keep = Lambda(on_epoch_end=lambda epoch, logs: weights.append(made.model.state_dict()))
+    history = made.fit(X, Y, epochs=3, validation_data=(X, Y), callbacks=[saving, keep], verbose=0)
+    expected = [f"m-{i + 1:02d}-{loss:.3f}.safetensors" for i, loss in enumerate(history.history["val_loss"])]
+    assert files(tmp_path / "new") == sorted(expected)
+    assert saving.saved == tmp_path / "new" / expected[-1]
+    for name, state in zip(expected, weights, strict=True):
+        back = load_model(tmp_path / "new" / name)
+        np.testing.assert_equal(back.state_dict(), state)
+        assert repr(back.trainer.optimizer) == repr(made.optimizer)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "saved"),
+    [
+        ([3.0, 1.0, 2.0, NAN, 0.5], {}, [0, 1, 4]),
+        ([3.0, 1.0, 2.0, NAN, 0.5], {"mode": "max"}, [0]),
+        ([3.0, 1.0, 2.0, 0.5, 0.9], {"initial_value_threshold": 1.5}, [1, 3]),
+        ([1.0, 1.0], {}, [0]),
+    ],
+)
+def test_only_the_best_is_saved_if_one_says_so(tmp_path, values, options, saved):
+    script = Script(*[1.0 if math.isnan(value) else value for value in values])
+    put = Lambda(on_epoch_end=lambda epoch, logs: logs.update(val_loss=values[epoch]))
+    best = ModelCheckpoint(tmp_path / "m-{epoch}", save_best_only=True, **options)
+    script.fit(len(values), put, best)
+    assert files(tmp_path) == [f"m-{epoch + 1}" for epoch in saved]
+    assert best.best == values[saved[-1]]
+
+
+def test_weights_alone_are_saved_if_one_says_so(tmp_path):
+    made = trainer()
+    made.fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / "w", save_weights_only=True)], verbose=0)
+    with pytest.raises(FileError, match="it must hold a model or a checkpoint"):
+        load_model(tmp_path / "w")
+    other = trainer().model
+    other.load_weights(tmp_path / "w")
+    np.testing.assert_equal(other.state_dict(), made.model.state_dict())
+
+
+def test_a_model_is_saved_after_steps_over_all_epochs_and_fits(tmp_path):
+    made = trainer()
+    saving = ModelCheckpoint(tmp_path / "m-{epoch}-{loss:.6f}", save_freq=3)
+    for _ in range(2):
+        made.fit(X, Y, batch_size=5, epochs=2, callbacks=[saving], verbose=0)
+    assert [name.split("-")[1] for name in files(tmp_path)] == ["2", "3"]
+
+
+def test_saving_after_epochs_does_not_listen_to_steps():
+    from minidl.callbacks.base import Listeners
+
+    assert not Listeners(trainer(), [ModelCheckpoint("m")]).hear_ends
+    assert Listeners(trainer(), [ModelCheckpoint("m", save_freq=2)]).hear_ends
+
+
+def test_a_saving_callback_goes_on(tmp_path):
+    made = trainer()
+    saving = ModelCheckpoint(tmp_path / "a-{epoch}", "loss", save_best_only=True, save_freq=2)
+    made.fit(X, Y, batch_size=2, callbacks=[saving], verbose=0)
+    other = ModelCheckpoint(tmp_path / "b-{epoch}", "loss", save_best_only=True, save_freq=2)
+    other.load_state_dict(saving.state_dict())
+    assert other.state_dict() == saving.state_dict() == {"best": saving.best, "wait": 0, "steps": 5, "epoch": 0}
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "says"),
+    [
+        (lambda: ModelCheckpoint(5), TypeError, "filepath must be a path. Received: filepath=5"),
+        (lambda: ModelCheckpoint("m", save_freq="step"), ValueError, "save_freq must be 'epoch' or a number of steps. "),
+        (lambda: ModelCheckpoint("m", save_freq=0), ValueError, "save_freq must be a positive integer. Received: "),
+        (lambda: ModelCheckpoint("m", mode="best"), ValueError, "mode must be one of 'auto', 'min', 'max'. Received: "),
+        (lambda: ModelCheckpoint("m", save_best_only=1), TypeError, "save_best_only must be True or False. Received: "),
+    ],
+)  # fmt: skip
+def test_a_saving_callback_that_cannot_be_is_refused(make, kind, says):
+    with pytest.raises(kind) as caught:
+        make()
+    assert str(caught.value).startswith(f"ModelCheckpoint: {says}")
+
+
+@pytest.mark.parametrize(
+    ("callback", "says"),
+    [
+        (ModelCheckpoint("m-{val_loss}"), "filepath can have {epoch} and loss, mae, learning_rate in it. Received: "),
+        (ModelCheckpoint("m-{}"), "filepath can have {epoch} and "),
+        (ModelCheckpoint("m-{epoch"), "filepath can have {epoch} and "),
+        (ModelCheckpoint("m", save_best_only=True), "monitor must be a column of the logs. Received: "),
+        (ModelCheckpoint("m", "val_mae", save_best_only=True, save_freq=2), "monitor must be a column of the logs. Re"),
+        (ModelCheckpoint("m-{learning_rate}", save_freq=2), "filepath can have {epoch} and loss, mae, batch_loss "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_saved_is_told_before_the_first_step(callback, says):
+    made = trainer()
+    with pytest.raises(ValueError, match=re.escape(f"ModelCheckpoint: {says}")):
+        made.fit(X, Y, callbacks=[callback], verbose=0)
+    assert made.optimizer.iterations == 0
+
+
+def test_a_file_that_cannot_be_written_ends_the_fit(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="file"):
+        trainer().fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / "file" / "m")], verbose=0)

@@ -1,7 +1,9 @@
 """What the terminal shows while a model trains."""
 
 import io
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -136,3 +138,27 @@ for verbose in (0, 2, 1):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert [line for line in done.stdout.splitlines() if "Epoch" not in line] == ["False", "False", "True"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX's signals")
+@pytest.mark.parametrize(("verbose", "place"), [(0, None), (1, 1), (2, 0)])
+def test_an_interrupted_fit_says_so(capfd, tmp_path, verbose, place):
+    stop = Lambda(on_train_batch_end=lambda batch, logs: os.kill(os.getpid(), signal.SIGINT) if batch == 2 else None)
+    for options, says in (
+        ({}, "after step 3"),
+        ({"checkpoint": tmp_path}, f"after step 3; resume=True goes on from {tmp_path}"),
+    ):
+        trainer().fit(X, X[:, :1], batch_size=5, epochs=3, callbacks=[stop], verbose=verbose, **options)
+        shown = capfd.readouterr()
+        assert "".join(shown).count("Interrupted") == (place is not None)
+        if place is not None:
+            assert f"Interrupted {says}\n" in shown[place]
+
+
+def test_a_resumed_fit_shows_what_is_done(capfd, tmp_path):
+    trainer().fit(X, X[:, :1], batch_size=5, epochs=2, verbose=0, checkpoint=tmp_path)
+    trainer().fit(X, X[:, :1], batch_size=5, epochs=3, checkpoint=tmp_path, resume=True)
+    err = capfd.readouterr().err
+    assert "Epoch 3/3: " in err
+    assert " 8/12 " in err
+    assert "100% 12/12 " in err

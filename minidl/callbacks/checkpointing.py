@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import string
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +55,10 @@ class ModelCheckpoint(Monitor):
         self.filepath = os.fspath(filepath)
         self.save_best_only = flag("ModelCheckpoint", "save_best_only", save_best_only)
         self.save_weights_only = flag("ModelCheckpoint", "save_weights_only", save_weights_only)
+        if isinstance(save_freq, str) and save_freq != "epoch":
+            raise ValueError(
+                f"ModelCheckpoint: save_freq must be 'epoch' or a number of steps. Received: save_freq={save_freq!r}"
+            )
         self.save_freq = save_freq if save_freq == "epoch" else integer("ModelCheckpoint", "save_freq", save_freq, 1)
         if initial_value_threshold is not None:
             self.best = number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold)
@@ -110,10 +113,9 @@ class ModelCheckpoint(Monitor):
         try:
             return Path(self.filepath.format(epoch=epoch + 1, **logs))
         except (KeyError, IndexError, ValueError) as error:
-            fields = [field for _, field, _, _ in string.Formatter().parse(self.filepath) if field is not None]
             raise ValueError(
                 f"ModelCheckpoint: filepath can have {{epoch}} and {', '.join(logs)} in it. "
-                f"Received: filepath={self.filepath!r} with {fields}"
+                f"Received: filepath={self.filepath!r}"
             ) from error
 
     def state_dict(self) -> dict[str, Any]:

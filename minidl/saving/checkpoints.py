@@ -47,6 +47,7 @@ class FolderKeeper(Keeper):
         self, policy: CheckpointPolicy, resume: bool, trainer: Trainer, position: Position, callbacks: list[Callback]
     ) -> None:
         self.policy, self.resume = policy, resume
+        self.hint = f"; resume=True goes on from {policy.folder}"
         self.trainer, self.position, self.callbacks = trainer, position, callbacks
         self._found: tuple[Path, Parts, Parts] | None = None
         self._lock: BaseFileLock | None = None
