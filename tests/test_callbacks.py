@@ -670,7 +670,7 @@ def test_a_saving_callback_goes_on(tmp_path):
     ("make", "kind", "says"),
     [
         (lambda: ModelCheckpoint(5), TypeError, "filepath must be a path. Received: filepath=5"),
-        (lambda: ModelCheckpoint("m", save_freq="step"), ValueError, "save_freq must be 'epoch' or a number of steps. "),
+        (lambda: ModelCheckpoint("m", save_freq="step"), ValueError, "save_freq must be 'epoch' or a number of steps"),
         (lambda: ModelCheckpoint("m", save_freq=0), ValueError, "save_freq must be a positive integer. Received: "),
         (lambda: ModelCheckpoint("m", mode="best"), ValueError, "mode must be one of 'auto', 'min', 'max'. Received: "),
         (lambda: ModelCheckpoint("m", save_best_only=1), TypeError, "save_best_only must be True or False. Received: "),

@@ -4,14 +4,20 @@ An error names the object, states the rule and shows what was received: "Adam: l
 Received: learning_rate=-0.1".
 """
 
+import atexit
 import copy
+import functools
 import re
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minidl
 from minidl import (
+    CheckpointPolicy,
     History,
     Parameter,
     Sequential,
@@ -24,12 +30,13 @@ from minidl import (
     regularizers,
     testing,
 )
-from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, ReduceOnPlateau
+from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, ModelCheckpoint, ReduceOnPlateau
 from minidl.datasets import train_test_split
 from minidl.layers import Dense, Flatten, Input, LeakyReLU, Softmax
 from minidl.metrics import TopKAccuracy, confusion_matrix
 from minidl.optimizers import SGD, Adam, ClipByGlobalNorm, ClipByValue, Momentum, Optimizer, RMSprop, WeightDecay
 from minidl.parameters import flatten
+from minidl.saving import FileError
 from minidl.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -106,12 +113,27 @@ class World:
         for optimizer in (self.hooked, self.falling):
             optimizer.step([self.loose])
         self.hooked.hooks.append("clip")
+        self.folder = folder()
         self.slow.learning_rate_multiplier = 0.5
         self.poisoned.grad = [1, np.nan, np.inf]
 
     def snapshot(self):
         """Return all that there is, down to the bits of every array, and NumPy's own random state."""
         return frozen([self, np.random.get_state(), np.geterr()], set())
+
+
+@functools.cache
+def folder():
+    """Return a folder with a model, its weights, a checkpoint, and what is none of these."""
+    path = Path(tempfile.mkdtemp(prefix="minidl-"))
+    atexit.register(shutil.rmtree, path)
+    model = compiled(Dense(3, "softmax"), "adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.save(path / "model")
+    model.save_weights(path / "weights")
+    model.fit(np.ones((3, 4)), np.arange(3), verbose=0, checkpoint=path / "run")
+    (path / "damaged").write_bytes((path / "model").read_bytes()[:-1])
+    (path / "note.txt").write_text("This is no model, but a note that is long enough to be one. " * 9)
+    return path
 
 
 def frozen(thing, seen):
@@ -1120,6 +1142,122 @@ MISTAKES = [
      ("History: an epoch must have the columns ['loss', 'accuracy', 'val_loss', 'val_accuracy', 'learning_rate']. "
       "Received: ['loss']")),
 
+    # Files and checkpoints
+    ("a number as a file to save to",
+     lambda w: w.model.save(5), TypeError, "save: path must be a path. Received: path=5"),
+    ("bytes as a file to save to",
+     lambda w: w.model.save(b"m"), TypeError, "save: path must be a path. Received: path=b'm'"),
+    ("an optimizer to save along", lambda w: w.model.save(w.folder / "m", include_optimizer=w.optimizer), TypeError,
+     re.compile(r"save: include_optimizer must be True or False\. Received: include_optimizer=Adam\(.*")),
+    ("a positional include_optimizer",
+     lambda w: w.model.save(w.folder / "m", True), TypeError, re.compile(r".*positional.*")),
+    ("a model to save into a folder that isn't there", lambda w: w.model.save("no/such/folder/m"), FileNotFoundError,
+     "[Errno 2] save: no/such/folder/m can't be written. Received: No such file or directory"),
+    ("a model to save in place of a folder", lambda w: w.model.save(w.folder), IsADirectoryError,
+     re.compile(r"\[Errno 21\] save: .* can't be written\. Received: Is a directory")),
+    ("a function as rate to save", lambda w: compiled(Dense(1), SGD(abs), "mse").save(w.folder / "m"), TypeError,
+     "SGD: only a minidl.schedules.Schedule can be described by a config. Received: learning_rate=<built-in "
+     "function abs>"),
+    ("weights to save before build", lambda w: w.unbuilt.save_weights(w.folder / "m"), RuntimeError,
+     "Sequential: must be built before it has weights to save. Received: no build"),
+    ("a number as a model's file",
+     lambda w: minidl.load_model(5), TypeError, "load_model: path must be a path. Received: path=5"),
+    ("a model's file that isn't there", lambda w: minidl.load_model("nowhere"), FileNotFoundError,
+     "[Errno 2] load_model: nowhere can't be read. Received: No such file or directory"),
+    ("a folder as a model's file", lambda w: minidl.load_model(w.folder), FileError,
+     re.compile(r"load_model: .*: it must be a file\. Received: a folder, or another thing that is no regular file")),
+    ("a text as a model's file", lambda w: minidl.load_model(w.folder / "note.txt"), FileError,
+     re.compile(r"load_model: .*note\.txt: it must be a file that minidl has saved\. Received: another kind, or "
+                r"a damaged one")),
+    ("a model of weights alone", lambda w: minidl.load_model(w.folder / "weights"), FileError,
+     re.compile(r"load_model: .*: it must hold a model or a checkpoint\. Received: a file that says kind='weights'")),
+    ("a model compiled by name", lambda w: minidl.load_model(w.folder / "model", compile="adam"), TypeError,
+     "load_model: compile must be True or False. Received: compile='adam'"),
+    ("a damaged model", lambda w: minidl.load_model(w.folder / "damaged"), FileError,
+     re.compile(r"load_model: .*: it is damaged: its bytes must have the digest that it tells\. Received: another")),
+    ("weights of a file before build", lambda w: w.unbuilt.load_weights(w.folder / "weights"), RuntimeError,
+     "Sequential: must be built before it can take weights: begin it with layers.Input(shape). Received: no build"),
+    ("weights of another model", lambda w: w.binary.load_weights(w.folder / "weights"), FileError,
+     re.compile(r"load_weights: .*: Sequential: the state must fit the model\. Received: other shapes: "
+                r"dense_1/kernel \(5, 3\) for \(5, 1\), dense_1/bias \(3,\) for \(1,\)")),
+    ("damaged weights", lambda w: w.model.load_weights(w.folder / "damaged"), FileError,
+     re.compile(r"load_weights: .*: it is damaged: its bytes must have the digest that it tells\. Received: another")),
+    ("a number as checkpoint", lambda w: w.model.fit(w.x, w.y, checkpoint=5), TypeError,
+     "fit: checkpoint must be a folder or a CheckpointPolicy. Received: checkpoint=5"),
+    ("True as checkpoint", lambda w: w.model.fit(w.x, w.y, checkpoint=True), TypeError,
+     "fit: checkpoint must be a folder or a CheckpointPolicy. Received: checkpoint=True"),
+    ("a file as checkpoint", lambda w: w.model.fit(w.x, w.y, checkpoint="run.safetensors"), ValueError,
+     "CheckpointPolicy: folder must be one, for several files. Received: folder='run.safetensors'"),
+    ("a checkpoint of another model",
+     lambda w: w.binary.fit(w.x, w.yes, checkpoint=w.folder / "run", resume=True), RuntimeError,
+     re.compile(r"fit: resume goes on from a trainer that is new, or as it was then\. Received: one after 3 "
+                r"steps; .*")),
+    ("a folder that has checkpoints", lambda w: w.model.fit(w.x, w.y, checkpoint=w.folder / "run"), FileExistsError,
+     re.compile(r"\[Errno 17\] fit: a folder belongs to one fit: resume=True goes on with it, another folder "
+                r"begins anew\. "
+                r"Received: .*, which has checkpoint-000000001\.safetensors")),
+    ("resume without checkpoints", lambda w: w.model.fit(w.x, w.y, resume=True), ValueError,
+     "fit: resume needs a checkpoint, a folder to go on from. Received: checkpoint=None"),
+    ("a folder to resume", lambda w: w.model.fit(w.x, w.y, resume="run"), TypeError,
+     "fit: resume must be True or False. Received: resume='run'"),
+    ("a policy without a folder", lambda w: CheckpointPolicy(), TypeError,
+     "CheckpointPolicy: missing a required argument: 'folder'. Received: no arguments"),
+    ("a policy of a number",
+     lambda w: CheckpointPolicy(7), TypeError, "CheckpointPolicy: folder must be a path. Received: folder=7"),
+    ("a policy's every", lambda w: CheckpointPolicy("run", every=5), TypeError,
+     re.compile(r"CheckpointPolicy: got an unexpected keyword argument 'every'\. Received: 'run', every=5\. Did "
+                r"you mean '.*'\?")),
+    ("a checkpoint every 0 epochs", lambda w: CheckpointPolicy("run", every_epochs=0), ValueError,
+     "CheckpointPolicy: every_epochs must be a positive integer. Received: every_epochs=0"),
+    ("a checkpoint every half step", lambda w: CheckpointPolicy("run", every_steps=0.5), TypeError,
+     "CheckpointPolicy: every_steps must be a positive integer. Received: every_steps=0.5"),
+    ("a checkpoint every 0 seconds", lambda w: CheckpointPolicy("run", every_seconds=0), ValueError,
+     "CheckpointPolicy: every_seconds must be in (0, inf). Received: every_seconds=0.0"),
+    ("no checkpoint to keep", lambda w: CheckpointPolicy("run", keep=0), ValueError,
+     "CheckpointPolicy: keep must be a positive integer. Received: keep=0"),
+    ("a number to monitor", lambda w: CheckpointPolicy("run", monitor=1), TypeError,
+     "CheckpointPolicy: monitor must be the name of a column. Received: monitor=1"),
+    ("a policy's best mode", lambda w: CheckpointPolicy("run", mode="best"), ValueError,
+     "CheckpointPolicy: mode must be one of 'auto', 'min', 'max'. Received: mode='best'"),
+    ("a column that nobody records",
+     lambda w: w.model.fit(w.x, w.y, checkpoint=CheckpointPolicy(w.folder / "new", monitor="f1")),
+     ValueError, re.compile(r"CheckpointPolicy: monitor must be a column of the logs\. Received: monitor='f1'\. .*")),
+    ("a number as ModelCheckpoint's path", lambda w: ModelCheckpoint(3), TypeError,
+     "ModelCheckpoint: filepath must be a path. Received: filepath=3"),
+    ("a ModelCheckpoint after steps as text", lambda w: ModelCheckpoint("m", save_freq="step"), ValueError,
+     "ModelCheckpoint: save_freq must be 'epoch' or a number of steps. Received: save_freq='step'"),
+    ("a ModelCheckpoint's period", lambda w: ModelCheckpoint("m", period=5), TypeError,
+     re.compile(r"ModelCheckpoint: got an unexpected keyword argument 'period'\. Received: 'm', period=5\. .*")),
+    ("the best of a column that isn't there",
+     lambda w: w.model.fit(w.x, w.y, callbacks=[ModelCheckpoint(w.folder / "m", save_best_only=True)]), ValueError,
+     "ModelCheckpoint: monitor must be a column of the logs. Received: monitor='val_loss'. "
+     "Give fit validation_data or a validation_split"),
+    ("a file name with a column that isn't there",
+     lambda w: w.model.fit(w.x, w.y, callbacks=[ModelCheckpoint("m-{val_loss}")]), ValueError,
+     "ModelCheckpoint: filepath can have {epoch} and loss, accuracy, learning_rate in it. Received: "
+     "filepath='m-{val_loss}'"),
+    ("a count as text of a callback",
+     lambda w: w.early.load_state_dict(w.early.state_dict() | {"wait": "3"}), TypeError,
+     "EarlyStopping: wait must be a non-negative integer. Received: wait='3'"),
+    ("a best as text of a callback", lambda w: w.early.load_state_dict(w.early.state_dict() | {"best": "1"}), TypeError,
+     "EarlyStopping: best must be a number. Received: best='1'"),
+    ("weights of a callback that are none",
+     lambda w: w.early.load_state_dict(w.early.state_dict() | {"best_weights": [1]}), TypeError,
+     "EarlyStopping: best_weights must be a dict. Received: [1]"),
+    ("a log's state of another kind", lambda w: CSVLogger("log.csv").load_state_dict({"size": -1}), ValueError,
+     "CSVLogger: size must be a non-negative integer. Received: size=-1"),
+    ("a metric's state of another metric",
+     lambda w: w.trainer.metrics[0].load_state_dict(metrics.AUC().state_dict()), ValueError,
+     "Accuracy: the state must hold _sum, _weight. Received: _batches"),
+    ("a metric's state of another kind",
+     lambda w: w.trainer.metrics[0].load_state_dict({"_sum": "1", "_weight": 1.0}), TypeError,
+     "Accuracy: _sum must be of type float. Received: _sum='1'"),
+    ("a history's state that is none", lambda w: History.from_state_dict([]), TypeError,
+     "History: the state must be a dict. Received: []"),
+    ("a history's state of two lengths",
+     lambda w: History.from_state_dict({"epoch": [0], "history": {"loss": []}, "interrupted": False}), ValueError,
+     "History: columns must be as long as there are epochs. Received: {0}, 1"),
+
     # Data sets
     ("one sample of moons", lambda w: datasets.make_moons(1), ValueError,
      "make_moons: n_samples must be an integer of at least 2. Received: n_samples=1"),
@@ -1606,10 +1744,26 @@ OTHER_STYLE = {
     "the base of all initializers",
     "the base of all metrics",
     "a rule that isn't elementwise",
+    "a positional include_optimizer",
+    "a model to save into a folder that isn't there",
+    "a model to save in place of a folder",
+    "a model's file that isn't there",
+    "a folder that has checkpoints",
 }
 
-# This error keeps its cause, which shows the line of the user's rule.
-WITH_CAUSE = {"a rule that writes to its inputs"}
+# These errors keep their cause, which shows the line of the user's rule, or what the system said of a file.
+WITH_CAUSE = {
+    "a rule that writes to its inputs",
+    "a model to save into a folder that isn't there",
+    "a model to save in place of a folder",
+    "a model's file that isn't there",
+    "a folder as a model's file",
+    "a text as a model's file",
+    "a damaged model",
+    "weights of another model",
+    "damaged weights",
+    "a file name with a column that isn't there",
+}
 
 
 @pytest.mark.parametrize(("name", "mistake", "kind", "message"), MISTAKES, ids=[row[0] for row in MISTAKES])
@@ -1631,7 +1785,7 @@ def test_a_mistake_gets_one_clear_error_and_changes_nothing(name, mistake, kind,
 
 def test_the_table_is_whole():
     names = [row[0] for row in MISTAKES]
-    assert len(names) >= 500
+    assert len(names) >= 600
     assert len(set(names)) == len(names)
     assert set(names) >= OTHER_STYLE | WITH_CAUSE
 

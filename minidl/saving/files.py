@@ -23,10 +23,10 @@ SUFFIX = ".safetensors"
 PART = ".part"  # how the name ends of a file that isn't complete yet
 
 
-def checked_path(owner: str, path: Any) -> Path:
+def checked_path(owner: str, path: Any, name: str = "path") -> Path:
     """Return `path` as a Path, or raise TypeError if it is none."""
     if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
-        raise TypeError(f"{owner}: path must be a path. Received: path={describe(path)}")
+        raise TypeError(f"{owner}: {name} must be a path. Received: {name}={describe(path)}")
     return Path(path)
 
 

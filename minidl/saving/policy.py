@@ -46,7 +46,7 @@ class CheckpointPolicy(metaclass=Checked):
         mode: str = "auto",
     ) -> None:
         name = "CheckpointPolicy"
-        self.folder = checked_path(name, folder)
+        self.folder = checked_path(name, folder, "folder")
         if self.folder.suffix == SUFFIX or (self.folder.exists() and not self.folder.is_dir()):
             raise ValueError(f"{name}: folder must be one, for several files. Received: folder={describe(folder)}")
         self.every_epochs = None if every_epochs is None else integer(name, "every_epochs", every_epochs, 1)
