@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl.compute.compiling import is_loaded
-from minidl.compute.reuse import Reuse, Tape, make
+from minidl.compute.reuse import Tape, make
 from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
@@ -72,7 +72,6 @@ class Sequential(Layer):
         self.dtype = np.dtype(choice("Sequential", "dtype", _dtype_name(dtype), ("float32", "float64", "float16")))
         self._layers: list[Layer] = []
         self.trainer: Trainer | None = None
-        self.reuse = Reuse()
         #: Set by a callback, it ends training after the epoch.
         self.stop_training = False
         self._forget()
@@ -515,8 +514,7 @@ class Sequential(Layer):
         return {**super().__getstate__(), "_activities": {}, "_tapes": {}, "_tape": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.reuse = Reuse()
+        super().__setstate__(state)
         claim(self)
 
 

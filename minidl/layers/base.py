@@ -60,7 +60,7 @@ class Layer(Configurable):
     #: what makes them says so again if it still is.
     by_calls: ClassVar[bool] = False
     #: What it may have in common with its last step. A model has one for all layers inside.
-    reuse: Reuse = Reuse()
+    reuse: Reuse
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -73,6 +73,7 @@ class Layer(Configurable):
                 f"{type(self).__name__}: name must be made of letters, digits, '_', '-' and '.'. "
                 f"Received: name={name!r}"
             )
+        self.__dict__["reuse"] = Reuse()  # by itself; setting any other attribute asks for it
         self.name = name
         self.named_by_model = False
         self._trainable = True
@@ -361,6 +362,9 @@ class Layer(Configurable):
             "_remembered": {},
             "_scratch": {},
         }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, reuse=Reuse())
 
     def __copy__(self) -> Layer:
         raise TypeError(
