@@ -259,7 +259,7 @@ class Sequential(Layer):
     def _run(self, x: ArrayLike, training: bool, logits: bool) -> Array:
         if not self._layers:
             raise RuntimeError(f"{self.title}: must have layers before forward. Received: none")
-        if not (type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape):
+        if not (type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and _lies_well(x)):
             x = self._converted(x)
         if self.reuse.on and self.reuse.taping and training and not self._penalized():
             return self._run_taped(x, logits)
@@ -306,7 +306,7 @@ class Sequential(Layer):
         if not self.built:
             self.build(x.shape[1:])
         self.check_input(x)
-        if x.dtype == self.dtype or self.takes_integers:
+        if self.takes_integers or (x.dtype == self.dtype and _lies_well(x)):
             return x
         if np.can_cast(x.dtype, self.dtype) or (x.dtype.kind in "iub" and self.dtype != np.float16):
             converted = self.scratch("input", x.shape)  # no number is beyond its range
@@ -367,6 +367,11 @@ class Sequential(Layer):
         y, penalty = self._activities[layer], layer.activity_regularizer
         assert penalty is not None
         return (penalty.gradient(y) * (self._activity_share / max(len(y), 1))).astype(y.dtype, copy=False)
+
+    def check_values(self, x: Array) -> None:
+        """Raise ValueError if `x` holds what the first layer can't take."""
+        if self._layers:
+            self._layers[0].check_values(x)
 
     @property
     def takes_integers(self) -> bool:
@@ -557,6 +562,11 @@ class Residual(Sequential):
 
 def _count(parameters: Iterable[Parameter]) -> int:
     return sum(parameter.size for parameter in parameters)
+
+
+def _lies_well(x: Array) -> bool:
+    """Tell whether an array lies as BLAS has it; otherwise a product may be rounded in another way."""
+    return x.flags.c_contiguous and x.flags.aligned
 
 
 def _dtype_name(dtype: DTypeLike) -> str:

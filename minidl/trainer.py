@@ -21,12 +21,14 @@ from minidl.data import (
     Stream,
     batches,
     grouped,
+    pieces,
+    samples,
 )
 from minidl.history import History
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
-from minidl.validation import choice, describe, flag, integer, number, numbers
+from minidl.validation import choice, describe, flag, integer, mapped, number
 
 __all__ = ["Trainer", "predict"]
 
@@ -373,6 +375,8 @@ class Trainer(metaclass=Checked):
         """Raise ValueError if a batch of these couldn't be trained on; the targets are all looked at."""
         if self.model.built:
             self.model.check_input(x)
+        if not mapped(x):
+            self.model.check_values(x)
         y_pred = self._forward(x[:1], training=False)
         self._objective.check(y, np.broadcast_to(y_pred, (len(y), *y_pred.shape[1:])))
 
@@ -468,13 +472,13 @@ def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
     """Return the outputs of `model` for all samples of `x`, computed in batches of `batch_size` (32 if None).
 
     Raises:
-        ValueError: If `x` doesn't fit the model.
+        ValueError: If `x` doesn't fit the model, or isn't finite.
     """
     size = DEFAULT_BATCH_SIZE if batch_size is None else integer("predict", "batch_size", batch_size, 1)
-    x = numbers("predict", "x", x)
-    if x.ndim == 0:
-        raise ValueError(f"predict: x must have an axis of samples. Received: {describe(x)}")
-    return np.concatenate([model.forward(x[i : i + size]) for i in range(0, max(len(x), 1), size)])
+    x = samples("predict", "x", x)
+    if not mapped(x):
+        model.check_values(x)
+    return np.concatenate([model.forward(piece) for piece in pieces("predict", x, size)])
 
 
 def _buffers(model: Any) -> list[Array]:

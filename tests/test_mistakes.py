@@ -423,7 +423,7 @@ MISTAKES = [
     ("x of too many axes", lambda w: w.model.predict(w.x[:, :, None]), ValueError,
      "Sequential: input must have shape (batch, 4). Received: float32 array of shape (24, 4, 1)"),
     ("a number as x", lambda w: w.model.predict(5.0), ValueError,
-     "predict: x must have an axis of samples. Received: float64 array of shape ()"),
+     "predict: x must have one entry a sample. Received: 5.0"),
     ("no x", lambda w: w.model.predict(None), ValueError,
      "predict: x must be numbers. Received: None"),
     ("no samples to predict", lambda w: w.model.predict([]), ValueError,

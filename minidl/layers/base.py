@@ -401,6 +401,12 @@ class Layer(Configurable):
                 f"Received: {describe(x)}"
             )
 
+    def check_values(self, x: Array) -> None:
+        """Raise ValueError if `x`, any number of samples, holds numbers that `forward` can't take.
+
+        A Trainer asks before its first step. Any numbers will do unless a subclass says otherwise.
+        """
+
     # How a model runs it -------------------------------------------------------------------------------
 
     @property
