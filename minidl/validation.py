@@ -149,7 +149,7 @@ def _refuse_mask(owner: str, name: str, array: NDArray[Any]) -> None:
     masked = sys.modules.get("numpy.ma")  # where nobody has loaded it there is no masked array
     if masked is not None and isinstance(array, masked.MaskedArray):
         raise ValueError(
-            f"{owner}: {name} must have no mask, which would be ignored; fill it in, x.filled(0), or leave samples out. "
+            f"{owner}: {name} must have no mask, which would be ignored; fill it in, as by filled(0). "
             f"Received: masked {describe(array)}"
         )
 
