@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from minidl.regularizers import Regularizer
 from minidl.validation import cast, choice, describe, numbers
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from minidl.history import History
     from minidl.trainer import Trainer
 
@@ -377,6 +380,26 @@ class Sequential(Layer):
     def takes_integers(self) -> bool:
         """Whether the first layer takes integers as they are."""
         return bool(self._layers) and self._layers[0].takes_integers
+
+    # Copying it ----------------------------------------------------------------------------------------
+
+    def clone(self) -> Self:
+        """Return an independent model with the same layers, values, buffers, settings of parameters and seed.
+
+        It is `copy.deepcopy`, in a storage of its own: a model from inside another, whose parameters lie among the
+        other's, is cloned without these. If this one is compiled, so is the clone: its trainer goes on like this
+        one's, with slots that belong to the clone's parameters. What only spares work (the memory of the last step)
+        is left behind, and so is what `backward` would need of the last `forward`.
+
+        >>> model = Sequential([layers.Input((2,)), layers.Dense(1)], seed=0)
+        >>> twin = model.clone()
+        >>> twin.parameters[0].data = [[0.0], [0.0]]
+        >>> bool(model.parameters[0].data.any())
+        True
+        """
+        twin = copy.deepcopy(self)
+        twin._settle()
+        return twin
 
     # Weights -------------------------------------------------------------------------------------------
 

@@ -252,6 +252,14 @@ class Trainer(metaclass=Checked):
         """Return the model's outputs for all of `x`, computed in batches."""
         return predict(self.model, x, batch_size)
 
+    def clone(self) -> "Trainer":
+        """Return an independent trainer that goes on as this one would, bit for bit.
+
+        It is `copy.deepcopy`: the model, the optimizer, the loss, the metrics and the history are its own, and the
+        optimizer's slots belong to its own model's parameters. Callbacks belong to a `fit`, and so are none of it.
+        """
+        return copy.deepcopy(self)
+
     # What the loop is made of --------------------------------------------------------------------------
 
     def _update(
