@@ -226,7 +226,7 @@ PLACES = {
     ],
     "`class_weight`": lambda trainer, x, y: fit(trainer, x, y, class_weight={0: 1.0, 1: 2.0, 2: 0.5}),
 }  # fmt: skip
-GOOD = [(X, Y), (X, LABELS), (WORDS, Y)]  # what the trainers below were trained on, by their seeds
+GOOD = [(X, Y), (X, LABELS), (WORDS, Y), (X, X)]  # what the trainers below were trained on, by their seeds
 
 
 @cache
@@ -301,6 +301,16 @@ def test_a_kind_of_numbers(kind, place, word, tmp_path):
             assert raw(given) == before
             if place == "`fit`" and isinstance(given, np.ndarray):
                 assert np.shares_memory(Batches(*data).x if spot == 0 else Batches(*data).y, given)
+
+
+@pytest.mark.parametrize("place", ["`fit`", "`batches`", "`validation_data`", "`evaluate`", "`step`"])
+def test_targets_that_a_loss_sums_lie_as_contiguous_ones(place):
+    y, found = rng.standard_normal((N, 37)).astype(np.float32), []
+    for form in (np.asfortranarray(y), y):
+        model = Sequential([layers.Dense(37)], seed=3)
+        trainer = Trainer(model, "adam", "cosine_similarity")
+        found.append((PLACES[place](trainer, X, form), bits(trainer)))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(("kind", "place", "word"), cells("Samples"))
