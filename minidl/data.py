@@ -15,9 +15,9 @@ from minidl.compute.largest import bound_largest
 from minidl.losses import check_weight
 from minidl.randomness import generator
 from minidl.splitting import class_labels
-from minidl.validation import describe, integer, number, numbers
+from minidl.validation import describe, integer, mapped, number, numbers, refuse_cut
 
-__all__ = ["Batch", "Batches", "Order", "Stream", "batches", "digest", "grouped"]
+__all__ = ["Batch", "Batches", "Order", "Stream", "batches", "digest", "grouped", "pieces", "samples"]
 
 Array = NDArray[Any]
 Batch: TypeAlias = tuple[Array, Array, Array | None]
@@ -57,8 +57,8 @@ class Batches:
         owner: str = "fit",
     ) -> None:
         self.owner = owner
-        self.x, self.y = _samples(owner, "x", x), _samples(owner, "y", y)
-        self.mapped = isinstance(x, np.memmap) or isinstance(y, np.memmap)
+        self.x, self.y = samples(owner, "x", x), samples(owner, "y", y)
+        self.mapped = mapped(self.x) or mapped(self.y)
         self.n = len(self.x)
         if self.n != len(self.y):
             raise ValueError(f"{owner}: x and y must have as many samples. Received: {self.n} and {len(self.y)}")
@@ -118,8 +118,11 @@ class Batches:
         for turn, start in enumerate(range(first * size, n, size)):
             stop = min(start + size, n)
             weight = None
+            if self.mapped:
+                refuse_cut(self.owner, "x", self.x)
+                refuse_cut(self.owner, "y", self.y)
             if order is None:
-                x, y = self.x[start:stop], self.y[start:stop]
+                x, y = np.ascontiguousarray(self.x[start:stop]), np.ascontiguousarray(self.y[start:stop])
                 if self.weight is not None:
                     weight = self.weight[start:stop]
             else:
@@ -130,8 +133,8 @@ class Batches:
                 if self.weight is not None:
                     weight = self.weight.take(part)
             if self.mapped:
-                for name, array in {"x": x, "y": y}.items():
-                    _refuse_nonfinite(self.owner, f"{name} of a batch", array)
+                _refuse_nonfinite(self.owner, "x of a batch", x)
+                _refuse_nonfinite(self.owner, "y of a batch", y)
             yield x, y, weight
 
     def _gathered(self, memory: dict[tuple[Any, ...], Array], place: int, size: int) -> Array:
@@ -237,13 +240,13 @@ class Stream:
             raise ValueError(
                 f"{self.owner}: a batch must be (x, y) or (x, y, sample_weight). Received: {describe(batch)}"
             )
-        x, y = _samples(self.owner, "x", batch[0]), _samples(self.owner, "y", batch[1])
+        x, y = (samples(self.owner, name, given, read=True) for name, given in zip("xy", batch, strict=False))
         if len(x) != len(y) or not len(x):
             raise ValueError(
                 f"{self.owner}: a batch must have as many x as y, at least one. Received: {len(x)} and {len(y)}"
             )
         weight = check_weight(self.owner, batch[2], len(x)) if len(batch) == 3 else None
-        return x, y, _with_class_weight(y, weight, self.class_weight)
+        return np.ascontiguousarray(x), np.ascontiguousarray(y), _with_class_weight(y, weight, self.class_weight)
 
 
 def batches(
@@ -279,11 +282,21 @@ def digest(array: Array) -> str:
     import hashlib
 
     part = array
-    if array.nbytes > WHOLE or isinstance(array, np.memmap):
+    if array.nbytes > WHOLE or mapped(array):
         part = array[:: max(len(array) // SAMPLED, 1)]
     found = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
     found.update(np.ascontiguousarray(part).data)
     return found.hexdigest()[:16]
+
+
+def pieces(owner: str, x: Array, size: int) -> Iterator[Array]:
+    """Give samples `size` at a time, at least once; what is in a memory map is looked at as it comes."""
+    for start in range(0, max(len(x), 1), size):
+        refuse_cut(owner, "x", x)
+        piece = x[start : start + size]
+        if mapped(x):
+            _refuse_nonfinite(owner, "x of a batch", piece)
+        yield piece
 
 
 def grouped(given: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
@@ -309,12 +322,16 @@ def _with_class_weight(y: Array, weight: Array | None, class_weight: Mapping[int
     return weights if weight is None else weights * weight
 
 
-def _samples(owner: str, name: str, value: Any) -> Array:
-    """Return what was given as an array with an axis of samples, all of it finite; a memory map isn't read here."""
+def samples(owner: str, name: str, value: Any, read: bool = False) -> Array:
+    """Return what was given as an array with an axis of samples, all of it finite; a memory map only if it is `read`.
+
+    Raises:
+        ValueError: If it is none.
+    """
     array = numbers(owner, name, value)
     if array.ndim == 0:
         raise ValueError(f"{owner}: {name} must have one entry a sample. Received: {describe(value)}")
-    if not isinstance(value, np.memmap):
+    if read or not mapped(array):
         _refuse_nonfinite(owner, name, array)
     return array
 

@@ -243,7 +243,7 @@ def check_weight(owner: str, sample_weight: ArrayLike | None, n: int) -> Array |
     """Return the weights of `n` samples as float64, or None; raise ValueError if they aren't weights."""
     if sample_weight is None:
         return None
-    weight = numbers(owner, "sample_weight", sample_weight).astype(np.float64, copy=False)
+    weight = numbers(owner, "sample_weight", sample_weight).astype(np.float64, order="C")  # nobody changes a copy
     if weight.shape != (n,):
         raise ValueError(f"{owner}: sample_weight must have shape ({n},). Received: shape {weight.shape}")
     if not (np.isfinite(weight).all() and (weight >= 0).all()):

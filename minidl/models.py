@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl.compute.compiling import is_loaded
-from minidl.compute.reuse import Reuse, Tape, make
+from minidl.compute.reuse import Tape, make
 from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
@@ -23,6 +24,7 @@ from minidl.validation import cast, choice, describe, differences, flag, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
 
     from minidl.history import History
     from minidl.trainer import Trainer
@@ -75,7 +77,6 @@ class Sequential(Layer):
         self.dtype = np.dtype(choice("Sequential", "dtype", _dtype_name(dtype), ("float32", "float64", "float16")))
         self._layers: list[Layer] = []
         self.trainer: Trainer | None = None
-        self.reuse = Reuse()
         #: Set by a callback, it ends training after the epoch.
         self.stop_training = False
         self._forget()
@@ -265,7 +266,7 @@ class Sequential(Layer):
     def _run(self, x: ArrayLike, training: bool, logits: bool) -> Array:
         if not self._layers:
             raise RuntimeError(f"{self.title}: must have layers before forward. Received: none")
-        if not (type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape):
+        if not (type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and _lies_well(x)):
             x = self._converted(x)
         if self.reuse.on and self.reuse.taping and training and not self._penalized():
             return self._run_taped(x, logits)
@@ -312,7 +313,7 @@ class Sequential(Layer):
         if not self.built:
             self.build(x.shape[1:])
         self.check_input(x)
-        if x.dtype == self.dtype or self.takes_integers:
+        if self.takes_integers or (x.dtype == self.dtype and _lies_well(x)):
             return x
         if np.can_cast(x.dtype, self.dtype) or (x.dtype.kind in "iub" and self.dtype != np.float16):
             converted = self.scratch("input", x.shape)  # no number is beyond its range
@@ -374,10 +375,35 @@ class Sequential(Layer):
         assert penalty is not None
         return (penalty.gradient(y) * (self._activity_share / max(len(y), 1))).astype(y.dtype, copy=False)
 
+    def check_values(self, x: Array) -> None:
+        """Raise ValueError if `x` holds what the first layer can't take."""
+        if self._layers:
+            self._layers[0].check_values(x)
+
     @property
     def takes_integers(self) -> bool:
         """Whether the first layer takes integers as they are."""
         return bool(self._layers) and self._layers[0].takes_integers
+
+    # Copying it ----------------------------------------------------------------------------------------
+
+    def clone(self) -> Self:
+        """Return an independent model with the same layers, values, buffers, settings of parameters and seed.
+
+        It is `copy.deepcopy`, in a storage of its own: a model from inside another, whose parameters lie among the
+        other's, is cloned without these. If this one is compiled, so is the clone: its trainer goes on like this
+        one's, with slots that belong to the clone's parameters. What only spares work (the memory of the last step)
+        is left behind, and so is what `backward` would need of the last `forward`.
+
+        >>> model = Sequential([layers.Input((2,)), layers.Dense(1)], seed=0)
+        >>> twin = model.clone()
+        >>> twin.parameters[0].data = [[0.0], [0.0]]
+        >>> bool(model.parameters[0].data.any())
+        True
+        """
+        twin = copy.deepcopy(self)
+        twin._settle()
+        return twin
 
     # Weights -------------------------------------------------------------------------------------------
 
@@ -564,8 +590,7 @@ class Sequential(Layer):
         return {**super().__getstate__(), "_activities": {}, "_tapes": {}, "_tape": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.reuse = Reuse()
+        super().__setstate__(state)
         claim(self)
 
 
@@ -608,6 +633,11 @@ class Residual(Sequential):
 
 def _count(parameters: Iterable[Parameter]) -> int:
     return sum(parameter.size for parameter in parameters)
+
+
+def _lies_well(x: Array) -> bool:
+    """Tell whether an array lies as BLAS has it; otherwise a product may be rounded in another way."""
+    return x.flags.c_contiguous and x.flags.aligned
 
 
 def _dtype_name(dtype: DTypeLike) -> str:

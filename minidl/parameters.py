@@ -1,6 +1,7 @@
 """Parameters, and the flat storage in which a model keeps them side by side."""
 
 import math
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -31,6 +32,13 @@ class Changes:
     """How often any parameter has come to be trained in another way, or to lie elsewhere."""
 
     count = 0
+    _lock = threading.Lock()
+
+    @classmethod
+    def note(cls) -> None:
+        """Count one more, also if another thread does at the same time: no count comes twice."""
+        with cls._lock:
+            cls.count += 1
 
 
 class Storage:
@@ -167,7 +175,7 @@ class Parameter(metaclass=Checked):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = flag(f"Parameter {self.name!r}", "trainable", value)
-        Changes.count += 1
+        Changes.note()
 
     @property
     def learning_rate_multiplier(self) -> float:
@@ -178,7 +186,7 @@ class Parameter(metaclass=Checked):
     def learning_rate_multiplier(self, value: float) -> None:
         owner = f"Parameter {self.name!r}"
         self._learning_rate_multiplier = number(owner, "learning_rate_multiplier", value, "[0, inf)")
-        Changes.count += 1
+        Changes.note()
 
     @property
     def weight_decay_multiplier(self) -> float:
@@ -189,7 +197,7 @@ class Parameter(metaclass=Checked):
     def weight_decay_multiplier(self, value: float) -> None:
         owner = f"Parameter {self.name!r}"
         self._weight_decay_multiplier = number(owner, "weight_decay_multiplier", value, "[0, inf)")
-        Changes.count += 1
+        Changes.note()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -214,7 +222,7 @@ class Parameter(metaclass=Checked):
         self._grad[...] = grad
 
     def _attach(self, storage: Storage, offset: int, shape: tuple[int, ...]) -> None:
-        Changes.count += 1
+        Changes.note()
         part = slice(offset, offset + math.prod(shape))
         self.storage, self.offset = storage, offset
         self._data = storage.data[part].reshape(shape)

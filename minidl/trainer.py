@@ -1,7 +1,9 @@
 """The Trainer: one short loop, and one step that also works alone."""
 
+import copy
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +23,8 @@ from minidl.data import (
     Stream,
     batches,
     grouped,
+    pieces,
+    samples,
 )
 from minidl.history import History
 from minidl.interruption import Interrupted, Interruption
@@ -29,7 +33,7 @@ from minidl.position import Means, Position, total_weight
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
-from minidl.validation import choice, describe, flag, integer, number, numbers
+from minidl.validation import choice, describe, flag, integer, mapped, number
 
 __all__ = ["Trainer", "predict"]
 
@@ -237,7 +241,7 @@ class Trainer(metaclass=Checked):
             if listeners.hear_begins:
                 listeners.on_train_batch_begin(index)
             try:
-                loss = self._update(group, position.means, checked, fit.own, looked_at, fit.skipping, buffers)
+                loss = self._update(group, position.means, checked, buffers, fit.own, looked_at, fit.skipping)
             except optimizers.NonFiniteError as error:
                 where = f"fit: batch {index} of epoch {epoch}, both from 0: {error}"
                 if not fit.skipping:
@@ -282,7 +286,7 @@ class Trainer(metaclass=Checked):
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
         self._check_pair()
         self._step_means.reset()
-        self._update(data.checked, self._step_means, checked=False, buffers=_buffers(self.model))
+        self._update(data.checked, self._step_means, False, _buffers(self.model))
         return self._step_means.logs()
 
     def evaluate(
@@ -292,11 +296,21 @@ class Trainer(metaclass=Checked):
 
         Takes data as `fit` does. Nothing is changed.
         """
-        return self._evaluate(batches("evaluate", x, y, sample_weight=sample_weight, batch_size=batch_size))
+        data = batches("evaluate", x, y, sample_weight=sample_weight, batch_size=batch_size)
+        with self._built_as_before():
+            return self._evaluate(data)
 
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
         """Return the model's outputs for all of `x`, computed in batches."""
         return predict(self.model, x, batch_size)
+
+    def clone(self) -> "Trainer":
+        """Return an independent trainer that goes on as this one would, bit for bit.
+
+        It is `copy.deepcopy`: the model, the optimizer, the loss, the metrics and the history are its own, and the
+        optimizer's slots belong to its own model's parameters. Callbacks belong to a `fit`, and so are none of it.
+        """
+        return copy.deepcopy(self)
 
     # What the loop is made of --------------------------------------------------------------------------
 
@@ -305,27 +319,32 @@ class Trainer(metaclass=Checked):
         group: list[Batch],
         means: Means,
         checked: bool,
+        buffers: list[Array],
         own: bool = False,
         looked_at: bool = True,
         may_fail: bool = False,
-        buffers: Sequence[Array] = (),
     ) -> float:
         """Make one step on the samples of all batches of `group` together; return their loss before it.
 
-        A step that can't be made leaves all as it was, the model's `buffers` too and, if it `may_fail`, `means`.
+        A step that can't be made leaves all as it was, the model's `buffers` too (a model that isn't built adds them
+        here) and, if it `may_fail`, `means`.
 
         The model's layers write into the memory of the step before. If the batches are in `own` memory, where no one
         else writes, and no one has `looked_at` gradients before `_settle`, these needn't be written down.
         """
+        if not self.model.built:
+            self._check_known([batch[:2] for batch in group])
+            buffers += _buffers(self.model)
         reuse = self.model.reuse
         reuse.on, reuse.taping = True, len(group) == 1
         reuse.same_input, reuse.promising = own, own and reuse.taping and not looked_at
-        before = [buffer.copy() for buffer in buffers]
+        before, steps = [buffer.copy() for buffer in buffers], self.optimizer.iterations
         try:
             return self._step(group, means, checked, may_fail)
-        except optimizers.NonFiniteError:
-            for buffer, saved in zip(buffers, before, strict=True):
-                buffer[...] = saved
+        except Exception:
+            if self.optimizer.iterations == steps:
+                for buffer, saved in zip(buffers, before, strict=True):
+                    buffer[...] = saved
             raise
         finally:
             reuse.on = reuse.taping = reuse.same_input = reuse.promising = False
@@ -419,24 +438,34 @@ class Trainer(metaclass=Checked):
                     f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates "
                     f"anew. Received: an iterator, epochs={epochs}"
                 )
-        built = self.model.built
-        try:
-            for part in (train, validation):
-                for x, y in [] if part is None else part.known():
-                    self._check_data(x, y)
-        except Exception:
-            if not built:
-                self.model.unbuild()
-            raise
+        self._check_known([pair for part in (train, validation) if part is not None for pair in part.known()])
         names = ["loss", *(metric.name for metric in self.metrics)]
         self.columns = names + more_columns + ([f"val_{name}" for name in names] if validation is not None else [])
         if "learning_rate" in self.optimizer.hyperparameters:
             self.columns.append("learning_rate")
 
+    def _check_known(self, known: Iterable[tuple[Array, Array]]) -> None:
+        with self._built_as_before():
+            for x, y in known:
+                self._check_data(x, y)
+
+    @contextmanager
+    def _built_as_before(self) -> Iterator[None]:
+        """If anything is refused inside, let a model that wasn't built be so again."""
+        built = self.model.built
+        try:
+            yield
+        except Exception:
+            if not built:
+                self.model.unbuild()
+            raise
+
     def _check_data(self, x: Array, y: Array) -> None:
         """Raise ValueError if a batch of these couldn't be trained on; the targets are all looked at."""
         if self.model.built:
             self.model.check_input(x)
+        if not mapped(x):
+            self.model.check_values(x)
         y_pred = self._forward(x[:1], training=False)
         self._objective.check(y, np.broadcast_to(y_pred, (len(y), *y_pred.shape[1:])))
 
@@ -525,13 +554,13 @@ def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
     """Return the outputs of `model` for all samples of `x`, computed in batches of `batch_size` (32 if None).
 
     Raises:
-        ValueError: If `x` doesn't fit the model.
+        ValueError: If `x` doesn't fit the model, or isn't finite.
     """
     size = DEFAULT_BATCH_SIZE if batch_size is None else integer("predict", "batch_size", batch_size, 1)
-    x = numbers("predict", "x", x)
-    if x.ndim == 0:
-        raise ValueError(f"predict: x must have an axis of samples. Received: {describe(x)}")
-    return np.concatenate([model.forward(x[i : i + size]) for i in range(0, max(len(x), 1), size)])
+    x = samples("predict", "x", x)
+    if not mapped(x):
+        model.check_values(x)
+    return np.concatenate([model.forward(piece) for piece in pieces("predict", x, size)])
 
 
 def _buffers(model: Any) -> list[Array]:

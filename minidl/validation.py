@@ -1,6 +1,7 @@
 """One style of error for all of minidl: the object, the rule, then what was received."""
 
 import math
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,9 +16,11 @@ __all__ = [
     "differences",
     "flag",
     "integer",
+    "mapped",
     "nearest",
     "number",
     "numbers",
+    "refuse_cut",
     "sample_shape",
     "state",
 ]
@@ -126,7 +129,14 @@ def flag(owner: str, name: str, value: object) -> bool:
 
 
 def numbers(owner: str, name: str, value: object) -> NDArray[Any]:
-    """Return `value` as an array of real numbers (or flags), not copied if it is one, or raise ValueError."""
+    """Return `value` as an array of real numbers (or flags), not copied if it is one, or raise ValueError.
+
+    Refused, too: a masked array, whose mask would be ignored, and a memory map of a file that was cut short since.
+    """
+    for part in (value, *(value if isinstance(value, (list, tuple)) else ())):
+        if isinstance(part, np.ndarray):
+            _refuse_mask(owner, name, part)
+            refuse_cut(owner, name, part)
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
@@ -134,6 +144,48 @@ def numbers(owner: str, name: str, value: object) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{owner}: {name} must be numbers. Received: {describe(value)}")
     return array
+
+
+def _refuse_mask(owner: str, name: str, array: NDArray[Any]) -> None:
+    masked = sys.modules.get("numpy.ma")  # where nobody has loaded it there is no masked array
+    if masked is not None and isinstance(array, masked.MaskedArray):
+        raise ValueError(
+            f"{owner}: {name} must have no mask, which would be ignored; fill it in, as by filled(0). "
+            f"Received: masked {describe(array)}"
+        )
+
+
+def mapped(array: NDArray[Any]) -> bool:
+    """Tell whether an array is a memory map, or a view of one, be it of another class."""
+    return _map_of(array) is not None
+
+
+def refuse_cut(owner: str, name: str, array: NDArray[Any]) -> None:
+    """Raise ValueError if an array is mapped from a file that is too short by now: to read it would end the process."""
+    found = _map_of(array)
+    if found is None:
+        return
+    file, start = found
+    size, needed = file.size(), start + len(file)
+    if size < needed:
+        raise ValueError(
+            f"{owner}: {name} must be mapped from a file that isn't cut short, of at least {needed} bytes. "
+            f"Received: {describe(array)}, a file of {size} bytes"
+        )
+
+
+def _map_of(array: NDArray[Any]) -> tuple[Any, int] | None:
+    """Return the map of a file that an array lies in, and where in the file it begins; None if there is none."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        array, base = base, base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    mmap = sys.modules.get("mmap")  # likewise
+    if mmap is None or not isinstance(base, mmap.mmap):
+        return None
+    offset = array.offset if isinstance(array, np.memmap) else 0  # that of its first entry, not of the map
+    return base, offset - offset % mmap.ALLOCATIONGRANULARITY
 
 
 def cast(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -41,6 +41,7 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "docs/architecture.md",
+        "docs/data.md",
         "docs/pictures.md",
         "docs/proofs.md",
         "docs/faults.md",

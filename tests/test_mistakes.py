@@ -32,7 +32,7 @@ from minidl import (
 )
 from minidl.callbacks import Callback, CSVLogger, EarlyStopping, Lambda, ModelCheckpoint, ReduceOnPlateau
 from minidl.datasets import train_test_split
-from minidl.layers import Dense, Flatten, Input, LeakyReLU, Softmax
+from minidl.layers import Dense, Embedding, Flatten, Input, LeakyReLU, Softmax
 from minidl.metrics import TopKAccuracy, confusion_matrix
 from minidl.optimizers import SGD, Adam, ClipByGlobalNorm, ClipByValue, Momentum, Optimizer, RMSprop, WeightDecay
 from minidl.parameters import flatten
@@ -177,6 +177,26 @@ def without(mapping, name):
 def built(layer, shape):
     layer.build(shape, np.random.default_rng(0))
     return layer
+
+
+def mapped(array, cut=0):
+    """Return an equal memory map, of a file that was cut short by so many bytes since."""
+    with tempfile.TemporaryFile() as file:
+        file.write(array.tobytes())
+        file.flush()
+        found = np.memmap(file, array.dtype, "r+", shape=array.shape)
+        file.truncate(array.nbytes - cut)
+        return found
+
+
+def cut_short(array):
+    return mapped(array, cut=1)
+
+
+def reader():
+    model = Sequential([Embedding(5, 2), Flatten(), Dense(1)], seed=0)
+    model.compile("adam", "mse")
+    return model
 
 
 def rule(update, names=("rate",), slots=("m",), **members):
@@ -445,7 +465,7 @@ MISTAKES = [
     ("x of too many axes", lambda w: w.model.predict(w.x[:, :, None]), ValueError,
      "Sequential: input must have shape (batch, 4). Received: float32 array of shape (24, 4, 1)"),
     ("a number as x", lambda w: w.model.predict(5.0), ValueError,
-     "predict: x must have an axis of samples. Received: float64 array of shape ()"),
+     "predict: x must have one entry a sample. Received: 5.0"),
     ("no x", lambda w: w.model.predict(None), ValueError,
      "predict: x must be numbers. Received: None"),
     ("no samples to predict", lambda w: w.model.predict([]), ValueError,
@@ -1458,6 +1478,66 @@ MISTAKES = [
     ("a NaN to evaluate",
      lambda w: w.model.evaluate(put(w.x, (3, 1), np.nan), w.y), ValueError,
      "evaluate: x must be finite. Received: nan at [3, 1], 1 such in all"),
+
+    ("a NaN to predict", lambda w: w.model.predict(put(w.x, (3, 1), np.nan)), ValueError,
+     "predict: x must be finite. Received: nan at [3, 1], 1 such in all"),
+    ("an infinity to predict", lambda w: w.trainer.predict(put(w.x, (-1, 0), -np.inf)), ValueError,
+     "predict: x must be finite. Received: -inf at [23, 0], 1 such in all"),
+    ("a NaN in a batch that is a memory map",
+     lambda w: w.regressor.fit(iter([(mapped(put(w.x, (3, 1), np.nan)), w.target)]), verbose=0), ValueError,
+     "fit: x must be finite. Received: nan at [3, 1], 1 such in all"),
+
+    # What is silently something else, or gone
+    ("a masked x", lambda w: w.model.fit(np.ma.masked_greater(w.x, 1), w.y, verbose=0), ValueError,
+     ("fit: x must have no mask, which would be ignored; fill it in, as by filled(0). Received: masked float32 array "
+      "of shape (24, 4)")),
+    ("masked targets", lambda w: w.regressor.evaluate(w.x, np.ma.masked_invalid(w.target)), ValueError,
+     ("evaluate: y must have no mask, which would be ignored; fill it in, as by filled(0). Received: masked float32 "
+      "array of shape (24, 1)")),
+    ("a list of masked rows", lambda w: w.model.predict(list(np.ma.masked_greater(w.x, 1))), ValueError,
+     ("predict: x must have no mask, which would be ignored; fill it in, as by filled(0). Received: masked float32 "
+      "array of shape (4,)")),
+    ("masked weights", lambda w: w.trainer.step(w.x, w.y, np.ma.masked_less(np.ones(N), 0)), ValueError,
+     ("step: sample_weight must have no mask, which would be ignored; fill it in, as by filled(0). Received: masked "
+      "float64 array of shape (24,)")),
+    ("a masked parameter", lambda w: Parameter(np.ma.masked_less(np.ones(3), 0)), ValueError,
+     ("Parameter 'parameter': data must have no mask, which would be ignored; fill it in, as by filled(0). Received: "
+      "masked float64 array of shape (3,)")),
+    ("a file cut short as x", lambda w: w.model.fit(cut_short(w.x), w.y, verbose=0), ValueError,
+     ("fit: x must be mapped from a file that isn't cut short, of at least 384 bytes. Received: float32 array of shape "
+      "(24, 4), a file of 383 bytes")),
+    ("a file cut short as y", lambda w: w.regressor.evaluate(w.x, cut_short(w.target)), ValueError,
+     ("evaluate: y must be mapped from a file that isn't cut short, of at least 96 bytes. Received: float32 array of "
+      "shape (24, 1), a file of 95 bytes")),
+    ("a part of a file cut short, to predict", lambda w: w.model.predict(np.asarray(cut_short(w.x))[:4]), ValueError,
+     ("predict: x must be mapped from a file that isn't cut short, of at least 384 bytes. Received: float32 array of "
+      "shape (4, 4), a file of 383 bytes")),
+    ("a file cut short as weights", lambda w: w.trainer.step(w.x, w.y, cut_short(np.ones(N))), ValueError,
+     ("step: sample_weight must be mapped from a file that isn't cut short, of at least 192 bytes. Received: float64 "
+      "array of shape (24,), a file of 191 bytes")),
+    ("rows of a file cut short, in a list", lambda w: w.model.predict(list(cut_short(w.x))), ValueError,
+     ("predict: x must be mapped from a file that isn't cut short, of at least 384 bytes. Received: float32 array of "
+      "shape (4,), a file of 383 bytes")),
+
+    # For a model that isn't built, or a layer that looks at its numbers
+    ("a label beyond the classes, to step, before build",
+     lambda w: w.unbuilt.trainer.step(w.x, put(w.y, -1, 3)), ValueError,
+     "SparseCategoricalCrossentropy: labels must be in 0 .. 2, for 3 outputs. Received: labels from 0 to 3"),
+    ("a label beyond the classes, to evaluate, before build",
+     lambda w: w.unbuilt.evaluate(w.x, put(w.y, -1, 3)), ValueError,
+     "SparseCategoricalCrossentropy: labels must be in 0 .. 2, for 3 outputs. Received: labels from 0 to 3"),
+    ("a label beyond the classes, from an iterator, before build",
+     lambda w: w.unbuilt.fit(iter([(w.x, put(w.y, -1, 3))]), verbose=0), ValueError,
+     "SparseCategoricalCrossentropy: labels must be in 0 .. 2, for 3 outputs. Received: labels from 0 to 3"),
+    ("an integer beyond the table, in a later batch",
+     lambda w: reader().fit(put(w.y[:, None], -1, 7), w.target, batch_size=4, shuffle=False, verbose=0), ValueError,
+     ("Embedding 'embedding': input must be integers in 0 .. 4. Received: int64 array of shape (24, 1), from 0 to 7")),
+    ("an integer beyond the table, to validate",
+     lambda w: reader().fit(w.y[:, None], w.target, validation_data=(w.y[:, None] - 1, w.target)), ValueError,
+     ("Embedding 'embedding': input must be integers in 0 .. 4. Received: int64 array of shape (24, 1), from -1 to 1")),
+    ("a fraction to predict", lambda w: reader().predict(np.full((40, 1), 0.5)), ValueError,
+     ("Embedding 'embedding': input must be integers in 0 .. 4. Received: float64 array of shape (40, 1), from 0.5 to "
+      "0.5")),
 
     # Beyond the range of numbers
     ("infinity in the first sample",

@@ -635,7 +635,7 @@ def test_predict_is_forward_in_batches(n, batch_size):
     ("x", "options", "match"),
     [
         (X, {"batch_size": 0}, "batch_size must be a positive integer"),
-        (1.0, {}, "axis of samples"),
+        (1.0, {}, "one entry a sample"),
         (X[:, :2], {}, r"input must have shape \(batch, 3\)"),
         (X.astype(str), {}, "must be numbers"),
     ],

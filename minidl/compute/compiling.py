@@ -9,10 +9,11 @@ processor so only on Linux.)
 import ctypes
 import platform
 import sys
-from collections.abc import Callable, Sequence
-from functools import cache
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache, wraps
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +33,14 @@ __all__ = [
     "flushes",
     "is_loaded",
     "multiplies_and_adds",
+    "once",
     "replayed",
 ]
 
 Array = NDArray[Any]
 DType = np.dtype[Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Entries that are worked on at a time: their arrays and scratch then stay in a core's second-level cache.
 PIECE = 32_768
@@ -162,6 +166,25 @@ def check(program: Program, numbers: Numbers, function: Callable[[Sequence[Array
 
 
 # Compiled --------------------------------------------------------------------------------------------------
+
+
+def once(function: Callable[P, T]) -> Callable[P, T]:
+    """Return `function`, called once for given arguments, by one thread while others wait.
+
+    For what is known by its address. `functools.cache` lets threads that come together make it twice and keeps the
+    last one: the first, whose address somebody has already, is freed.
+    """
+    known = cache(function)
+
+    @wraps(function)
+    def waiting(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _ONE_AT_A_TIME:
+            return known(*cast(tuple[Hashable, ...], args), **cast(dict[str, Hashable], kwargs))
+
+    return waiting
+
+
+_ONE_AT_A_TIME = threading.RLock()  # what is made once may be made of other such things
 
 
 class Compiled(NamedTuple):
@@ -304,7 +327,7 @@ def is_loaded() -> bool:
     return "llvmlite.binding" in sys.modules
 
 
-@cache
+@once
 def compiled(program: Program, flushing: bool = True) -> Compiled:
     """Return `program` as one loop; raise Untraceable if it needs a function whose bits only NumPy knows.
 

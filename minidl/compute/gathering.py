@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, is_loaded
+from minidl.compute.compiling import compile_source, is_loaded, once
 from minidl.compute.tables import Record, Table, loads, parts, shared
 
 __all__ = ["bound_take"]
@@ -65,7 +64,7 @@ def bound_take(x: Array, out: Array) -> Callable[[Array], None] | None:
     return take
 
 
-@cache
+@once
 def _compiled() -> Any:
     found = loads("places", "ptr", ["x", "index", "out"]) + loads("sizes", "i64", ["n", "bytes"])
     return compile_source(_LOOP.format(loads="\n  ".join(found)), "packed", 0, 4)

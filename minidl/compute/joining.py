@@ -15,13 +15,13 @@ import itertools
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source
+from minidl.compute.compiling import compile_source, once
 from minidl.compute.fusing import Fused
 from minidl.compute.reuse import Call
 from minidl.compute.tables import Record, Table, over, shared
@@ -66,11 +66,15 @@ class Loop:
         """Do it with NumPy."""
         self.function(*arrays)
 
-    @cached_property
+    @property
     def address(self) -> int:
         """Where its machine code is."""
-        self._code = compile_source(self.source, "packed", 0, 4)
-        return int(self._code.address)
+        return int(_compiled(self.source).address)
+
+
+@once
+def _compiled(source: str) -> Any:
+    return compile_source(source, "packed", 0, 4)
 
 
 def joined(calls: Sequence[Call]) -> list[Call]:

@@ -7,13 +7,12 @@ so that a processor takes many at once, and threads may share the array.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, is_loaded
+from minidl.compute.compiling import compile_source, is_loaded, once
 from minidl.compute.tables import Table, loads, over, shared
 
 __all__ = ["bound_largest"]
@@ -68,7 +67,7 @@ def bound_largest(x: Array) -> Callable[[], float] | None:
     return largest
 
 
-@cache
+@once
 def _compiled(kind: str, mask: int) -> Any:
     found = loads("places", "ptr", ["x", "out"]) + loads("sizes", "i64", ["n"])
     return compile_source(_LOOP.format(t=kind, mask=mask, loads="\n  ".join(found)), "packed", 0, 4)

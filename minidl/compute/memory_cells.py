@@ -11,13 +11,12 @@ of the product z, of shape (batch, 4 units), come in the order i, f, o, g.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, compiled, is_loaded
+from minidl.compute.compiling import compile_source, compiled, is_loaded, once
 from minidl.compute.joining import single
 from minidl.compute.tables import Record, Table, in_turn, loads, parts, run_over, shared
 from minidl.compute.tracing import Tracing, Untraceable
@@ -167,7 +166,7 @@ def _by_row(rule: Callable[..., Any], *arrays: Array) -> Record | None:
     return Record(loop.address, [a.ctypes.data for a in arrays], [*arrays[0].shape], strides, numbers.ctypes.data)
 
 
-@cache
+@once
 def _compiled(rule: Callable[..., Any], dtype: np.dtype[Any], count: int) -> tuple[Any, Array] | None:
     if not is_loaded():
         return None

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, is_loaded
+from minidl.compute.compiling import compile_source, is_loaded, once
 from minidl.compute.tables import Record, Table, in_turn, loads, parts, run_over, shared
 
 __all__ = ["add_each", "copy"]
@@ -122,7 +121,7 @@ def _record(loop: int, out: Array, x: Array) -> Record | None:
     return Record(loop, [out.ctypes.data, x.ctypes.data], sizes, strides)
 
 
-@cache
+@once
 def _compiled(do: str, kind: str) -> Any:
     axes = range(DEPTH - 1, -1, -1)
     sizes = loads("sizes", "i64", [f"n{k}" for k in axes])

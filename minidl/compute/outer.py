@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, compiled, is_loaded, multiplies_and_adds
+from minidl.compute.compiling import compile_source, compiled, is_loaded, multiplies_and_adds, once
 from minidl.compute.tables import Record, loads, parts
 from minidl.compute.tracing import Program
 
@@ -190,7 +190,7 @@ define void @packed_copy(ptr %places, ptr %sizes, ptr %strides, ptr %own) {{
 """  # noqa: E501
 
 
-@cache
+@once
 def _compiled(program: Program, dtype: np.dtype[Any]) -> Any:
     """Return the machine code."""
     targets = [i for i in range(len(program.inputs)) if i != 1]

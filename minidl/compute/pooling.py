@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, is_loaded
+from minidl.compute.compiling import compile_source, is_loaded, once
 from minidl.compute.tables import Record, Table, loads, parts, run_over, shared
 
 __all__ = ["pool", "unpool"]
@@ -165,7 +164,7 @@ def _table(body: str, size: Pair, strides: Pair, x: Array, y: Array, winner: Arr
     )
 
 
-@cache
+@once
 def _compiled(body: str, dtype: np.dtype[Any]) -> Any:
     kind, named = _KINDS[dtype], {"sizes": ("i64", _SIZES), "places": ("ptr", _PLACES)}
     source = _LOOPS.format(

@@ -18,14 +18,13 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.blas import blas_library
-from minidl.compute.compiling import compile_source
+from minidl.compute.compiling import compile_source, once
 
 __all__ = ["Record", "Table", "in_turn", "loads", "over", "parts", "run_over", "shared"]
 
@@ -203,7 +202,7 @@ def _share(records: Sequence[Record]) -> Record:
     return Record(share, [table.address], [table.size], [], _blas().ctypes.data, table)
 
 
-@cache
+@once
 def _shares() -> bool:
     """Tell whether BLAS's function is there, and does what it did when this was written."""
     if _blas()[0] == 0:
@@ -214,12 +213,12 @@ def _shares() -> bool:
     return bool(seen.sum() == seen[:16].sum() == 16)
 
 
-@cache
+@once
 def _code() -> Any:
     return compile_source(_CODE.replace("{double}", str(DOUBLE)).replace("{width}", str(WIDTH)), "run", 1, 1)
 
 
-@cache
+@once
 def _blas() -> NDArray[np.intp]:
     """Return the addresses of BLAS's function, 0 if there is none, and of its number of threads; and room for a 0."""
     try:

@@ -60,7 +60,7 @@ class Layer(Configurable):
     #: what makes them says so again if it still is.
     by_calls: ClassVar[bool] = False
     #: What it may have in common with its last step. A model has one for all layers inside.
-    reuse: Reuse = Reuse()
+    reuse: Reuse
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -73,6 +73,7 @@ class Layer(Configurable):
                 f"{type(self).__name__}: name must be made of letters, digits, '_', '-' and '.'. "
                 f"Received: name={name!r}"
             )
+        self.__dict__["reuse"] = Reuse()  # by itself; setting any other attribute asks for it
         self.name = name
         self.named_by_model = False
         self._trainable = True
@@ -362,6 +363,9 @@ class Layer(Configurable):
             "_scratch": {},
         }
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, reuse=Reuse())
+
     def __copy__(self) -> Layer:
         raise TypeError(
             f"{self.title}: a shallow copy would share its parameters; use copy.deepcopy. Received: copy.copy"
@@ -396,6 +400,12 @@ class Layer(Configurable):
                 f"{self.title}: input must have shape ({', '.join(map(str, ('batch', *self.input_shape)))}). "
                 f"Received: {describe(x)}"
             )
+
+    def check_values(self, x: Array) -> None:
+        """Raise ValueError if `x`, any number of samples, holds numbers that `forward` can't take.
+
+        A Trainer asks before its first step. Any numbers will do unless a subclass says otherwise.
+        """
 
     # How a model runs it -------------------------------------------------------------------------------
 

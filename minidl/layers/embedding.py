@@ -68,16 +68,21 @@ class Embedding(Layer):
             "embeddings", shape, self.embeddings_initializer, rng, self.embeddings_regularizer
         )
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        self.check_input(x)
-        places = self.scratch("places", x.shape, np.intp)
-        np.copyto(places, x, casting="unsafe")
-        other = np.not_equal(places, x, out=self.scratch("other", x.shape, np.bool_))
-        if x.size and (other.any() or places.min() < 0 or places.max() >= self.input_dim):
+    def check_values(self, x: Array) -> None:
+        if not x.size:
+            return
+        low, high = float(x.min()), float(x.max())
+        if low < 0 or high >= self.input_dim or (x.dtype.kind == "f" and not (x == np.floor(x)).all()):
             raise ValueError(
                 f"{self.title}: input must be integers in 0 .. {self.input_dim - 1}. "
-                f"Received: {describe(x)}, from {x.min():g} to {x.max():g}"
+                f"Received: {describe(x)}, from {low:g} to {high:g}"
             )
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.check_input(x)
+        self.check_values(x)
+        places = self.scratch("places", x.shape, np.intp)
+        np.copyto(places, x, casting="unsafe")
         self.remember(places=places)
         y = self.scratch("y", (*x.shape, self.output_dim), self.embeddings.dtype)
         return np.take(self.embeddings.data, places, axis=0, out=y, mode="clip")  # to "raise", NumPy takes a copy

@@ -6,6 +6,7 @@ one that wasn't interrupted.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -166,24 +167,35 @@ _EXPLAINED: set[type] = set()
 # What was traced, or why it couldn't be, by rule, dtypes and flags; so many at most.
 _KNOWN: dict[Any, Tracing | Untraceable] = {}
 MOST = 256
+_LOCK = threading.Lock()
 
 
 def _traced(optimizer: Optimizer, dtypes: tuple[np.dtype[Any], ...], keywords: dict[str, Any]) -> Tracing:
     """Return what the rule does, seen to give the bits of `update`; raise Untraceable if it can't be had."""
     kinds = tuple((name, value if isinstance(value, bool) else None) for name, value in keywords.items())
     key = (optimizer.update, getattr(optimizer.update, "__code__", None), dtypes, kinds)
-    if key not in _KNOWN:
-        if len(_KNOWN) >= MOST:
-            del _KNOWN[next(iter(_KNOWN))]
-        try:
-            with np.errstate(all="ignore"):
-                _KNOWN[key] = tracing = Tracing(optimizer.update, dtypes, keywords)
-                check(*tracing.at(keywords), lambda arrays: optimizer._apply(arrays, keywords))
-        except Untraceable as reason:
-            _KNOWN[key] = reason
-        except Exception as error:  # run as it is written, the rule tells of it better
-            _KNOWN[key] = Untraceable(f"{type(error).__name__}: {error}")
-    found = _KNOWN[key]
+    with _LOCK:
+        found = _KNOWN.get(key)
+    if found is None:
+        found = _newly_traced(optimizer, dtypes, keywords)  # twice, if two threads come at once
+        with _LOCK:
+            if len(_KNOWN) >= MOST:
+                del _KNOWN[next(iter(_KNOWN))]
+            _KNOWN[key] = found
     if isinstance(found, Untraceable):
         raise found
     return found
+
+
+def _newly_traced(
+    optimizer: Optimizer, dtypes: tuple[np.dtype[Any], ...], keywords: dict[str, Any]
+) -> Tracing | Untraceable:
+    try:
+        with np.errstate(all="ignore"):
+            tracing = Tracing(optimizer.update, dtypes, keywords)
+            check(*tracing.at(keywords), lambda arrays: optimizer._apply(arrays, keywords))
+    except Untraceable as reason:
+        return reason
+    except Exception as error:  # run as it is written, the rule tells of it better
+        return Untraceable(f"{type(error).__name__}: {error}")
+    return tracing
