@@ -44,6 +44,7 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
         "docs/data.md",
         "docs/pictures.md",
         "docs/proofs.md",
+        "docs/saving.md",
         "docs/faults.md",
         "docs/conventions.md",
         "docs/compliance.md",
@@ -105,6 +106,17 @@ def test_the_scripts_of_the_page_of_proofs_run(tmp_path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert re.search(r"1\d\d passed, \d skipped", done.stdout)
+
+
+def test_the_script_of_the_page_of_saving_runs_and_may_be_run_again(tmp_path) -> None:
+    page = (ROOT / "docs" / "saving.md").read_text(encoding="utf-8")
+    script = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
+    for _ in range(2):
+        command = [sys.executable, "-W", "error", "-c", script + "print(history.epoch)"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "(64, 64)\n[22, 23]\n"
+    assert {"best.safetensors", "checkpoint-000000990.safetensors"} < {path.name for path in (tmp_path / "run").iterdir()}
 
 
 def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:
