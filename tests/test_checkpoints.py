@@ -463,6 +463,21 @@ def test_an_earlier_best_is_known_after_a_stop(tmp_path):
     assert (tmp_path / "best.safetensors").read_bytes() == before
 
 
+@pytest.mark.filterwarnings("ignore::minidl.saving.ResumeWarning")
+@pytest.mark.parametrize("lost", ["deleted", "damaged"])
+def test_the_best_serves_if_nothing_else_is_left(tmp_path, lost):
+    made = trainer()
+    expected = state(made, plain(made, [Stop(None)]))
+    halted(tmp_path, 12)
+    for path in tmp_path.glob("checkpoint-*"):
+        if lost == "deleted":
+            path.unlink()
+        else:
+            path.write_bytes(b"damaged")
+    other = trainer()
+    same(state(other, plain(other, [Stop(None)], checkpoint=tmp_path, resume=True)), expected)
+
+
 def halted(folder, after=7, run=plain, make=trainer, **policy):
     with pytest.raises(Halt):
         run(make(), [Stop(after)], checkpoint=CheckpointPolicy(folder, **{"every_steps": 1, **policy}))

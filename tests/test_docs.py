@@ -116,7 +116,9 @@ def test_the_script_of_the_page_of_saving_runs_and_may_be_run_again(tmp_path) ->
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert done.stdout == "(64, 64)\n[22, 23]\n"
-    assert {"best.safetensors", "checkpoint-000000990.safetensors"} < {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"best.safetensors", "checkpoint-000000990.safetensors"} < {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
 
 
 def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:

@@ -348,7 +348,7 @@ def test_a_file_has_the_permissions_that_the_user_gives_files(tmp_path, mask):
     assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o666 & ~mask
 
 
-@pytest.mark.parametrize("name", ["ünïcode — ∂.safetensors", "x" * 240, "with space", ".hidden"])
+@pytest.mark.parametrize("name", ["ünïcode — ∂.safetensors", "x" * 240, "∂" * 80, "with space", ".hidden"])
 def test_any_name_will_do(tmp_path, name):
     model = trained()
     model.save(str(tmp_path / name))

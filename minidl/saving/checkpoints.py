@@ -94,24 +94,27 @@ class FolderKeeper(Keeper):
             FileError: If none of them is whole.
         """
         folder, files = self.policy.folder, self._files()
-        if not self.resume and (files or (folder / BEST).exists()):
+        files += [folder / BEST] if (folder / BEST).exists() else []
+        if not self.resume and files:
             raise FileExistsError(
                 errno.EEXIST,
                 f"fit: a folder belongs to one fit: resume=True goes on with it, another folder begins anew. "
-                f"Received: {folder}, which has {(files or [folder / BEST])[0].name}",
+                f"Received: {folder}, which has {files[0].name}",
             )
         damaged: list[tuple[Path, FileError]] = []
         for path in files:
             try:
                 arrays, parts = unpack_document(path, "fit", ("checkpoint",))
-            except FileError as error:
-                damaged.append((path, error))
+                seed = integer("fit", "seed", parts["training"]["seed"])
+            except (KeyError, TypeError, ValueError) as error:
+                other = FileError(f"fit: {path}: it must tell of a fit. Received: {error!r}")
+                damaged.append((path, error if isinstance(error, FileError) else other))
                 continue
             self._found = path, arrays, parts
-            for other, reason in damaged:
-                aside = other.replace(other.with_name(f"{other.name}.damaged"))
+            for passed_over, reason in damaged:
+                aside = passed_over.replace(passed_over.with_name(f"{passed_over.name}.damaged"))
                 warnings.warn(f"{reason}; it is {aside.name} now, and {path.name} is used", ResumeWarning, stacklevel=4)
-            return integer("fit", "seed", parts["training"]["seed"])
+            return seed
         if damaged:
             raise damaged[0][1]
         return None

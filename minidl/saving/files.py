@@ -20,6 +20,7 @@ __all__ = ["PART", "SUFFIX", "checked_path", "place", "read"]
 Array = NDArray[Any]
 
 SUFFIX = ".safetensors"
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 PART = ".part"  # how the name ends of a file that isn't complete yet
 
 
@@ -41,11 +42,11 @@ def place(owner: str, path: Path, content: bytes) -> None:
     """
     try:
         target = Path(os.path.realpath(path))
-        part = target.with_name(f".{target.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
+        part = target.with_name(f".{target.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:  # noqa: PTH123  # by its number
+            with open(os.open(part, NEW, 0o666), "wb") as file:  # noqa: PTH123  # by its number
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
