@@ -82,29 +82,34 @@ class Fitting:
         """
         before = self._snapshot()
         try:
-            self._refuse_elsewhere(path, parts, epochs)
-            self._compare(parts)
-            self._take_over(arrays, parts)
+            elsewhere = self._elsewhere(path, parts, epochs)
+            if elsewhere is None:
+                self._compare(parts)
+                self._take_over(arrays, parts)
         except BaseException as error:
             self._put_back(before)
-            if isinstance(error, Exception) and not isinstance(error, (RuntimeError, ResumeWarning)):
+            if isinstance(error, Exception) and not isinstance(error, ResumeWarning):
                 raise FileError(f"fit: {path}: it must be of a fit like this one. Received: {error}") from error
             raise
+        if elsewhere is not None:
+            raise RuntimeError(elsewhere)
 
-    def _refuse_elsewhere(self, path: Path, parts: Parts, epochs: int) -> None:
+    def _elsewhere(self, path: Path, parts: Parts, epochs: int) -> str | None:
+        """Say why the trainer isn't one that could go on; None if it is."""
         now, then = self.trainer.optimizer.iterations, parts["training"]["state"]["iterations"]
         fit = parts["fit"]
         if now not in (0, then, fit["iterations"]):
-            raise RuntimeError(
+            return (
                 f"fit: resume goes on from a trainer that is new, or as it was then. Received: one after {now} steps; "
                 f"{path} is from after {then}"
             )
         over = fit["stopped"] or parts["training"]["state"]["epoch"] >= fit["first"] + epochs
         if over and now == then != fit["iterations"]:
-            raise RuntimeError(
+            return (
                 f"fit: this fit is over; ask for more epochs in all, or begin another one in another folder. "
                 f"Received: epochs={epochs}, of which {len(fit['history']['epoch'])} are done"
             )
+        return None
 
     def _compare(self, parts: Parts) -> None:
         """Warn of what differs from the fit that was stopped; refuse what makes its place impossible to find."""
