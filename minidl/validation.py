@@ -1,7 +1,8 @@
-"""One style of error for all of minidl: the object, the rule, then what was received."""
+"""One style of error for all of minidl: the object, the rule, then what was received; and of warning."""
 
 import math
 import sys
+import warnings
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ __all__ = [
     "refuse_cut",
     "sample_shape",
     "state",
+    "warn",
 ]
 
 # What people who come from another framework type first.
@@ -234,6 +236,14 @@ def sample_shape(owner: str, name: str, value: object) -> tuple[int, ...]:
     if not all(isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size > 0 for size in value):
         raise ValueError(f"{owner}: {name} must be positive integers, without the batch. Received: {name}={value!r}")
     return tuple(int(size) for size in value)
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn in the name of the line outside of minidl that led here, not of a line within."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "minidl":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level + 1)
 
 
 def choice(owner: str, name: str, value: Any, options: Collection[Any]) -> Any:

@@ -531,6 +531,17 @@ def test_another_machine_is_warned_of(tmp_path, monkeypatch):
         plain(trainer(), [Stop(None)], checkpoint=tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("door", ["trainer", "model"])
+def test_a_warning_is_in_the_name_of_the_callers_line(tmp_path, door):
+    halted(tmp_path)
+    made = trainer(optimizers.Adam(0.5))
+    made.model.trainer = made
+    fit = made.fit if door == "trainer" else made.model.fit
+    with pytest.warns(ResumeWarning) as caught:
+        fit(X, LABELS, batch_size=5, epochs=3, callbacks=[Stop(None)], verbose=0, checkpoint=tmp_path, resume=True)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def test_nothing_is_warned_of_if_nothing_changed(tmp_path):
     halted(tmp_path)
     with warnings.catch_warnings():

@@ -7,7 +7,6 @@ one that wasn't interrupted.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from minidl.compute.outer import along
 from minidl.compute.tables import Record, Table, over, shared
 from minidl.compute.tracing import Numbers, Program, Tracing, Untraceable
 from minidl.parameters import Outer
+from minidl.validation import warn
 
 if TYPE_CHECKING:
     from minidl.optimizers.base import Optimizer
@@ -100,10 +100,9 @@ class Execution:
             raise TypeError(f"{kind.__name__}: the rule can't be {self.asked}: {reason}. Received: {self.optimizer!r}")
         if kind not in _EXPLAINED:
             _EXPLAINED.add(kind)
-            warnings.warn(
+            warn(
                 f"{kind.__name__}: update is run as it is written, not replayed or compiled (slower): {reason}; "
-                f"execution='plain' is the same without a warning",
-                stacklevel=2,
+                f"execution='plain' is the same without a warning"
             )
 
     def _run_as_written(self, keywords: dict[str, Any]) -> None:

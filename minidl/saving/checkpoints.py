@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import re
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from minidl.saving.models import pack_document, unpack_document
 from minidl.saving.policy import Best, CheckpointPolicy
 from minidl.saving.resuming import Fitting, Parts, ResumeWarning
 from minidl.saving.setup import environment, training_setup
-from minidl.validation import integer
+from minidl.validation import integer, warn
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -113,7 +112,7 @@ class FolderKeeper(Keeper):
             self._found = path, arrays, parts
             for passed_over, reason in damaged:
                 aside = passed_over.replace(passed_over.with_name(f"{passed_over.name}.damaged"))
-                warnings.warn(f"{reason}; it is {aside.name} now, and {path.name} is used", ResumeWarning, stacklevel=4)
+                warn(f"{reason}; it is {aside.name} now, and {path.name} is used", ResumeWarning)
             return seed
         if damaged:
             raise damaged[0][1]
@@ -167,7 +166,7 @@ class FolderKeeper(Keeper):
         try:
             self._write(best, last)
         except OSError as error:
-            warnings.warn(f"{error}; training goes on, what was written before is untouched", stacklevel=4)
+            warn(f"{error}; training goes on, what was written before is untouched")
 
     def _write(self, best: bool, last: bool) -> None:
         """Write where the fit stands: as that of the best epoch, as the last one, or as both."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from minidl.optimizers.state import floats
 from minidl.saving.container import FileError
 from minidl.saving.models import apply_settings, check_dtypes, parameter_settings, training
 from minidl.saving.setup import changes, described
-from minidl.validation import integer, sample_shape
+from minidl.validation import integer, sample_shape, warn
 
 if TYPE_CHECKING:
     from minidl.callbacks import Callback
@@ -121,11 +120,10 @@ class Fitting:
         if moved and parts["fit"]["batches"]:
             raise ValueError(f"other batches, in the middle of an epoch: {'; '.join(moved)}")
         if found:
-            warnings.warn(
+            warn(
                 f"fit: a resumed fit is the same, bit for bit, where all is as it was. Received: {'; '.join(found)}. "
                 f"(Weights, the optimizer's hyperparameters and state, seeds and counts are the checkpoint's.)",
                 ResumeWarning,
-                stacklevel=6,
             )
 
     def _take_over(self, arrays: dict[str, NDArray[Any]], parts: Parts) -> None:
