@@ -98,3 +98,19 @@ def test_a_run_that_is_killed_three_hundred_times_ends_as_one_that_was_not(tmp_p
     assert killed >= 300
     assert writing >= 50
     assert runs >= len(NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deaths", [(300, 600), (700,)])
+def test_a_run_that_is_killed_goes_on_where_its_rule_came_to_be_compiled(tmp_path, deaths):
+    context = multiprocessing.get_context("forkserver")
+    for last in (*deaths, None):
+        for folder, out in ((tmp_path / "run", tmp_path / "out"), (None, tmp_path / "straight")):
+            if folder or last is None:
+                process = context.Process(target=lives.live_large, args=(folder, out, last))
+                process.start()
+                process.join()
+                assert process.exitcode == (0 if last is None else -signal.SIGKILL)
+    out, straight = (json.loads((tmp_path / name).read_text()) for name in ("out", "straight"))
+    assert out == straight
+    assert out[0] == ("compiled" if can_compile() else "replayed")
