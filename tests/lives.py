@@ -76,7 +76,7 @@ def live(case, folder, out):
 
 
 def live_large(folder, out, last):
-    """Train a net whose rule comes to be compiled after some 580 steps; die before the step `last`, if it isn't None."""
+    """Train a net whose rule comes to be compiled after some 580 steps; die behind step `last`, unless it is None."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(1000, 784)).astype(np.float32), rng.integers(0, 10, 1000)
     tail = [layers.Dense(100, "relu"), layers.Dense(10, "softmax")]
