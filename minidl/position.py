@@ -124,7 +124,7 @@ class Position:
     def end_epoch(self, epoch: int, logs: Logs) -> None:
         """Record an epoch; be before the next."""
         self.history.append(epoch, logs)
-        self.batches = 0
+        self.batches = self.skipped = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of it."""
@@ -136,6 +136,10 @@ class Position:
         """Continue from what `state_dict` returned."""
         own = state("fit", given, self.state_dict())
         counts = {name: integer("fit", name, own[name]) for name in COUNTS}
+        if not counts["skipped"] <= counts["batches"] <= counts["steps"]:
+            raise ValueError(
+                f"fit: counts must be of steps, some of which an epoch's, some of which skipped. Received: {counts}"
+            )
         history = History.from_state_dict(own["history"])
         stopped = flag("fit", "stopped", own["stopped"])
         self.means.load_state_dict(own["means"])

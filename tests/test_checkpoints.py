@@ -579,6 +579,11 @@ REFUSED = {
         FileError,
         "Means: there must be a state for each of 0 metrics. Received: others",
     ),
+    "validation that wasn't there": (
+        lambda m, f: plain(m, [Stop(None)], validation_data=(X, LABELS), checkpoint=f, resume=True),
+        FileError,
+        "Received: the columns ['loss', 'accuracy', 'learning_rate'], where this fit has ['loss', 'accuracy', 'val_lo",
+    ),
     "a trainer that is elsewhere": (
         lambda m, f: (plain(m), plain(m, [Stop(None)], checkpoint=f, resume=True)),
         RuntimeError,

@@ -131,6 +131,9 @@ class Fitting:
         trainer, model = self.trainer, self.trainer.model
         history = History.from_state_dict(parts["history"])
         self.position.load_state_dict(parts["fit"])
+        recorded = self.position.history
+        if len(recorded) and set(recorded.history) != set(trainer.columns):
+            raise ValueError(f"the columns {list(recorded.history)}, where this fit has {trainer.columns}")
         self.best.load_state_dict(parts["best"])
         states = {(name, count): state for name, count, state in parts["callbacks"]}
         for callback, count in _counted(self.callbacks):
