@@ -9,8 +9,8 @@ __all__ = ["Keeper"]
 class Keeper:
     """Keeps nothing: what a fit without checkpoints has. One that does is `minidl.saving.checkpoints.FolderKeeper`.
 
-    A fit enters it, lets it `find` what is to be resumed, and `begin`; asks after each step whether it is `due` to
-    `write`; tells it of each `end_epoch`, and where the fit comes to its `end`.
+    A fit enters it, lets it `find` what is to be resumed, `begin` and, once all are ready, `start`; asks after each
+    step whether it is `due` to `write`; tells it of each `end_epoch`, and where the fit comes to its `end`.
     """
 
     #: What one who has interrupted the fit may want to know.
@@ -27,7 +27,10 @@ class Keeper:
         return None
 
     def begin(self, epochs: int, told: Callable[[], dict[str, Any]]) -> None:
-        """Be where the fit was, which is to have so many `epochs`; or keep how it begins, of which `told` tells."""
+        """Be where the fit was, if it is to go on, to so many `epochs`; `told` tells what it was given."""
+
+    def start(self) -> None:
+        """Keep how the fit begins, if it does; all who take part are ready."""
 
     def due(self) -> bool:
         """Tell, after a step, whether it is time to `write`."""

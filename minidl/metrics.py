@@ -41,6 +41,9 @@ Array = NDArray[Any]
 MOST_CLASSES = 10_000
 
 
+NUMBER = (int, float, np.number)  # a sum that begins as 0 may become any
+
+
 class Metric(Configurable):
     """The base of all metrics; a subclass gives `update`, `result` and `reset`.
 
@@ -87,9 +90,10 @@ class Metric(Configurable):
         own = self.state_dict()
         loaded = state(type(self).__name__, given, own)
         for name, value in own.items():
-            if value is not None and type(loaded[name]) is not type(value):
+            kind = NUMBER if isinstance(value, NUMBER) else type(value)
+            if value is not None and not isinstance(loaded[name], kind):
                 raise TypeError(
-                    f"{type(self).__name__}: {name} must be of type {type(value).__name__}. "
+                    f"{type(self).__name__}: {name} must be like {describe(value)}. "
                     f"Received: {name}={describe(loaded[name])}"
                 )
         vars(self).update(deepcopy(loaded))

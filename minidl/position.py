@@ -136,7 +136,7 @@ class Position:
         """Continue from what `state_dict` returned."""
         own = state("fit", given, self.state_dict())
         counts = {name: integer("fit", name, own[name]) for name in COUNTS}
-        if not counts["skipped"] <= counts["batches"] <= counts["steps"]:
+        if not counts["skipped"] <= counts["batches"] <= counts["steps"] or max(counts.values()) >= 2**63:
             raise ValueError(
                 f"fit: counts must be of steps, some of which an epoch's, some of which skipped. Received: {counts}"
             )

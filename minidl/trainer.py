@@ -202,6 +202,7 @@ class Trainer(metaclass=Checked):
                 )  # fmt: skip
                 keeper.begin(epochs, fit.told)
                 listeners.on_train_begin()
+                keeper.start()
                 progress.begin(len(train), len(position.history), position.batches * accumulate)
                 for epoch in range(self.epoch, position.first + epochs):
                     if position.over:
@@ -224,6 +225,7 @@ class Trainer(metaclass=Checked):
                 self._settle()
                 progress.close()
                 listeners.on_train_end()
+            position.history.interrupted |= interruption.pending  # it may have come behind the last step
         return position.history
 
     def _train(self, fit: "_Fit", epoch: int) -> None:

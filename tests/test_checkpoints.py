@@ -1,5 +1,6 @@
 """Checkpoints and resuming: from any step on, a fit goes on with the bits of one that was never stopped."""
 
+import contextlib
 import csv
 import errno
 import itertools
@@ -324,6 +325,85 @@ def test_lines_behind_the_checkpoint_are_written_again(tmp_path):
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
 
 
+class Total(metrics.Metric):
+    """A metric whose sums become other kinds of numbers than they began as."""
+
+    def __init__(self, *, name="total"):
+        super().__init__(name=name)
+        self.reset()
+
+    def update(self, y_true, y_pred, sample_weight=None):
+        self.total += np.abs(y_pred).sum()
+        self.count += 0.5 * len(y_pred)
+
+    def result(self):
+        return self.total / max(self.count, 1)
+
+    def reset(self):
+        self.total, self.count = 0.0, 0
+
+
+def test_a_metric_of_ones_own_goes_on(tmp_path):
+    def make():
+        return trainer(metrics=[Total()])
+
+    made = make()
+    expected = state(made, plain(made, [Stop(None)]))
+    same(stopped_and_resumed(make, plain, [7], tmp_path), expected)
+
+
+def test_two_fits_may_share_a_log_and_the_first_may_be_over(tmp_path):
+    def script(after):
+        made, log = trainer(), CSVLogger(tmp_path / "log.csv")
+        for folder, callbacks in (("a", [log, Stop(None)]), ("b", [log, Stop(after)])):
+            plain(made, callbacks, checkpoint=tmp_path / folder, resume=True)
+
+    with pytest.raises(Halt):
+        script(27)
+    script(None)
+    script(None)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_log_that_is_appended_to_has_each_line_once(tmp_path):
+    (tmp_path / "log.csv").write_text("epoch,loss,accuracy,learning_rate\n7,1,1,1\n")
+    for after in (12, None):
+        log = CSVLogger(tmp_path / "log.csv", append=True)
+        policy = CheckpointPolicy(tmp_path / "run", every_epochs=5)
+        with pytest.raises(Halt) if after else contextlib.nullcontext():
+            plain(trainer(), [log, Stop(after)], checkpoint=policy, resume=True)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["7", "0", "1", "2"]
+
+
+def test_a_state_that_no_file_can_hold_ends_no_training(tmp_path):
+    class Odd(Callback):
+        kept = 0
+
+        def on_epoch_end(self, epoch, logs):
+            self.kept = {1, 2} if epoch == 0 else 0
+
+        def state_dict(self):
+            return {"kept": self.kept}
+
+    with pytest.warns(UserWarning, match=r"made of dicts.*@callbacks/0/2/kept, set \{1, 2\}; training goes on"):
+        history = plain(trainer(), [Odd()], checkpoint=tmp_path)
+    assert len(history) == 3
+
+
+def test_one_that_raises_at_the_end_keeps_no_other_from_ending():
+    ended = []
+
+    class Raises(Callback):
+        def on_train_end(self):
+            raise Halt
+
+    with pytest.raises(Halt):
+        plain(trainer(), [Raises(), Lambda(on_train_end=lambda: ended.append(True))])
+    assert ended == [True]
+
+
 # What is in the folder -------------------------------------------------------------------------------------
 
 
@@ -476,6 +556,38 @@ def test_the_best_serves_if_nothing_else_is_left(tmp_path, lost):
             path.write_bytes(b"damaged")
     other = trainer()
     same(state(other, plain(other, [Stop(None)], checkpoint=tmp_path, resume=True)), expected)
+
+
+def test_a_best_that_cannot_be_written_is_not_taken_for_one_that_is(tmp_path, monkeypatch):
+    from minidl.saving import checkpoints
+
+    usual, tries = checkpoints.place, []
+
+    def place(owner, path, content):
+        tries.append(path.name == "best.safetensors")
+        if sum(tries) == 2 and tries[-1]:
+            raise OSError(errno.ENOSPC, "disk full")
+        usual(owner, path, content)
+
+    values = [3.0, 1.0, 2.0]
+    heard = Lambda(on_epoch_end=lambda epoch, logs: logs.update(loss=values[epoch]))
+    monkeypatch.setattr(checkpoints, "place", place)
+    with pytest.warns(UserWarning, match="disk full; training goes on"):
+        plain(trainer(), [heard], checkpoint=tmp_path)
+    assert names(tmp_path) == [
+        "best.safetensors",
+        "checkpoint-000000010.safetensors",
+        "checkpoint-000000015.safetensors",
+    ]
+    assert load_model(tmp_path / "best.safetensors").trainer.optimizer.epoch == 3  # 2.0 beats 3.0
+
+
+def test_another_column_to_monitor_is_warned_of_and_begins_anew(tmp_path):
+    halted(tmp_path, 12, monitor="loss")
+    policy = CheckpointPolicy(tmp_path, monitor="accuracy")
+    with pytest.warns(ResumeWarning, match=r"best\[0\] was 'loss', is 'accuracy'; best\[1\] was 'min', is 'max'"):
+        plain(trainer(), [Stop(None)], checkpoint=policy, resume=True)
+    assert load_model(tmp_path / "best.safetensors").trainer.optimizer.epoch == 3
 
 
 def halted(folder, after=7, run=plain, make=trainer, **policy):

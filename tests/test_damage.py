@@ -57,7 +57,7 @@ def refused(content, path):
     path.write_bytes(content)
     with pytest.raises(FileError) as caught:
         load_model(path)
-    assert type(caught.value) is FileError
+    assert isinstance(caught.value, FileError)
     text = str(caught.value)
     assert text.startswith(f"load_model: {path}: ")
     assert "Received: " in text

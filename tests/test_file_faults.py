@@ -263,11 +263,11 @@ def test_a_folder_is_no_file_and_a_file_no_folder(tmp_path):
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path):
-    (tmp_path / ".best.safetensors.123-abc.part").write_bytes(b"half")
-    (tmp_path / ".mine.part.txt").write_bytes(b"mine")
+    (tmp_path / ".best.safetensors.123-0123abcd.part").write_bytes(b"half")
+    for name in (".mine.part.txt", ".mine.part"):
+        (tmp_path / name).write_bytes(b"mine")
     fit(model(), checkpoint=tmp_path)
-    assert not list(tmp_path.glob(".*.part"))
-    assert (tmp_path / ".mine.part.txt").exists()
+    assert [path.name for path in sorted(tmp_path.glob(".*.part*"))] == [".mine.part", ".mine.part.txt"]
 
 
 def _save(path, seed, times):

@@ -115,6 +115,11 @@ def test_a_signal_behind_the_last_step_is_told_too():
     assert len(history) == 3
 
 
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_train_end"])
+def test_a_signal_is_told_wherever_it_comes(hook):
+    assert fit(trainer(), Lambda(**{hook: lambda: os.kill(os.getpid(), signal.SIGTERM)})).interrupted
+
+
 def test_the_best_weights_come_back_at_an_interruption_and_go_on_from_the_last(tmp_path):
     straight, early = trainer(), EarlyStopping("loss", patience=9, restore_best_weights=True)
     expected = fit(straight, early)

@@ -348,6 +348,14 @@ def test_a_file_has_the_permissions_that_the_user_gives_files(tmp_path, mask):
     assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX's permissions")
+def test_a_private_file_stays_private(tmp_path):
+    trained().save(tmp_path / "m")
+    (tmp_path / "m").chmod(0o600)
+    trained().save(tmp_path / "m")
+    assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize("name", ["ünïcode — ∂.safetensors", "x" * 240, "∂" * 80, "with space", ".hidden"])
 def test_any_name_will_do(tmp_path, name):
     model = trained()

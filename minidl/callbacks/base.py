@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from minidl.config import Checked
@@ -60,11 +61,14 @@ class Callback(metaclass=Checked):
         """Be called after a step."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of what the callback must remember to continue later."""
+        """Return a copy of what the callback must remember to continue later; checkpoints ask for it.
+
+        It is made of dicts, lists, tuples, texts, numbers, flags, None and arrays.
+        """
         return {}
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
+        """Continue from what `state_dict` returned; a resumed fit calls it before `on_train_begin`."""
 
 
 def _hooks() -> list[str]:
@@ -126,8 +130,9 @@ class Listeners:
 
     def on_train_end(self) -> None:
         """End those that have begun."""
-        for callback in self.begun:
-            callback.on_train_end()
+        with ExitStack() as stack:  # one that raises keeps no other from ending
+            for callback in reversed(self.begun):
+                stack.callback(callback.on_train_end)
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Tell all."""

@@ -6,6 +6,8 @@ import copy
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minidl.callbacks.base import Callback
 from minidl.validation import choice, describe, differences, flag, integer, nearest, number, state
 
@@ -136,12 +138,18 @@ class EarlyStopping(Monitor):
         """Give a new fit its full patience."""
         super().on_train_begin()
         if self.best_weights is not None:
-            different = differences(self.model.named_arrays(), self.best_weights)
-            if different:
-                raise ValueError(f"EarlyStopping: the best weights must fit the model. Received: {different}")
+            self._refuse_others(self.best_weights)
         if not self._resumed:
             self.wait, self.stopped_epoch = 0, None
         self._resumed = False
+
+    def _refuse_others(self, weights: dict[str, Any]) -> None:
+        """Raise ValueError if these weights aren't like the model's."""
+        own = self.model.named_arrays()
+        different = differences(own, weights)
+        if different or any(own[name].dtype != weights[name].dtype for name in own):
+            received = different or "other dtypes"
+            raise ValueError(f"EarlyStopping: the best weights must fit the model. Received: {received}")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Keep the best, or count."""
@@ -179,8 +187,11 @@ class EarlyStopping(Monitor):
             if epoch is not None:
                 integer("EarlyStopping", name, epoch)
         weights = own["best_weights"]
-        if weights is not None and not isinstance(weights, dict):
-            raise TypeError(f"EarlyStopping: best_weights must be a dict. Received: {describe(weights)}")
+        arrays = isinstance(weights, dict) and all(isinstance(array, np.ndarray) for array in weights.values())
+        if weights is not None and not arrays:
+            raise TypeError(f"EarlyStopping: best_weights must be a dict of arrays. Received: {describe(weights)}")
+        if weights is not None and "trainer" in vars(self) and self.model.built:
+            self._refuse_others(weights)
         super().load_state_dict(given)
         vars(self).update(epochs, best_weights=copy.deepcopy(weights), _resumed=True)
 

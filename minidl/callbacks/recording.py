@@ -49,21 +49,12 @@ class CSVLogger(Callback):
         A resumed fit goes on behind the last line that its checkpoint knows; what was written later comes again.
 
         Raises:
-            ValueError: If its columns are others than those of this fit, or it has become shorter than the checkpoint
-                knows it.
+            ValueError: If its columns are others than those of this fit.
         """
         import csv
 
-        size, self._size = self._size, None
-        there = self.path.stat().st_size if self.path.exists() else 0
-        if size and there < size:
-            raise ValueError(
-                f"CSVLogger: {self.path} must be as the fit left it, {size} bytes. Received: {there} bytes"
-            )
-        if size:
-            os.truncate(self.path, size)
         self._columns = None
-        if (self.append or size) and there:
+        if (self.append or self._size) and self._there():
             with self.path.open(newline="", encoding="utf-8") as file:
                 self._columns = next(csv.reader(file))
             self._check(["epoch", *self.trainer.columns])
@@ -79,6 +70,9 @@ class CSVLogger(Callback):
 
         assert self._file is not None
         row = {"epoch": epoch, **logs}
+        if self._size is not None:
+            self._file.truncate(self._size)  # not before there is something to write
+            self._size = None
         if self._columns is None:
             self._columns = list(row)
             self._file.truncate(0)
@@ -97,12 +91,20 @@ class CSVLogger(Callback):
     def state_dict(self) -> dict[str, Any]:
         """Return how long the file is; None if it is to be begun."""
         begun = self._file is not None and self._columns is not None
-        return {"size": self.path.stat().st_size if begun else None}
+        return {"size": (self._there() if self._size is None else self._size) if begun else None}
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         size = state("CSVLogger", given, self.state_dict())["size"]
-        self._size = None if size is None else integer("CSVLogger", "size", size)
+        if size is not None and integer("CSVLogger", "size", size) > self._there():
+            raise ValueError(
+                f"CSVLogger: {self.path} must be as the fit left it, {size} bytes. Received: {self._there()} bytes"
+            )
+        self._size = size
+
+    def _there(self) -> int:
+        """Return how many bytes the file has."""
+        return self.path.stat().st_size if self.path.exists() else 0
 
     def _check(self, columns: Collection[str]) -> None:
         if set(columns) != set(self._columns or ()):
@@ -164,6 +166,11 @@ class Norms(Callback):
     def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         own = copy.deepcopy(state("Norms", given, self.state_dict()))
+        lists = [own["steps"]]
+        for name in ("weights", "gradients"):
+            lists += own[name].values() if isinstance(own[name], dict) else [None]
+        if not all(isinstance(one, list) and len(one) == len(lists[0]) for one in lists):
+            raise ValueError(f"Norms: each layer must have a norm for each step. Received: {describe(given)}")
         self.steps, self.weights, self.gradients = own["steps"], own["weights"], own["gradients"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl.keeping import Keeper
-from minidl.saving.container import FileError
+from minidl.saving.container import DamagedError, FileError
 from minidl.saving.files import PART, SUFFIX, place
 from minidl.saving.models import pack_document, unpack_document
 from minidl.saving.policy import Best, CheckpointPolicy
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FolderKeeper"]
 
+#: What a process that was killed while it wrote has left; see `minidl.saving.files.place`.
+LEFT = re.compile(r"\..*\.\d+-[0-9a-f]{8}" + re.escape(PART))
 BEST = f"best{SUFFIX}"
 NAME = re.compile(r"checkpoint-(\d{9,})" + re.escape(SUFFIX))
 
@@ -62,21 +65,23 @@ class FolderKeeper(Keeper):
         from filelock import FileLock, Timeout
 
         folder = self.policy.folder
+        lock = FileLock(folder / ".lock")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / ".lock")
             lock.acquire(timeout=0)
+            for left in folder.iterdir():
+                if LEFT.fullmatch(left.name):
+                    left.unlink(missing_ok=True)
         except Timeout:
             raise BlockingIOError(
                 errno.EWOULDBLOCK, f"fit: the folder {folder} must be this fit's alone. Received: another fit is on it"
             ) from None
         except (OSError, NotImplementedError) as error:
+            lock.release()
             reason = getattr(error, "strerror", None) or error
             number = getattr(error, "errno", None) or errno.EIO
             raise OSError(number, f"fit: the folder {folder} can't be used. Received: {reason}") from error
         self._lock = lock
-        for left in folder.glob(f".*{PART}"):  # by a process that was killed while it wrote
-            left.unlink(missing_ok=True)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -105,10 +110,11 @@ class FolderKeeper(Keeper):
             try:
                 arrays, parts = unpack_document(path, "fit", ("checkpoint",))
                 seed = integer("fit", "seed", parts["training"]["seed"])
-            except (KeyError, TypeError, ValueError) as error:
-                other = FileError(f"fit: {path}: it must tell of a fit. Received: {error!r}")
-                damaged.append((path, error if isinstance(error, FileError) else other))
+            except DamagedError as error:
+                damaged.append((path, error))
                 continue
+            except (KeyError, TypeError) as error:
+                raise FileError(f"fit: {path}: it must tell of a fit. Received: {error!r}") from error
             self._found = path, arrays, parts
             for passed_over, reason in damaged:
                 aside = passed_over.replace(passed_over.with_name(f"{passed_over.name}.damaged"))
@@ -119,19 +125,22 @@ class FolderKeeper(Keeper):
         return None
 
     def begin(self, epochs: int, told: Callable[[], dict[str, Any]]) -> None:
-        """Go on from what was found, or write the first checkpoint."""
+        """Go on from what was found, if anything was."""
         monitor = self.policy.monitor
         if monitor is None:
             monitor = "val_loss" if "val_loss" in self.trainer.columns else "loss"
         best = Best(monitor, self.policy.mode)
         best.trainer = self.trainer
         best.on_train_begin()
-        setup = {**training_setup(self.trainer, told()), **environment()}
+        setup = {**training_setup(self.trainer, told()), "best": [monitor, best.direction()], **environment()}
         self.fitting = Fitting(self.trainer, self.position, self.callbacks, best, setup)
         if self._found is not None:
             self.fitting.go_on(*self._found, epochs)
             self._found, self._written = None, self.fitting.place()
-        elif self.trainer.model.built:
+
+    def start(self) -> None:
+        """Write the first checkpoint, unless the fit goes on, or the model isn't built before its first batch."""
+        if self._written is None and self.trainer.model.built:
             self._write(best=False, last=True)
 
     # Writing -------------------------------------------------------------------------------------------
@@ -148,10 +157,13 @@ class FolderKeeper(Keeper):
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
         """Write what is due; the best epoch's first, so that nothing knows of a best that isn't there."""
         best, every = self.fitting.best, self.policy.every_epochs
-        better = best.better(best.value(logs))
-        if better:
-            best.best = best.value(logs)
-        self._write_or_warn(better, every is not None and (epoch + 1 - self.position.first) % every == 0)
+        before, value = best.best, best.value(logs)
+        if best.better(value):
+            best.best = value
+            if not self._write_or_warn(best=True, last=False):
+                best.best = before  # the next one that is better than that will be written
+        if every is not None and (epoch + 1 - self.position.first) % every == 0:
+            self._write_or_warn(best=False, last=True)
 
     def end(self) -> None:
         """Write the last checkpoint, unless it is there.
@@ -162,26 +174,29 @@ class FolderKeeper(Keeper):
         if self._written != self.fitting.place():
             self._write(best=False, last=True)
 
-    def _write_or_warn(self, best: bool, last: bool) -> None:
+    def _write_or_warn(self, best: bool, last: bool) -> bool:
+        """Write; tell whether it could be, and warn if not."""
         try:
             self._write(best, last)
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:  # a disk, or a callback's state that no file can hold
             warn(f"{error}; training goes on, what was written before is untouched")
+            return False
+        return True
 
     def _write(self, best: bool, last: bool) -> None:
         """Write where the fit stands: as that of the best epoch, as the last one, or as both."""
-        if not (best or last):
-            return
+        if last:
+            self._last = time.monotonic()
         folder, iterations = self.policy.folder, self.trainer.optimizer.iterations
         content = pack_document("checkpoint", self.trainer.model.named_arrays(), self.fitting.parts())
         if best:
             place("fit", folder / BEST, content)
         if last:
-            self._last = time.monotonic()
             place("fit", folder / f"checkpoint-{iterations:09d}{SUFFIX}", content)
             self._written = self.fitting.place()
             for path in self._files()[self.policy.keep :]:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # somebody may have it open; it goes with the next one
+                    path.unlink()
 
     def _files(self) -> list[Path]:
         """Return the checkpoints in the folder, the last one first."""

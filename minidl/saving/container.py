@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from minidl.validation import describe
 
-__all__ = ["HEADER", "START", "FileError", "check_start", "decode", "encode"]
+__all__ = ["HEADER", "START", "DamagedError", "FileError", "check_start", "decode", "encode"]
 
 Array = NDArray[Any]
 
@@ -39,6 +39,10 @@ HEADER = 4 * 2**20
 
 class FileError(ValueError):
     """A file that isn't what it must be: damaged, of another kind, or made by somebody who means harm."""
+
+
+class DamagedError(FileError):
+    """A file that isn't whole, or was none of ours from the beginning."""
 
 
 def encode(tensors: Mapping[str, Array], document: Mapping[str, Any]) -> bytes:
@@ -69,7 +73,7 @@ def decode(content: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
     digest.update(BLANK.encode())
     digest.update(view[PLACE.stop :])
     if view[LENGTH : PLACE.start] != PREFIX or bytes(view[PLACE]) != digest.hexdigest().encode():
-        raise FileError("it is damaged: its bytes must have the digest that it tells. Received: another")
+        raise DamagedError("it is damaged: its bytes must have the digest that it tells. Received: another")
     length = int.from_bytes(view[:LENGTH], "little")
     try:  # whoever can compute a digest can write any header
         from safetensors.numpy import load
@@ -95,8 +99,8 @@ def check_start(start: bytes, size: int) -> None:
     """
     length = int.from_bytes(start[:LENGTH], "little")
     if start[LENGTH : PLACE.start] != PREFIX or len(start) < START:
-        raise FileError("it must be a file that minidl has saved. Received: another kind, or a damaged one")
+        raise DamagedError("it must be a file that minidl has saved. Received: another kind, or a damaged one")
     if length > min(HEADER, size - LENGTH):
-        raise FileError(
+        raise DamagedError(
             f"its header must fit into the file and into {HEADER:,} bytes. Received: {length:,} of {size:,} bytes"
         )

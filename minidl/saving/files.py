@@ -46,7 +46,8 @@ def place(owner: str, path: Path, content: bytes) -> None:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
-            with open(os.open(part, NEW, 0o666), "wb") as file:  # noqa: PTH123  # by its number
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666
+            with open(os.open(part, NEW, mode), "wb") as file:  # noqa: PTH123  # by its number
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -64,7 +65,10 @@ def _flush_folder(folder: Path) -> None:
     """Let the names in `folder` be on the disk; some file systems and systems have no such thing."""
     if os.name != "posix":
         return
-    number = os.open(folder, os.O_RDONLY)
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except OSError:  # one may write into a folder that one mayn't read
+        return
     try:
         os.fsync(number)
     except OSError as error:
@@ -93,7 +97,7 @@ def read(owner: str, path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     except MemoryError as error:
         raise FileError(f"{owner}: {path}: it must fit into memory. Received: more than that") from error
     except FileError as error:
-        raise FileError(f"{owner}: {path}: {error}") from error
+        raise type(error)(f"{owner}: {path}: {error}") from error
 
 
 def _told(owner: str, path: Path, what: str, error: OSError) -> OSError:

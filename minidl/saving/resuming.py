@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from minidl import initializers
 from minidl.history import History
 from minidl.optimizers.state import floats
 from minidl.saving.container import FileError
@@ -134,19 +135,25 @@ class Fitting:
         recorded = self.position.history
         if len(recorded) and set(recorded.history) != set(trainer.columns):
             raise ValueError(f"the columns {list(recorded.history)}, where this fit has {trainer.columns}")
-        self.best.load_state_dict(parts["best"])
-        states = {(name, count): state for name, count, state in parts["callbacks"]}
-        for callback, count in _counted(self.callbacks):
-            key = type(callback).__name__, count
-            if key in states:
-                callback.load_state_dict(states[key])
+        epochs = list(range(self.position.first, self.position.first + len(recorded)))
+        if recorded.epoch != epochs or parts["training"]["state"]["epoch"] != self.position.first + len(epochs):
+            raise ValueError(f"a history of the epochs {recorded.epoch}, after {self.position.first}")
+        if parts["setup"]["best"] == self.setup["best"]:
+            self.best.load_state_dict(parts["best"])
         if not model.built:
-            model.build(sample_shape("fit", "input_shape", parts["input_shape"]))
+            with initializers.undrawn(sum(array.size for array in arrays.values())):
+                model.build(sample_shape("fit", "input_shape", parts["input_shape"]))
         check_dtypes(model, arrays)
         model.load_state_dict(arrays)
         apply_settings(model, parts["settings"])
         model.seed = integer("fit", "seed", parts["seed"])
         model.stop_training = self.position.stopped
+        states = {(name, count): state for name, count, state in parts["callbacks"]}
+        for callback, count in _counted(self.callbacks):
+            key = type(callback).__name__, count
+            if key in states:
+                callback.trainer = trainer
+                callback.load_state_dict(states[key])
         applied = floats("fit: what the last step applied must be", parts["applied"])
         trainer.optimizer.load_state_dict(parts["training"]["state"])
         if parts["training"]["state"]["parameters"]:
