@@ -36,7 +36,7 @@ from minidl.layers import Dense, Embedding, Flatten, Input, LeakyReLU, Softmax
 from minidl.metrics import TopKAccuracy, confusion_matrix
 from minidl.optimizers import SGD, Adam, ClipByGlobalNorm, ClipByValue, Momentum, Optimizer, RMSprop, WeightDecay
 from minidl.parameters import flatten
-from minidl.saving import FileError
+from minidl.saving import DamagedError, FileError
 from minidl.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -1186,21 +1186,21 @@ MISTAKES = [
      "[Errno 2] load_model: nowhere can't be read. Received: No such file or directory"),
     ("a folder as a model's file", lambda w: minidl.load_model(w.folder), FileError,
      re.compile(r"load_model: .*: it must be a file\. Received: a folder, or another thing that is no regular file")),
-    ("a text as a model's file", lambda w: minidl.load_model(w.folder / "note.txt"), FileError,
+    ("a text as a model's file", lambda w: minidl.load_model(w.folder / "note.txt"), DamagedError,
      re.compile(r"load_model: .*note\.txt: it must be a file that minidl has saved\. Received: another kind, or "
                 r"a damaged one")),
     ("a model of weights alone", lambda w: minidl.load_model(w.folder / "weights"), FileError,
      re.compile(r"load_model: .*: it must hold a model or a checkpoint\. Received: a file that says kind='weights'")),
     ("a model compiled by name", lambda w: minidl.load_model(w.folder / "model", compile="adam"), TypeError,
      "load_model: compile must be True or False. Received: compile='adam'"),
-    ("a damaged model", lambda w: minidl.load_model(w.folder / "damaged"), FileError,
+    ("a damaged model", lambda w: minidl.load_model(w.folder / "damaged"), DamagedError,
      re.compile(r"load_model: .*: it is damaged: its bytes must have the digest that it tells\. Received: another")),
     ("weights of a file before build", lambda w: w.unbuilt.load_weights(w.folder / "weights"), RuntimeError,
      "Sequential: must be built before it can take weights: begin it with layers.Input(shape). Received: no build"),
     ("weights of another model", lambda w: w.binary.load_weights(w.folder / "weights"), FileError,
      re.compile(r"load_weights: .*: Sequential: the state must fit the model\. Received: other shapes: "
                 r"dense_1/kernel \(5, 3\) for \(5, 1\), dense_1/bias \(3,\) for \(1,\)")),
-    ("damaged weights", lambda w: w.model.load_weights(w.folder / "damaged"), FileError,
+    ("damaged weights", lambda w: w.model.load_weights(w.folder / "damaged"), DamagedError,
      re.compile(r"load_weights: .*: it is damaged: its bytes must have the digest that it tells\. Received: another")),
     ("a number as checkpoint", lambda w: w.model.fit(w.x, w.y, checkpoint=5), TypeError,
      "fit: checkpoint must be a folder or a CheckpointPolicy. Received: checkpoint=5"),
