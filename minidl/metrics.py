@@ -90,8 +90,10 @@ class Metric(Configurable):
         own = self.state_dict()
         loaded = state(type(self).__name__, given, own)
         for name, value in own.items():
-            kind = NUMBER if isinstance(value, NUMBER) else type(value)
-            if value is not None and not isinstance(loaded[name], kind):
+            number_like = isinstance(value, NUMBER) and not isinstance(value, bool)
+            kind = NUMBER if number_like else type(value)
+            other = not isinstance(loaded[name], kind) or (number_like and isinstance(loaded[name], bool))
+            if value is not None and other:
                 raise TypeError(
                     f"{type(self).__name__}: {name} must be like {describe(value)}. "
                     f"Received: {name}={describe(loaded[name])}"

@@ -1,6 +1,7 @@
 """Damaged and hostile files: each is refused with one clear error, in bounded time and memory, and nothing changes."""
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -354,11 +355,13 @@ def test_what_is_no_file_is_not_opened(tmp_path):
 def resumed_or_refused(checkpoint, folder, cases, seed):
     """Change a checkpoint's document in one place after the other, and go on from it; return how many are refused."""
     header, document, data = (json.dumps(part) if isinstance(part, dict) else part for part in parts(checkpoint))
-    ways, dice, refusals = list(_ways(json.loads(document))), random.Random(seed), 0
+    dice, refusals = random.Random(seed), 0
+    # A metric's sums may be any numbers: only the metric would know.
+    ways = [way for way in _ways(json.loads(document)) if way[:3] != ("fit", "means", "metrics")]
     path = folder / "checkpoint-000000007.safetensors"
     for _ in range(cases):
         changed, way = json.loads(document), dice.choice(ways)
-        put(changed, way, dice.choice(VALUES))
+        put(changed, way, copy.deepcopy(dice.choice(VALUES)))
         for left in folder.iterdir():
             left.unlink()
         path.write_bytes(seal(json.loads(header), changed, data))
@@ -430,7 +433,7 @@ def fuzz(checkpoint, folder, seconds):
                 target = document if kind == "document" else header
                 way = data.draw(st.sampled_from(ways if kind == "document" else list(_ways(header))))
                 with contextlib.suppress(KeyError, IndexError, TypeError):  # cut off by the change before
-                    put(target, way, data.draw(values))
+                    put(target, way, copy.deepcopy(data.draw(values)))
             try:
                 content = seal(header, document, body)
             except ValueError:
