@@ -113,7 +113,9 @@ class FolderKeeper(Keeper):
             except DamagedError as error:
                 damaged.append((path, error))
                 continue
-            except (KeyError, TypeError) as error:
+            except FileError:
+                raise
+            except (KeyError, TypeError, ValueError) as error:
                 raise FileError(f"fit: {path}: it must tell of a fit. Received: {error!r}") from error
             self._found = path, arrays, parts
             for passed_over, reason in damaged:
