@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minidl.callbacks.monitors import Monitor
 from minidl.validation import describe, flag, integer, number
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["ModelCheckpoint"]
 
@@ -110,6 +112,8 @@ class ModelCheckpoint(Monitor):
         self.saved = path
 
     def _path(self, epoch: int, logs: Logs) -> Path:
+        from pathlib import Path
+
         try:
             return Path(self.filepath.format(epoch=epoch + 1, **logs))
         except (KeyError, IndexError, ValueError) as error:

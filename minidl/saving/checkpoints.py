@@ -143,7 +143,7 @@ class FolderKeeper(Keeper):
     def start(self) -> None:
         """Write the first checkpoint, unless the fit goes on, or the model isn't built before its first batch."""
         if self._written is None and self.trainer.model.built:
-            self._write(best=False, last=True)
+            self._write(self._name())
 
     # Writing -------------------------------------------------------------------------------------------
 
@@ -154,18 +154,19 @@ class FolderKeeper(Keeper):
 
     def write(self) -> None:
         """Write a checkpoint; if that fails, training goes on, with a warning."""
-        self._write_or_warn(best=False, last=True)
+        self._write_or_warn(self._name())
 
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
         """Write what is due; the best epoch's first, so that nothing knows of a best that isn't there."""
-        best, every = self.fitting.best, self.policy.every_epochs
+        best, every, content = self.fitting.best, self.policy.every_epochs, None
         before, value = best.best, best.value(logs)
         if best.better(value):
             best.best = value
-            if not self._write_or_warn(best=True, last=False):
+            content = self._write_or_warn(BEST)
+            if content is None:
                 best.best = before  # the next one that is better than that will be written
         if every is not None and (epoch + 1 - self.position.first) % every == 0:
-            self._write_or_warn(best=False, last=True)
+            self._write_or_warn(self._name(), content)
 
     def end(self) -> None:
         """Write the last checkpoint, unless it is there.
@@ -174,31 +175,33 @@ class FolderKeeper(Keeper):
             OSError: If it can't be written.
         """
         if self._written != self.fitting.place():
-            self._write(best=False, last=True)
+            self._write(self._name())
 
-    def _write_or_warn(self, best: bool, last: bool) -> bool:
-        """Write; tell whether it could be, and warn if not."""
+    def _name(self) -> str:
+        """Return what the checkpoint of where the fit stands is called."""
+        return f"checkpoint-{self.trainer.optimizer.iterations:09d}{SUFFIX}"
+
+    def _write_or_warn(self, name: str, content: bytes | None = None) -> bytes | None:
+        """Write, and return what was written; warn if it can't be."""
         try:
-            self._write(best, last)
+            return self._write(name, content)
         except (OSError, TypeError, ValueError) as error:  # a disk, or a callback's state that no file can hold
             warn(f"{error}; training goes on, what was written before is untouched")
-            return False
-        return True
+            return None
 
-    def _write(self, best: bool, last: bool) -> None:
-        """Write where the fit stands: as that of the best epoch, as the last one, or as both."""
-        if last:
+    def _write(self, name: str, content: bytes | None = None) -> bytes:
+        """Write where the fit stands, and return its bytes; they may be at hand as `content`."""
+        if name != BEST:
             self._last = time.monotonic()
-        folder, iterations = self.policy.folder, self.trainer.optimizer.iterations
-        content = pack_document("checkpoint", self.trainer.model.named_arrays(), self.fitting.parts())
-        if best:
-            place("fit", folder / BEST, content)
-        if last:
-            place("fit", folder / f"checkpoint-{iterations:09d}{SUFFIX}", content)
+        if content is None:
+            content = pack_document("checkpoint", self.trainer.model.named_arrays(), self.fitting.parts())
+        place("fit", self.policy.folder / name, content)
+        if name != BEST:
             self._written = self.fitting.place()
             for path in self._files()[self.policy.keep :]:
                 with contextlib.suppress(OSError):  # somebody may have it open; it goes with the next one
                     path.unlink()
+        return content
 
     def _files(self) -> list[Path]:
         """Return the checkpoints in the folder, the last one first."""

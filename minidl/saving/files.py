@@ -89,9 +89,9 @@ def read(owner: str, path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for a writer
             raise FileError("it must be a file. Received: a folder, or another thing that is no regular file")
         with path.open("rb") as file:
-            start = file.read(START)
-            check_start(start, os.fstat(file.fileno()).st_size)
-            return decode(start + file.read())
+            check_start(file.read(START), os.fstat(file.fileno()).st_size)
+            file.seek(0)
+            return decode(file.read())
     except OSError as error:
         raise _told(owner, path, "be read", error) from error
     except MemoryError as error:

@@ -21,15 +21,17 @@ from minidl.validation import describe, flag, integer
 
 if TYPE_CHECKING:
     from minidl.models import Sequential
+    from minidl.optimizers import Optimizer
     from minidl.trainer import Trainer
 
 __all__ = [
     "apply_settings",
-    "check_dtypes",
     "load_model",
     "load_weights",
     "pack_document",
     "parameter_settings",
+    "restore_model",
+    "restore_optimizer",
     "save_model",
     "save_weights",
     "training",
@@ -196,19 +198,26 @@ def _made(arrays: dict[str, Array], parts: dict[str, Any], compiled: bool) -> Se
         model = layers.registry.get(config)
     if not isinstance(model, Sequential):
         raise TypeError(f"no model, but {type(model).__name__}")
-    check_dtypes(model, arrays)
-    model.load_state_dict(arrays)
-    apply_settings(model, parts["settings"])
+    restore_model(model, arrays, parts["settings"])
     if compiled and parts["training"] is not None:
         _compile(model, parts["training"])
     return model
 
 
-def check_dtypes(model: Sequential, arrays: dict[str, Array]) -> None:
-    """Raise ValueError if an array isn't of the dtype that the model has for it."""
+def restore_model(model: Sequential, arrays: dict[str, Array], settings: dict[str, Any]) -> None:
+    """Give `model` these arrays, of just its dtypes, and settings; raise ValueError or TypeError if they are others."""
     for name, own in model.named_arrays().items():
         if name in arrays and arrays[name].dtype != own.dtype:
             raise ValueError(f"{name} must be {own.dtype}. Received: {describe(arrays[name])}")
+    model.load_state_dict(arrays)
+    apply_settings(model, settings)
+
+
+def restore_optimizer(optimizer: Optimizer, state: dict[str, Any], model: Sequential) -> None:
+    """Give `optimizer` a state that it has for `model`; its slots are checked at once, not at the next step."""
+    optimizer.load_state_dict(state)
+    if state["parameters"]:
+        optimizer.build(model.parameters)
 
 
 def _check_size(owner: str, config: Any) -> None:
@@ -238,9 +247,7 @@ def _compile(model: Sequential, told: dict[str, Any]) -> None:
     )
     assert model.trainer is not None
     model.trainer.seed = integer("load_model", "seed", told["seed"])
-    optimizer.load_state_dict(told["state"])
-    if told["state"]["parameters"]:
-        optimizer.build(model.parameters)
+    restore_optimizer(optimizer, told["state"], model)
 
 
 # How parameters are to be trained ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from minidl import initializers
 from minidl.history import History
 from minidl.optimizers.state import floats
 from minidl.saving.container import FileError
-from minidl.saving.models import apply_settings, check_dtypes, parameter_settings, training
+from minidl.saving.models import apply_settings, parameter_settings, restore_model, restore_optimizer, training
 from minidl.saving.setup import changes, described
 from minidl.validation import integer, sample_shape, warn
 
@@ -143,9 +143,7 @@ class Fitting:
         if not model.built:
             with initializers.undrawn(sum(array.size for array in arrays.values())):
                 model.build(sample_shape("fit", "input_shape", parts["input_shape"]))
-        check_dtypes(model, arrays)
-        model.load_state_dict(arrays)
-        apply_settings(model, parts["settings"])
+        restore_model(model, arrays, parts["settings"])
         model.seed = integer("fit", "seed", parts["seed"])
         model.stop_training = self.position.stopped
         states = {(name, count): state for name, count, state in parts["callbacks"]}
@@ -155,9 +153,7 @@ class Fitting:
                 callback.trainer = trainer
                 callback.load_state_dict(states[key])
         applied = floats("fit: what the last step applied must be", parts["applied"])
-        trainer.optimizer.load_state_dict(parts["training"]["state"])
-        if parts["training"]["state"]["parameters"]:
-            trainer.optimizer.build(model.parameters)
+        restore_optimizer(trainer.optimizer, parts["training"]["state"], model)
         trainer.optimizer.applied = applied
         trainer.history = history
 
