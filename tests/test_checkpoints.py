@@ -255,14 +255,8 @@ def test_callbacks_go_on_too(tmp_path):
                 checkpoint=CheckpointPolicy(tmp_path / "run", every_steps=3), resume=True,
             )  # fmt: skip
     other = trainer(optimizers.SGD(0.05))
-    with warnings.catch_warnings(action="ignore") if sys.version_info >= (3, 11) else warnings.catch_warnings():
-        found, again = run(
-            other,
-            [Stop(None)],
-            tmp_path / "b",
-            checkpoint=CheckpointPolicy(tmp_path / "run", every_steps=3),
-            resume=True,
-        )
+    policy = CheckpointPolicy(tmp_path / "run", every_steps=3)
+    found, again = run(other, [Stop(None)], tmp_path / "b", checkpoint=policy, resume=True)
     same(state(other, again), state(made, history))
     for one, two in zip(expected, found, strict=True):
         kept = {k: v for k, v in one.state_dict().items() if k != "size"}

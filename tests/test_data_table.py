@@ -322,26 +322,24 @@ def test_samples(kind, place, word):
         assert regressor().predict(x).shape == (0, 2)
 
 
-@pytest.mark.parametrize(("kind", "place", "word"), cells("Labels of `sparse_categorical_crossentropy`"))
-def test_labels(kind, place, word):
-    given = TARGETS[kind]()
+def assert_verdict(make, place, word, given, data):
+    """See that what was `given` is refused or taken as the page says; `data` puts it beside the rest of x and y."""
     before = raw(given)
     if word in REFUSED:
-        assert_refused(classifier, place, word, X, given)
+        assert_refused(make, place, word, *data(given))
     else:
-        assert_taken(classifier, place, (X, given), (X, plain(given, int)))
+        assert_taken(make, place, data(given), data(plain(given, int)))
     assert raw(given) == before
+
+
+@pytest.mark.parametrize(("kind", "place", "word"), cells("Labels of `sparse_categorical_crossentropy`"))
+def test_labels(kind, place, word):
+    assert_verdict(classifier, place, word, TARGETS[kind](), lambda labels: (X, labels))
 
 
 @pytest.mark.parametrize(("kind", "place", "word"), cells("Integers of an `Embedding`"))
 def test_integers_of_an_embedding(kind, place, word):
-    given = ROWS[kind]()
-    before = raw(given)
-    if word in REFUSED:
-        assert_refused(reader, place, word, given, Y)
-    else:
-        assert_taken(reader, place, (given, Y), (plain(given, int), Y))
-    assert raw(given) == before
+    assert_verdict(reader, place, word, ROWS[kind](), lambda rows: (rows, Y))
 
 
 def test_the_page_tells_of_what_is_tried_and_of_nothing_else():
