@@ -1,0 +1,13 @@
+"""The lab: studies of many trainings, run anywhere, told honestly.
+
+`Cell` is one training, `grid` many, `Study` runs them and knows what has been run, `Table` says how they went, `tune`
+chooses learning rates on a validation part.
+"""
+
+from minidl.lab.cell import Cell, grid
+from minidl.lab.data import Data
+from minidl.lab.executors import Processes
+from minidl.lab.results import Result, Summary, Table
+from minidl.lab.study import Study, StudyError
+
+__all__ = ["Cell", "Data", "Processes", "Result", "Study", "StudyError", "Summary", "Table", "grid"]

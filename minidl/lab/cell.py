@@ -1,0 +1,262 @@
+"""A cell: one training, told completely."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from minidl.config import Configurable, describe_object
+from minidl.lab.data import Data
+from minidl.models import Sequential
+from minidl.optimizers import Optimizer
+from minidl.trainer import Trainer
+from minidl.validation import describe, integer
+
+__all__ = ["Cell", "grid"]
+
+FORMAT = 1  # counts the changes of what a definition holds
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a new model by a new optimizer: all that its result hangs on.
+
+    Args:
+        model: seed → a new model that has this seed: a function or a class, never a model that exists already.
+        optimizer: What makes a new optimizer: a class or a function; never an optimizer that exists already. It is
+            called with `learning_rate=` if there is one.
+        data: What to train on, and to test on.
+        epochs: At least 1.
+        batch_size: Samples a batch, at least 1.
+        seed: Of the model's start, and of the order of samples: cells of one seed start from the same weights, and
+            see the same batches.
+        learning_rate: A number, a schedule, or None for what the optimizer takes by itself.
+        loss: A loss or its name.
+        metrics: Metrics or their names.
+        labels: What tables say of it besides; nothing of it changes the training.
+
+    Raises:
+        ValueError, TypeError: If an argument isn't as told above.
+
+    >>> def net(seed):
+    ...     return minidl.Sequential([layers.Input((2,)), layers.Dense(2), layers.Softmax()], seed=seed)
+    >>> data = Data("corners", np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]))
+    >>> Cell(net, optimizers.Adam, data, epochs=3, seed=1).name
+    'adam'
+    >>> Cell(net(seed=1), optimizers.Adam, data, epochs=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: Cell: model must be a function that makes a new model of a seed. Received: ...
+    """
+
+    model: Callable[[int], Sequential]
+    optimizer: Callable[..., Optimizer]
+    data: Data
+    epochs: int
+    batch_size: int = 32
+    seed: int = 0
+    learning_rate: Any = None
+    loss: Any = "sparse_categorical_crossentropy"
+    metrics: tuple[Any, ...] = ("accuracy",)
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, what in (("model", "model of a seed"), ("optimizer", "optimizer")):
+            given = getattr(self, name)
+            if isinstance(given, (Sequential, Optimizer, str)) or not callable(given):
+                raise TypeError(
+                    f"Cell: {name} must be a function that makes a new {what}. Received: {describe(given)}"
+                    + (", which every cell would go on with" if isinstance(given, (Sequential, Optimizer)) else "")
+                )
+        if not isinstance(self.data, Data):
+            raise TypeError(f"Cell: data must be lab.Data. Received: {describe(self.data)}")
+        for name, low in {"epochs": 1, "batch_size": 1, "seed": 0}.items():
+            object.__setattr__(self, name, integer("Cell", name, getattr(self, name), low))
+        object.__setattr__(self, "metrics", tuple(self.metrics))
+        object.__setattr__(self, "labels", dict(self.labels))
+
+    @property
+    def name(self) -> str:
+        """The optimizer's name, as tables say it: its label, or the name of its class."""
+        return str(self.labels.get("optimizer") or type(self.new_optimizer()).__name__.lower())
+
+    @property
+    def work(self) -> float:
+        """How much there is to do, in samples: a step costs about as much as 20 of them."""
+        n = len(self.data.x)
+        return self.epochs * (n + 20 * -(-n // self.batch_size))
+
+    def new_model(self) -> Sequential:
+        """Return a new model, built for the data.
+
+        Raises:
+            ValueError, TypeError: If it isn't new, isn't a model, or hasn't the seed.
+        """
+        model, other = self.model(self.seed), self.model(self.seed)
+        if not isinstance(model, Sequential):
+            raise TypeError(f"Cell: model must return a Sequential. Received: {describe(model)}")
+        for one in (model, other):
+            if not one.built:
+                one.build(self.data.x.shape[1:])
+        if model is other or {id(p) for p in model.parameters} & {id(p) for p in other.parameters}:
+            raise ValueError("Cell: model must return a new model each time. Received: the same one twice")
+        if model.seed != self.seed:
+            raise ValueError(
+                f"Cell: model must give its seed to the model. Received: a model of seed {model.seed} for {self.seed}"
+            )
+        if _digest_of_weights(model) != _digest_of_weights(other):
+            raise ValueError("Cell: the weights must be a function of the seed. Received: others the second time")
+        return model
+
+    def new_optimizer(self) -> Optimizer:
+        """Return a new optimizer.
+
+        Raises:
+            ValueError, TypeError: If it isn't new, or isn't an optimizer.
+        """
+        arguments = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
+        optimizer, other = self.optimizer(**arguments), self.optimizer(**arguments)
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"Cell: optimizer must return an Optimizer. Received: {describe(optimizer)}")
+        if optimizer is other or optimizer.iterations or optimizer.state:
+            raise ValueError(
+                f"Cell: optimizer must return a new optimizer each time. Received: {optimizer!r}, "
+                f"{'the same one twice' if optimizer is other else f'after {optimizer.iterations} steps'}"
+            )
+        return optimizer
+
+    def new_trainer(self) -> Trainer:
+        """Return a trainer of a new model, with a new optimizer."""
+        return Trainer(self.new_model(), self.new_optimizer(), self.loss, self.metrics, seed=self.seed)
+
+    @functools.cached_property
+    def definition(self) -> dict[str, Any]:
+        """All that the result hangs on, as JSON can hold it: configs, the initial weights, the code of own classes.
+
+        Raises:
+            TypeError: If a part of it has no config.
+        """
+        import minidl
+
+        trainer = self.new_trainer()
+        parts = {"model": trainer.model, "optimizer": trainer.optimizer, "loss": trainer.loss}
+        try:
+            told = {name: describe_object(part) for name, part in parts.items()}
+            told["metrics"] = [describe_object(metric) for metric in trainer.metrics]  # type: ignore[assignment]
+        except (TypeError, AttributeError) as error:
+            raise TypeError(f"Cell: {error}; what is trained must be told whole, to know what has been done") from error
+        told["model"]["seed"] = self.seed
+        return {
+            "format": FORMAT,
+            "minidl": minidl.__version__,
+            **told,
+            "weights": _digest_of_weights(trainer.model),
+            "own classes": _sources([*parts.values(), *trainer.metrics]),
+            "data": {"name": self.data.name, "digest": self.data.digest},
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "seed": self.seed,
+        }
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A text that cells of another definition don't have."""
+        return _key(self.definition)
+
+    @functools.cached_property
+    def run_key(self) -> str:
+        """The same for cells that differ in their number of epochs alone: the longer run goes through the shorter."""
+        return _key({**self.definition, "epochs": None})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be found anew."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("definition", "key", "run_key")}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a table says of a cell before it says how it went."""
+        rate: Any = self.definition["optimizer"].get("learning_rate")
+        decay = ""
+        if isinstance(rate, dict):
+            decay = ", ".join(f"{k}={v}" for k, v in rate.items() if k != "initial")
+            rate = rate.get("initial", "")
+        own = {name: value for name, value in self.labels.items() if name != "optimizer"}
+        return {
+            "data": self.data.name,
+            **own,
+            "optimizer": self.name,
+            "learning_rate": rate,
+            "schedule": decay,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "seed": self.seed,
+        }
+
+
+def grid(**arguments: Any) -> list[Cell]:
+    """Return a cell for each combination of the arguments of `Cell` that are lists, tuples or ranges.
+
+    The first argument changes slowest. `metrics` and `labels` are no choices. A dict of optimizers gives them names.
+
+    >>> cells = grid(model=net, optimizer={"adam": optimizers.Adam, "slow": optimizers.SGD},
+    ...              learning_rate=[0.1, 0.01], data=data, epochs=3, seed=range(2))
+    >>> len(cells), cells[0].name, cells[-1].name, cells[-1].learning_rate, cells[-1].seed
+    (8, 'adam', 'slow', 0.01, 1)
+    """
+    labels = dict(arguments.pop("labels", {}))
+    made: list[dict[str, Any]] = [{"labels": labels}]
+    for name, value in arguments.items():
+        if name == "optimizer" and isinstance(value, Mapping):
+            made = [
+                {**one, "optimizer": make, "labels": {**one["labels"], "optimizer": title}}
+                for one in made
+                for title, make in value.items()
+            ]
+        else:
+            choices = value if isinstance(value, (list, tuple, range)) and name != "metrics" else [value]
+            made = [{**one, name: choice} for one in made for choice in choices]
+    return [Cell(**one) for one in made]
+
+
+def _key(definition: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _digest_of_weights(model: Sequential) -> str:
+    found = hashlib.sha256()
+    for name, array in model.state_dict().items():
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()[:16]
+
+
+def _sources(parts: list[Any]) -> dict[str, str]:
+    """Return a digest of the code of each class that isn't minidl's own."""
+    found = {}
+    for cls in dict.fromkeys(cls for part in parts for kind in _classes(part) for cls in kind.__mro__):
+        if cls.__module__.partition(".")[0] not in ("minidl", "builtins", "abc", "typing"):
+            try:
+                code = inspect.getsource(cls)
+            except (OSError, TypeError):  # typed into a prompt
+                code = ""
+            name = cls.__qualname__ if cls.__module__ == "__main__" else f"{cls.__module__}.{cls.__qualname__}"
+            found[name] = hashlib.sha256(code.encode()).hexdigest()[:16]
+    return found
+
+
+def _classes(part: Any) -> Iterator[type]:
+    """Give the classes of which something is made."""
+    if isinstance(part, (list, tuple)):
+        for one in part:
+            yield from _classes(one)
+    elif isinstance(part, Configurable):
+        yield type(part)
+        for name in part._arguments():
+            yield from _classes(getattr(part, name, None))
+        for child in (*getattr(part, "children", ()), *getattr(part, "hooks", ())):
+            yield from _classes(child)
