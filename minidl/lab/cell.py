@@ -157,7 +157,7 @@ class Cell:
             **told,
             "weights": _digest_of_weights(trainer.model),
             "own classes": _sources([*parts.values(), *trainer.metrics]),
-            "data": {"name": self.data.name, "digest": self.data.digest},
+            "data": self.data.digest,
             "batch_size": self.batch_size,
             "epochs": self.epochs,
             "seed": self.seed,

@@ -20,7 +20,7 @@ from minidl.validation import nearest
 __all__ = ["Result", "Summary", "Table", "mean_sd"]
 
 Row = dict[str, Any]
-TIMES = ("seconds",)  # the only columns that differ from run to run
+TIMES = ("seconds", "cpu_seconds")  # the only columns that differ from run to run
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Result:
             of a run that diverged.
         diverged: The epoch, from 1, in which a gradient wasn't finite any more; None if it never was so.
         seconds: What the training took, with the evaluation on the test data after each epoch.
+        cpu_seconds: The same as the processor's time, which other programs beside it don't lengthen.
         history: What `fit` recorded, by columns.
         environment: The versions, and the machine.
         weights: What was learned, if it was to be kept.
@@ -42,6 +43,7 @@ class Result:
     values: Mapping[str, float]
     diverged: int | None
     seconds: float
+    cpu_seconds: float
     history: Mapping[str, list[float]]
     environment: Mapping[str, Any]
     weights: Mapping[str, NDArray[Any]] | None = None
@@ -60,7 +62,7 @@ class Table:
 
     The columns: "data", each label, "optimizer", "learning_rate", "schedule", "batch_size", "epochs", "seed"; then
     "train_loss", "test_loss" and each metric likewise (None where the run diverged), "diverged" (the epoch, or None),
-    "seconds" and "key".
+    "seconds", "cpu_seconds" and "key".
     """
 
     rows: list[Row] = field(default_factory=list)

@@ -66,7 +66,8 @@ class _Watch(Callback):
         self.cells, self.keep_weights, self.told = cells, keep_weights, told
         self.environment = environment()
         self.results: dict[int, Result] = {}
-        self.begun, self.aside = time.perf_counter(), 0.0
+        self.begun, self.cpu_begun = time.perf_counter(), time.thread_time()
+        self.aside = self.cpu_aside = 0.0
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.told is not None:
@@ -82,7 +83,7 @@ class _Watch(Callback):
                 self._write(cell, {}, epoch)
 
     def _take_down(self, cell: Cell) -> None:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.thread_time()
         data = cell.data
         found = {}
         for part, x, y in (("train", data.x, data.y), ("test", data.x_test, data.y_test)):
@@ -91,6 +92,7 @@ class _Watch(Callback):
         whole = all(map(math.isfinite, found.values()))
         self._write(cell, found if whole else {}, None if whole else cell.epochs)
         self.aside += time.perf_counter() - start
+        self.cpu_aside += time.thread_time() - cpu_start
 
     def _write(self, cell: Cell, values: dict[str, float], diverged: int | None) -> None:
         history = self.trainer.history
@@ -99,6 +101,7 @@ class _Watch(Callback):
             values={name: float(value) for name, value in values.items()},
             diverged=diverged,
             seconds=time.perf_counter() - self.begun - self.aside,
+            cpu_seconds=time.thread_time() - self.cpu_begun - self.cpu_aside,
             history={name: list(column[: cell.epochs]) for name, column in history.history.items()},
             environment=self.environment,
             weights=self.model.state_dict() if self.keep_weights and diverged is None else None,

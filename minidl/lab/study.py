@@ -207,6 +207,7 @@ class Study:
             "values": result.values,
             "diverged": result.diverged,
             "seconds": result.seconds,
+            "cpu_seconds": result.cpu_seconds,
             "environment": result.environment,
             "definition": definition,
             "history": {name: [_word(v) for v in column] for name, column in result.history.items()},
@@ -240,6 +241,7 @@ class Study:
                 values={str(name): float(value) for name, value in told["values"].items()},
                 diverged=told["diverged"],
                 seconds=float(told["seconds"]),
+                cpu_seconds=float(told["cpu_seconds"]),
                 history={name: [float(v) for v in column] for name, column in told["history"].items()},
                 environment=told["environment"],
                 weights=weights,
@@ -312,6 +314,7 @@ def _row(cell: Cell, result: Result) -> dict[str, Any]:
         **result.values,
         "diverged": result.diverged,
         "seconds": round(result.seconds, 3),
+        "cpu_seconds": round(result.cpu_seconds, 3),
         "key": result.key,
     }
 

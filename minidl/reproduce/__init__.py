@@ -1,0 +1,1 @@
+"""Publications tried again: what they printed, and ours beside it."""

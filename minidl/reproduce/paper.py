@@ -1,0 +1,259 @@
+"""The paper's nine tables and its loss figures: what it printed, and the cells that try it again.
+
+A. V. Malarkkan, B. Gokulakrishnan, G. Sekkilar, R. Ramakrishnan, Evaluation of Gradient Descent Optimization Techniques
+in Deep Neural Networks. The net is 784-500-100-10, ReLU and softmax, on Fashion-MNIST.
+
+What it leaves open is tried in several readings:
+
+* "Batch size" 10, 15 and 20 may be so many batches an epoch (of 600, 400 and 300 images), or so many images a batch.
+* The rate may decay, as 1 / (1 + 0.01 · epoch). Its code computes that rate, but for momentum and Adam steps with the
+  undecayed one, and for plain descent the decay is 0 by default.
+* Momentum may be averaged, v ← μ v + (1 − μ) g, as in its code, or classical, v ← μ v + g, as in its text.
+* Keras's Nesterov may have momentum 0, Keras's default, or 0.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from minidl import datasets, layers, optimizers, schedules
+from minidl.lab import Cell, Data
+from minidl.models import Sequential
+
+__all__ = ["ENTRIES", "FIGURES", "READINGS", "TITLES", "Entry", "Reading", "cell", "cells", "paper_data", "quick_cells"]
+
+SMALL = (6000, 1000)  # the images of Tables I to VII: the first ones
+FULL = (60_000, 10_000)
+
+TITLES = {
+    "I": "Gradient descent with no momentum",
+    "II": "Gradient descent with Polyak's momentum",
+    "III": "Gradient descent with RMSprop",
+    "IV": "Gradient descent with Adam",
+    "V": "Gradient descent with no momentum, learning rate 0.1",
+    "VI": "Gradient descent with Polyak's momentum, learning rate 0.1",
+    "VII": "Gradient descent with RMSprop, learning rate 0.00007",
+    "VIII": "Comparison by batch size, epochs and learning rate, by Keras",
+    "IX": "Comparison with inbuilt library functions, by Keras",
+}
+FIGURES = {
+    2: "No momentum",
+    3: "Polyak's momentum",
+    4: "RMSprop",
+    5: "Adam",
+    6: "Adam, batch size 15",
+    7: "Adam, batch size 20",
+    8: "Polyak's momentum, batch implementation",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of the paper: where it stands, what is told of it, and what came of it, in per cent.
+
+    Attributes:
+        place: The table, or "figure 2" and so on.
+        batch: The "batch size".
+        epochs: The "iterations"; Tables I to IV don't tell theirs: 300, the least that the paper names.
+    """
+
+    place: str
+    rule: str
+    rate: float
+    batch: int
+    epochs: int
+    train: float | None = None
+    test: float | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether it is on all of the data, by Keras."""
+        return self.place in ("VIII", "IX")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to understand what the paper leaves open.
+
+    Attributes:
+        batches: Whether a "batch size" is a number of batches an epoch; else it is one of images a batch.
+        decay: Of the rate, by epoch.
+        averaged: Whether momentum is averaged; else it is classical.
+        momentum: Of Keras's Nesterov.
+        seeds: How many seeds each table has.
+    """
+
+    name: str
+    batches: bool = True
+    decay: float = 0.0
+    averaged: bool = True
+    momentum: float = 0.0
+    seeds: tuple[tuple[str, int], ...] = ()
+
+    def optimizer(self, rule: str, keras: bool) -> Any:
+        """Return what makes a rule as the paper's code, or Keras, has it."""
+        if keras:
+            return {
+                "sgd": optimizers.SGD,
+                "nesterov": partial(optimizers.Nesterov, momentum=self.momentum, learning_rate_inside=True),
+                "rmsprop": partial(optimizers.RMSprop, epsilon=0.0, epsilon_root=1e-7),
+                "adam": partial(optimizers.Adam, epsilon=KerasEpsilon(1e-7)),
+            }[rule]
+        return {
+            "sgd": optimizers.SGD,
+            "momentum": partial(optimizers.Momentum, momentum=0.9, dampening=0.9 if self.averaged else 0.0),
+            "rmsprop": optimizers.RMSprop,
+            "adam": partial(optimizers.Adam, epsilon=0.0, epsilon_root=1e-8),
+        }[rule]
+
+
+class KerasEpsilon(schedules.Schedule):
+    """ε / √(1 − β₂ᵗ): with it our Adam is Keras's, whose ε is added before the second moment is corrected."""
+
+    def __init__(self, epsilon: float, *, beta_2: float = 0.999) -> None:
+        super().__init__()
+        self.epsilon = self._number("epsilon", epsilon, "[0, inf)")
+        self.beta_2 = self._number("beta_2", beta_2, "[0, 1)")
+
+    def value(self, index: int) -> float:
+        return self.epsilon / (1 - self.beta_2 ** (index + 1)) ** 0.5
+
+
+def _entries() -> Iterator[Entry]:
+    by_rate = {
+        ("I", "sgd"): ((0.01, 84.05, 83.60), (0.07, 88.80, 85.20), (0.1, 89.18, 85.30)),
+        ("II", "momentum"): ((0.01, 95.50, 86.00), (0.07, 87.85, 85.00), (0.1, 96.83, 86.0)),
+        ("III", "rmsprop"): (
+            (0.00001, 77.50, 74.50), (0.00007, 76.03, 75.00), (0.0007, 97.65, 85.50), (0.0001, 88.50, 85.40),
+        ),
+        ("IV", "adam"): ((0.00007, 86.83, 84.90), (0.0007, 99.43, 86.90), (0.0001, 88.78, 85.70)),
+    }  # fmt: skip
+    for (place, rule), rows in by_rate.items():
+        for rate, train, test in rows:
+            yield Entry(place, rule, rate, 10, 300, train, test)
+    by_batch = {
+        ("V", "sgd", 0.1): ((92.16, 86.10), (95.86, 86.20), (97.05, 85.50),
+                            (93.63, 86.00), (97.40, 86.60), (98.40, 85.80)),
+        ("VI", "momentum", 0.1): ((97.81, 85.20), (98.36, 86.40), (86.61, 85.40),
+                                  (99.86, 85.60), (99.61, 85.70), (99.70, 86.60)),
+        ("VII", "rmsprop", 0.00007): ((89.45, 86.20), (90.45, 84.80), (88.43, 82.90),
+                                      (91.21, 86.20), (92.03, 84.70), (89.30, 81.50)),
+    }  # fmt: skip
+    for (place, rule, rate), rows in by_batch.items():
+        for i, (train, test) in enumerate(rows):
+            yield Entry(place, rule, rate, (10, 15, 20)[i % 3], (500, 700)[i // 3], train, test)
+    by_keras = (
+        (100, 50, 0.005, (86.24, 86.29, 10.0, 88.78)),
+        (1000, 100, 0.00005, (10.0, 22.88, 86.89, 87.14)),
+        (1000, 100, 0.5, (88.99, 88.47, 10.0, 10.0)),
+        (100, 100, 0.00005, (60.51, 61.25, 89.10, 88.95)),
+        (100, 100, 0.5, (89.95, 88.95, 10.0, 10.0)),
+    )
+    for place in ("VIII", "IX"):
+        for batch, epochs, rate, tests in by_keras:
+            for rule, test in zip(("sgd", "nesterov", "rmsprop", "adam"), tests, strict=True):
+                yield Entry(place, rule, rate, batch, epochs, None, test)
+    for figure, batch in ((6, 15), (7, 20)):
+        yield Entry(f"figure {figure}", "adam", 0.0007, batch, 300)
+    for rate in (0.01, 0.07, 0.1):
+        yield Entry("figure 8", "momentum", rate, 1, 300)
+
+
+ENTRIES = tuple(_entries())
+
+# The first one is the paper's code, with a batch size as its numbers tell it; of the others one thing differs.
+READINGS = (
+    Reading(
+        "as its code",
+        seeds=(*((place, 3) for place in ("I", "II", "III", "IV")), *((place, 1) for place in ("V", "VI", "VII")),
+               *((f"figure {n}", 1) for n in (6, 7, 8)), ("VIII", 1), ("IX", 1)),
+    ),
+    Reading("decayed rate", decay=0.01, seeds=tuple((place, 1) for place in ("I", "II", "III", "IV", "V", "VI", "VII"))),
+    Reading("classical momentum", averaged=False, seeds=(("II", 1), ("VI", 1))),
+    Reading("images a batch", batches=False, seeds=(("V", 1), ("VI", 1), ("VII", 1))),
+    Reading("Nesterov 0.9", momentum=0.9, seeds=(("VIII", 1), ("IX", 1))),
+)  # fmt: skip
+
+
+def cells(more_seeds: int = 0) -> list[Cell]:
+    """Return all cells, each reading's tables with its seeds, and so many more."""
+    made = []
+    for reading in READINGS:
+        counts = dict(reading.seeds)
+        for entry in ENTRIES:
+            if reading.momentum and entry.rule != "nesterov":
+                continue
+            if not reading.averaged and entry.rule != "momentum":
+                continue
+            if entry.place in counts:
+                made += [cell(entry, reading, seed) for seed in range(counts[entry.place] + more_seeds)]
+    return made
+
+
+def quick_cells() -> list[Cell]:
+    """Return a subset that takes some two minutes on two cores: the best of Tables I to IV, and a row of Table VIII."""
+    best = {("I", 0.1), ("II", 0.1), ("III", 0.0007), ("IV", 0.0007)}
+    found = [entry for entry in ENTRIES if (entry.place, entry.rate) in best]
+    found += [entry for entry in ENTRIES if entry.place == "VIII" and entry.epochs == 50 and entry.rule == "sgd"]
+    return [cell(entry, READINGS[0], 0) for entry in found]
+
+
+def cell(entry: Entry, reading: Reading, seed: int) -> Cell:
+    """Return the training that an entry is, by a reading."""
+    data = paper_data(*(FULL if entry.full else SMALL))
+    size = entry.batch
+    if not entry.full and (reading.batches or entry.batch == 1):  # one batch an epoch: all the images
+        size = len(data.x) // entry.batch
+    rate: Any = entry.rate
+    if reading.decay:
+        rate = schedules.InverseTimeDecay(entry.rate, decay_rate=reading.decay)
+    return Cell(
+        keras_net if entry.full else net,
+        reading.optimizer(entry.rule, entry.full),
+        data,
+        epochs=entry.epochs,
+        batch_size=size,
+        seed=seed,
+        learning_rate=rate,
+        labels={
+            "place": entry.place,
+            "reading": reading.name,
+            "optimizer": entry.rule,
+            "paper_batch": entry.batch,
+            "paper_train": entry.train,
+            "paper_test": entry.test,
+        },
+    )
+
+
+@cache
+def paper_data(train: int, test: int) -> Data:
+    """Return the first images of Fashion-MNIST, as rows of pixels from 0 to 1."""
+    (x, y), (x_test, y_test) = datasets.load_fashion_mnist()
+    name = "Fashion-MNIST" if train == len(x) else f"Fashion-MNIST, {train} + {test}"
+    return Data(name, _rows(x[:train]), y[:train], _rows(x_test[:test]), y_test[:test])
+
+
+def _rows(images: Any) -> Any:
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
+def net(seed: int) -> Sequential:
+    """Return the paper's net, drawn as the course draws it, from which its code comes: normal of variance 2 / n."""
+    return _net(seed, "he_normal")
+
+
+def keras_net(seed: int) -> Sequential:
+    """Return the paper's net as Keras draws it by default."""
+    return _net(seed, "glorot_uniform")
+
+
+def _net(seed: int, start: str) -> Sequential:
+    inside = [layers.Dense(units, "relu", kernel_initializer=start) for units in (500, 100)]
+    last = layers.Dense(10, kernel_initializer=start)
+    return Sequential([layers.Input((784,)), *inside, last, layers.Softmax()], seed=seed)
