@@ -1,18 +1,14 @@
 """`minidl check`: prove that an optimizer is right."""
 
 import argparse
-import importlib
-import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from minidl import optimizers, testing
 from minidl.cli import options as read
 from minidl.testing.checking import selected
 from minidl.testing.optimizers.suite import checks_of, subject_of
-from minidl.validation import describe, nearest
 
 __all__ = ["EXAMPLES", "add"]
 
@@ -50,7 +46,7 @@ def add(commands: Any) -> None:
 def _prepare(options: argparse.Namespace) -> Callable[[], int]:
     """Check all options; return what is then to be done."""
     arguments: dict[str, Any] = {
-        "oracle": options.oracle and _find("--oracle", options.oracle),
+        "oracle": options.oracle and read.found("--oracle", options.oracle),
         "examples": read.integer("--examples", options.examples),
         "checks": options.checks and [name.strip() for name in options.checks.split(",") if name.strip()],
         "expected_failures": dict(map(_expected, options.expect)),
@@ -73,30 +69,7 @@ def _check(subjects: list[Any], arguments: dict[str, Any]) -> int:
 
 
 def _optimizer(text: str) -> Any:
-    return _find("OPTIMIZER", text) if ":" in text else type(optimizers.registry.get(text))
-
-
-def _find(option: str, text: str) -> Any:
-    """Return what package.module:name names."""
-    module_name, _, name = text.partition(":")
-    if not module_name or not name:
-        raise ValueError(f"{option} must be written package.module:name. Received: {text!r}")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises when it is imported
-        raise ValueError(
-            f"{option} must name a module that can be imported. Received: {module_name!r}, "
-            f"which raises {type(error).__name__}: {error}"
-        ) from error
-    if not hasattr(module, name):
-        public = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
-        raise ValueError(f"{option} must be in its module {module_name}. Received: {name!r}. {nearest(name, public)}")
-    found = getattr(module, name)
-    if not callable(found):
-        raise TypeError(f"{option} must be a class or a function. Received: {describe(found)}")
-    return found
+    return read.found("OPTIMIZER", text) if ":" in text else type(optimizers.registry.get(text))
 
 
 def _expected(text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import minidl
-from minidl.cli import check, compare, data, trajectories
+from minidl.cli import check, compare, data, reproduce, trajectories
 
 __all__ = ["main", "prepare"]
 
@@ -40,7 +40,7 @@ def prepare(arguments: Sequence[str] | None = None) -> Callable[[], int | None]:
     parser = _Parser(prog="minidl", description=minidl.__doc__)
     parser.add_argument("--version", action="version", version=f"minidl {minidl.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for module in (compare, trajectories, check, data):
+    for module in (compare, reproduce, trajectories, check, data):
         module.add(commands)
     options = parser.parse_args(arguments)
     try:

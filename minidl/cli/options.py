@@ -1,17 +1,21 @@
 """What the commands' options have in common: how their texts are read, and what is said if they can't be."""
 
 import argparse
+import importlib
 import math
+import sys
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from minidl import optimizers, schedules
+from minidl import optimizers
 from minidl.optimizers import Optimizer
-from minidl.validation import nearest
+from minidl.validation import describe, nearest
 
-__all__ = ["command", "folder", "integer", "integers", "known", "makers", "number", "rates", "seeds"]
+__all__ = [
+    "command", "folder", "found", "integer", "integers", "known", "number", "optimizers_of", "rates", "seeds",
+]  # fmt: skip
 
 
 def command(commands: Any, name: str, *, help: str, description: str, examples: str) -> argparse.ArgumentParser:  # noqa: A002  # argparse's own word
@@ -89,33 +93,55 @@ def rates(given: list[str]) -> dict[str, float]:
     return found
 
 
-def makers(
-    names: str, given: dict[str, float], suitable: Mapping[str, float], decay: float = 0.0
-) -> dict[str, Callable[[], Optimizer]]:
-    """Return, by name, what makes each optimizer anew, at the rate given for it or for all, or else a suitable one."""
+def optimizers_of(
+    names: str, given: dict[str, float], suitable: Mapping[str, float]
+) -> dict[str, tuple[Callable[..., Optimizer], float | None]]:
+    """Return, by name, what makes each optimizer, and the rate given for it or for all, or else a suitable one.
+
+    A name is a built-in optimizer's, or package.module:MyOptimizer.
+    """
     given = dict(given)
     for_all = given.pop("", None)
-    chosen: dict[str, Callable[[], Optimizer]] = {}
-    for name in filter(None, (part.strip().lower() for part in names.split(","))):
-        kind = type(optimizers.registry.get(name))
-        title = kind.__name__.lower()
+    chosen: dict[str, tuple[Callable[..., Optimizer], float | None]] = {}
+    for text in filter(None, (part.strip() for part in names.split(","))):
+        own = ":" in text
+        kind = found("--optimizers", text) if own else type(optimizers.registry.get(text.lower()))
+        title = getattr(kind, "__name__", text).lower()
+        if own and title in chosen:  # one's own Adam beside the built-in one
+            title = text
         if title in chosen:
             raise ValueError(f"--optimizers must be different. Received: {title} twice")
-        rate = given.pop(name, suitable.get(title) if for_all is None else for_all)
-        chosen[title] = _maker(kind, rate, decay)
-        chosen[title]()  # a rate out of range is told before the first run
+        usual = for_all if for_all is not None or own else suitable.get(title)
+        chosen[title] = kind, given.pop(title.lower() if own else text.lower(), usual)
     if not chosen:
         raise ValueError(f"--optimizers must name at least one. Received: {names!r}")
     if given:
         raise ValueError(f"--learning-rate names an optimizer that isn't compared. Received: {', '.join(given)}")
+    for title, (kind, rate) in chosen.items():  # a rate out of range is told before the first run
+        made = kind() if rate is None else kind(learning_rate=rate)
+        if not isinstance(made, Optimizer):
+            raise TypeError(f"--optimizers: {title} must be an optimizer. Received: {describe(made)}")
     return chosen
 
 
-def _maker(kind: type[Optimizer], rate: float | None, decay: float) -> Callable[[], Optimizer]:
-    def make() -> Optimizer:
-        optimizer = kind() if rate is None else kind(learning_rate=rate)
-        if decay:
-            optimizer.learning_rate = schedules.InverseTimeDecay(optimizer.learning_rate, decay_rate=decay)
-        return optimizer
-
-    return make
+def found(option: str, text: str) -> Any:
+    """Return what package.module:name names; modules are found as Python finds them, the current folder first."""
+    module_name, _, name = text.partition(":")
+    if not module_name or not name:
+        raise ValueError(f"{option} must be written package.module:name. Received: {text!r}")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever a user's module raises when it is imported
+        raise ValueError(
+            f"{option} must name a module that can be imported. Received: {module_name!r}, "
+            f"which raises {type(error).__name__}: {error}"
+        ) from error
+    if not hasattr(module, name):
+        public = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
+        raise ValueError(f"{option} must be in its module {module_name}. Received: {name!r}. {nearest(name, public)}")
+    value = getattr(module, name)
+    if not callable(value):
+        raise TypeError(f"{option} must be a class or a function. Received: {describe(value)}")
+    return value

@@ -9,7 +9,7 @@ from typing import Any
 
 from minidl import surfaces
 from minidl.cli import options as read
-from minidl.comparison import SEVEN
+from minidl.lab.tasks import SEVEN
 from minidl.optimizers import Optimizer
 from minidl.surfaces import SURFACES, Surface
 
@@ -22,7 +22,7 @@ EXAMPLES = """examples:
   minidl trajectories --surface saddle --learning-rate 0.01 --start=-1.5,0.001 --out paths
 """
 
-Walk = tuple[Surface, dict[str, Callable[[], Optimizer]]]
+Walk = tuple[Surface, dict[str, tuple[Callable[..., Optimizer], float | None]]]
 
 
 def add(commands: Any) -> None:
@@ -59,7 +59,7 @@ def _prepare(options: argparse.Namespace) -> Callable[[], None]:
     walks = {}
     for name in names:
         surface = SURFACES[read.known("--surface", name, SURFACES)]
-        walks[name] = surface, read.makers(options.optimizers, rates, surface.rates)
+        walks[name] = surface, read.optimizers_of(options.optimizers, rates, surface.rates)
     return partial(_draw, walks, steps, start, options.animate, read.folder(options.out))
 
 
@@ -88,7 +88,7 @@ def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, a
     head = ("surface", "optimizer", "learning rate", "arrives at", "above the least")
     print(f"{head[0]:12}{head[1]:12}{head[2]:>13}{head[3]:>20}{head[4]:>18}\n{'─' * 75}")
     for name, (surface, makers) in tqdm(walks.items(), unit="surface", leave=False, disable=None):
-        made = {title: make() for title, make in makers.items()}
+        made = {title: make() if rate is None else make(learning_rate=rate) for title, (make, rate) in makers.items()}
         paths = surfaces.descend(surface, made, steps=steps, start=start)
         labels = {title: f"{title} {optimizer.learning_rate:g}" for title, optimizer in made.items()}
         least = min(float(surface(*minimum)) for minimum in surface.minima)

@@ -9,5 +9,6 @@ from minidl.lab.data import Data
 from minidl.lab.executors import Processes
 from minidl.lab.results import Result, Summary, Table
 from minidl.lab.study import Study, StudyError
+from minidl.lab.tuning import Tuning, tune
 
-__all__ = ["Cell", "Data", "Processes", "Result", "Study", "StudyError", "Summary", "Table", "grid"]
+__all__ = ["Cell", "Data", "Processes", "Result", "Study", "StudyError", "Summary", "Table", "Tuning", "grid", "tune"]

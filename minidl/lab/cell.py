@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from minidl import optimizers
 from minidl.config import Configurable, describe_object
 from minidl.lab.data import Data
 from minidl.models import Sequential
@@ -28,8 +29,8 @@ class Cell:
 
     Args:
         model: seed → a new model that has this seed: a function or a class, never a model that exists already.
-        optimizer: What makes a new optimizer: a class or a function; never an optimizer that exists already. It is
-            called with `learning_rate=` if there is one.
+        optimizer: What makes a new optimizer: a class, its name, or a function; never an optimizer that exists
+            already. It is called with `learning_rate=` if there is one.
         data: What to train on, and to test on.
         epochs: At least 1.
         batch_size: Samples a batch, at least 1.
@@ -55,7 +56,7 @@ class Cell:
     """
 
     model: Callable[[int], Sequential]
-    optimizer: Callable[..., Optimizer]
+    optimizer: Callable[..., Optimizer] | str
     data: Data
     epochs: int
     batch_size: int = 32
@@ -66,9 +67,11 @@ class Cell:
     labels: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.optimizer, str):
+            object.__setattr__(self, "optimizer", type(optimizers.registry.get(self.optimizer)))
         for name, what in (("model", "model of a seed"), ("optimizer", "optimizer")):
             given = getattr(self, name)
-            if isinstance(given, (Sequential, Optimizer, str)) or not callable(given):
+            if isinstance(given, (Sequential, Optimizer)) or not callable(given):
                 raise TypeError(
                     f"Cell: {name} must be a function that makes a new {what}. Received: {describe(given)}"
                     + (", which every cell would go on with" if isinstance(given, (Sequential, Optimizer)) else "")
@@ -120,7 +123,8 @@ class Cell:
             ValueError, TypeError: If it isn't new, or isn't an optimizer.
         """
         arguments = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
-        optimizer, other = self.optimizer(**arguments), self.optimizer(**arguments)
+        make: Any = self.optimizer
+        optimizer, other = make(**arguments), make(**arguments)
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"Cell: optimizer must return an Optimizer. Received: {describe(optimizer)}")
         if optimizer is other or optimizer.iterations or optimizer.state:

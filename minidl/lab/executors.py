@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -50,12 +51,10 @@ class Processes(Executor):
     def _call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         process = self._idle.get()
         try:
-            for left in reversed(range(TRIES)):
-                try:
+            for _ in range(TRIES - 1):
+                with contextlib.suppress(BrokenProcessPool):
                     return process.call(fn, args, kwargs)
-                except BrokenProcessPool:
-                    if not left or process.ended:
-                        raise
+            return process.call(fn, args, kwargs)
         finally:
             self._idle.put(process)
 
@@ -78,6 +77,8 @@ class _Process:
         self.ended = False
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.ended:
+            raise CancelledError
         if self.pool is None:
             context = multiprocessing.get_context("spawn")
             self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare)
@@ -91,10 +92,8 @@ class _Process:
     def end(self) -> None:
         self.ended = True
         if self.number:
-            try:
+            with contextlib.suppress(OSError):  # it has ended by itself
                 os.kill(self.number, signal.SIGTERM)
-            except OSError:  # it has ended by itself
-                pass
 
     def shutdown(self, wait: bool) -> None:
         if self.pool is not None:

@@ -126,14 +126,15 @@ class Table:
         """Return, for each setting, mean ± standard deviation over seeds, as a table to print."""
         if not self.rows:
             return "no cell has been run"
-        metrics = [name for name in self.columns if name.startswith(("train_", "test_"))]
-        metrics = [name for name in metrics if name != "train_loss"]
+        metrics = [name for name in self.columns if name.startswith(("train_", "test_")) and name != "train_loss"]
+        metrics.sort(key=lambda name: name == "test_loss")
         groups = {name: self.summary(name) for name in metrics}
         one = self.summary(metrics[0]) if metrics else []
         varying = [
             name
             for name in (one[0].settings if one else {})
-            if name == "optimizer" or len({json.dumps(s.settings.get(name), default=str) for s in one}) > 1
+            if name in ("optimizer", "learning_rate")
+            or len({json.dumps(s.settings.get(name), default=str) for s in one}) > 1
         ]
         seconds: dict[str, list[float]] = {}
         for row in self.rows:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ class Study:
         errors: list[tuple[Cell, Exception]] = []
         for cells in missing:
             try:
-                found = run(cells, self.keep_weights, told=lambda epoch, cells=cells: bar.epoch(cells, epoch))
+                found = run(cells, self.keep_weights, told=partial(bar.epoch, cells))
             except Exception as error:
                 errors.append((cells[0], error))
             else:
@@ -136,9 +137,9 @@ class Study:
         _raise(errors)
 
     def _run_there(self, executor: Executor, missing: list[list[Cell]], bar: _Bar, stack: ExitStack) -> None:
-        folder = self.folder / "data" if self.folder is not None else Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="minidl-"))
-        )  # fmt: skip
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="data-", dir=self.folder)))
         placed: dict[str, Data] = {}
         waiting: dict[Future[list[Result]], list[Cell]] = {}
         errors: list[tuple[Cell, Exception]] = []
@@ -172,6 +173,15 @@ class Study:
             if result is not None:
                 rows.append(_row(cell, result))
         return Table(_filled(rows))
+
+    @property
+    def environments(self) -> list[dict[str, Any]]:
+        """The versions and machines that cells were run with, each once: more than one may mean other bits."""
+        found: list[dict[str, Any]] = []
+        for result in self.results.values():
+            if result.environment not in found:
+                found.append(dict(result.environment))
+        return found
 
     def result(self, cell: Cell) -> Result:
         """Return what came of a cell; raise KeyError if it hasn't been run."""

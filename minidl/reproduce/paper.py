@@ -125,7 +125,7 @@ class KerasEpsilon(schedules.Schedule):
 
 
 def _entries() -> Iterator[Entry]:
-    by_rate = {
+    by_rate: dict[tuple[str, str], tuple[tuple[float, float, float], ...]] = {
         ("I", "sgd"): ((0.01, 84.05, 83.60), (0.07, 88.80, 85.20), (0.1, 89.18, 85.30)),
         ("II", "momentum"): ((0.01, 95.50, 86.00), (0.07, 87.85, 85.00), (0.1, 96.83, 86.0)),
         ("III", "rmsprop"): (
@@ -144,8 +144,8 @@ def _entries() -> Iterator[Entry]:
         ("VII", "rmsprop", 0.00007): ((89.45, 86.20), (90.45, 84.80), (88.43, 82.90),
                                       (91.21, 86.20), (92.03, 84.70), (89.30, 81.50)),
     }  # fmt: skip
-    for (place, rule, rate), rows in by_batch.items():
-        for i, (train, test) in enumerate(rows):
+    for (place, rule, rate), pairs in by_batch.items():
+        for i, (train, test) in enumerate(pairs):
             yield Entry(place, rule, rate, (10, 15, 20)[i % 3], (500, 700)[i // 3], train, test)
     by_keras = (
         (100, 50, 0.005, (86.24, 86.29, 10.0, 88.78)),
@@ -173,7 +173,7 @@ READINGS = (
         seeds=(*((place, 3) for place in ("I", "II", "III", "IV")), *((place, 1) for place in ("V", "VI", "VII")),
                *((f"figure {n}", 1) for n in (6, 7, 8)), ("VIII", 1), ("IX", 1)),
     ),
-    Reading("decayed rate", decay=0.01, seeds=tuple((place, 1) for place in ("I", "II", "III", "IV", "V", "VI", "VII"))),
+    Reading("decayed rate", decay=0.01, seeds=tuple((place, 1) for place in TITLES if place not in ("VIII", "IX"))),
     Reading("classical momentum", averaged=False, seeds=(("II", 1), ("VI", 1))),
     Reading("images a batch", batches=False, seeds=(("V", 1), ("VI", 1), ("VII", 1))),
     Reading("Nesterov 0.9", momentum=0.9, seeds=(("VIII", 1), ("IX", 1))),

@@ -1,0 +1,108 @@
+"""Learning rates that suit each optimizer, chosen on a validation part of what one trains on."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from minidl.lab.cell import Cell
+from minidl.lab.results import Table
+from minidl.lab.study import Study
+from minidl.schedules import Schedule
+from minidl.validation import describe, number
+
+__all__ = ["RATES", "Tuning", "tune"]
+
+RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What `tune` found.
+
+    Attributes:
+        cells: Those that were given, with the chosen rates.
+        rates: The chosen rate by the optimizer's name; of several settings of one name the last.
+        losses: For each name the mean validation loss at each rate; infinite where a run diverged.
+        table: A row for each trial.
+    """
+
+    cells: list[Cell]
+    rates: dict[str, float]
+    losses: dict[str, dict[float, float]]
+    table: Table
+
+
+def tune(
+    cells: Sequence[Cell],
+    rates: Sequence[float] = RATES,
+    *,
+    fraction: float = 0.2,
+    folder: str | Path | None = None,
+    **running: Any,
+) -> Tuning:
+    """Return the same cells with a learning rate for each optimizer that suits it.
+
+    Each is trained with each rate, from its seeds, on the data to train on without a validation part, on which the loss
+    after the last epoch is taken. The rate of the least mean over the seeds is chosen; one at which a run diverged
+    never is. The test data are not looked at.
+
+    Args:
+        cells: What the rates are for; those that differ in their seed or learning rate alone get the same.
+        rates: To choose from, at least one.
+        fraction: How much of the data to train on makes the validation part, in (0, 1).
+        folder: See `Study`: trials, too, are kept there and run once.
+        **running: What `Study.run` takes: `executor`, `workers`, `progress`.
+
+    Raises:
+        ValueError: If an argument isn't as told above, a learning rate is a schedule, or all runs diverge.
+
+    >>> cells = grid(model=net, optimizer=[optimizers.SGD], data=data, epochs=2, batch_size=1)
+    >>> tune(cells, [0.1, 1e30], fraction=0.5, progress=False).rates
+    {'sgd': 0.1}
+    """
+    rates = [number("tune", "rates", rate, "(0, inf)") for rate in rates]
+    if not rates:
+        raise ValueError("tune: there must be a rate. Received: none")
+    for cell in cells:
+        if isinstance(cell.learning_rate, Schedule):
+            raise ValueError(
+                f"tune: a learning rate that is chosen must be a number. Received: {describe(cell.learning_rate)}"
+            )
+    parts = {cell.data.digest: cell.data for cell in cells}
+    held_out = {digest: data.held_out(fraction) for digest, data in parts.items()}
+    trials = {
+        (i, rate): replace(cell, data=held_out[cell.data.digest], learning_rate=rate)
+        for i, cell in enumerate(cells)
+        for rate in rates
+    }
+    study = Study(trials.values(), folder)
+    table = study.run(**running)
+    groups: dict[str, list[int]] = {}
+    for i, cell in enumerate(cells):
+        groups.setdefault(_identity(cell), []).append(i)
+    chosen, found, losses = list(cells), {}, {}
+    for group in groups.values():
+        name = cells[group[0]].name
+        means = {}
+        for rate in rates:
+            results = [study.result(trials[i, rate]) for i in group]
+            diverged = any(result.diverged is not None for result in results)
+            means[rate] = math.inf if diverged else statistics.fmean(r.values["test_loss"] for r in results)
+        best = min(means, key=lambda rate: means[rate])
+        if math.isinf(means[best]):
+            raise ValueError(f"tune: there must be a rate at which {name} doesn't diverge. Received: {rates}")
+        for i in group:
+            chosen[i] = replace(cells[i], learning_rate=best)
+        found[name], losses[name] = best, means
+    return Tuning(chosen, found, losses, table)
+
+
+def _identity(cell: Cell) -> str:
+    told = {name: value for name, value in cell.settings.items() if name not in ("seed", "learning_rate")}
+    return json.dumps([told, cell.data.digest], default=str)
