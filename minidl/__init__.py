@@ -20,7 +20,7 @@ from minidl.trainer import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:
-    from minidl import datasets, plotting, saving, surfaces, testing, tuning
+    from minidl import datasets, lab, plotting, saving, surfaces, testing, tuning
     from minidl.saving import CheckpointPolicy, load_model
 
 __version__ = "0.1.0"
@@ -36,6 +36,7 @@ __all__ = [
     "configure_parameters",
     "datasets",
     "initializers",
+    "lab",
     "layers",
     "load_model",
     "losses",
@@ -50,7 +51,7 @@ __all__ = [
     "tuning",
 ]
 
-_LAZY = ("datasets", "plotting", "saving", "surfaces", "testing", "tuning")
+_LAZY = ("datasets", "lab", "plotting", "saving", "surfaces", "testing", "tuning")
 _INSIDE = {"CheckpointPolicy": "saving", "load_model": "saving"}
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minidl import comparison, optimizers, surfaces
+from minidl import lab, optimizers, surfaces
 from minidl.cli import data, main
-from minidl.comparison import SEVEN
 from minidl.datasets import fashion_mnist
+from minidl.lab import study
+from minidl.lab.tasks import SEVEN, TASKS
 
 QUICK = ["compare", "--dataset", "moons", "--epochs", "2", "--hidden", "8", "--seeds", "2"]
 
@@ -33,34 +34,24 @@ def test_compare_prints_a_row_for_each_of_the_seven(capsys: pytest.CaptureFixtur
     assert table["adam"].count("±") == 3
 
 
+def run_at_its_rates(name: str) -> lab.Table:
+    task = TASKS[name]
+    return lab.Study(task.cells({rule: (rule, task.rates[rule]) for rule in SEVEN}, [0])).run(progress=False)
+
+
 def test_the_default_table_makes_sense() -> None:
-    task = comparison.TASKS["digits"]
-    makers = {name: (lambda name=name: type(optimizers.registry.get(name))(task.rates[name])) for name in SEVEN}
-    runs = list(comparison.compare(task, makers, [0]))
-    assert [run.optimizer for run in runs] == list(SEVEN)
-    for run in runs:
-        assert run.train_accuracy > 0.98, run.optimizer
-        assert run.test_accuracy > 0.88, run.optimizer
-        assert run.diverged is None
+    rows = run_at_its_rates("digits").rows
+    assert [row["optimizer"] for row in rows] == list(SEVEN)
+    for row in rows:
+        assert row["train_accuracy"] > 0.98, row["optimizer"]
+        assert row["test_accuracy"] > 0.88, row["optimizer"]
+        assert row["diverged"] is None
 
 
 @pytest.mark.parametrize("name", ["moons", "circles", "spirals"])
 def test_each_task_in_the_plane_is_learned_at_its_rates(name: str) -> None:
-    task = comparison.TASKS[name]
-    assert set(task.rates) == set(SEVEN)
-    makers = {rule: (lambda rule=rule: type(optimizers.registry.get(rule))(task.rates[rule])) for rule in SEVEN}
-    assert min(run.test_accuracy for run in comparison.compare(task, makers, [0])) > 0.93
-
-
-def test_all_start_alike_and_see_the_same_batches() -> None:
-    task = comparison.TASKS["moons"]
-    first, second = comparison.network(task, 5), comparison.network(task, 5)
-    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    runs = list(comparison.compare(task, {"a": lambda: optimizers.SGD(0.0), "b": lambda: optimizers.Adam(0.0)}, [1]))
-    assert runs[0].test_loss == runs[1].test_loss
-    again = list(comparison.compare(task, {"a": lambda: optimizers.Adam(0.01)}, [1, 1]))
-    assert again[0].history == again[1].history
+    assert set(TASKS[name].rates) == set(SEVEN)
+    assert min(row["test_accuracy"] for row in run_at_its_rates(name).rows) > 0.93
 
 
 def test_out_gets_curves_and_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +59,7 @@ def test_out_gets_curves_and_results(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main([*QUICK, "--optimizers", "sgd,adam", "--decay", "0.5", "--out", str(out)]) == 0
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     results = json.loads((out / "results.json").read_text())
+    assert len((out / "results.csv").read_text().splitlines()) == 5
     assert [(run["optimizer"], run["seed"]) for run in results["runs"]] == [
         ("sgd", 0),
         ("adam", 0),
@@ -80,10 +72,13 @@ def test_out_gets_curves_and_results(tmp_path: Path, capsys: pytest.CaptureFixtu
         "epochs": 2,
         "batch_size": 20,
         "decay": 0.5,
+        "tuned": False,
         "seeds": [0, 1],
         "interrupted": False,
     }
-    rates = results["runs"][0]["history"]["history"]["learning_rate"]
+    assert results["runs"][0]["schedule"] == "class=InverseTimeDecay, decay_rate=0.5, every=epoch"
+    kept = json.loads((out / "cells" / f"{results['runs'][0]['key']}.json").read_text())
+    rates = kept["history"]["learning_rate"]
     assert rates == pytest.approx([0.1, 0.1 / 1.5], rel=1e-15)
 
 
@@ -140,6 +135,15 @@ def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str
         ("compare --seeds 1,1", "--seeds must be different. Received: '1,1'"),
         ("compare --optimizers sgd,gd", "--optimizers must be different. Received: sgd twice"),
         ("compare --learning-rate 0.1,0.2", "--learning-rate must be given once for all. Received: 0.1,0.2"),
+        ("compare --workers 0", "--workers must be a positive integer. Received: '0'"),
+        ("compare --tune --decay 1", "--tune chooses the rates. Received: --decay as well"),
+        ("compare --optimizers nowhere:Lion", "--optimizers must name a module that can be imported. Received: 'nowh"),
+        ("compare --optimizers minidl.layers:ReLU", "--optimizers: relu must be an optimizer. Received: "),
+        ("reproduce book", "WHAT must be a known one. Received: 'book'. Did you mean 'notebook'?"),
+        ("reproduce notebook --quick", "--quick is for the paper. Received: notebook"),
+        ("reproduce paper --epochs 3", "--epochs is for the notebook. Received: paper"),
+        ("reproduce paper --seeds 1,2", "--seeds must be one number. Received: '1,2'"),
+        ("reproduce paper --out /dev/null", "--out must be a folder. Received: '/dev/null', a file"),
         ("compare --out /dev/null", "--out must be a folder. Received: '/dev/null', a file"),
         ("compare --speed 3", "unrecognized arguments: --speed 3"),
         ("compare --out /dev/null/x", "Not a directory"),
@@ -198,9 +202,12 @@ def test_the_command_runs_as_module_and_as_script(command: list[str]) -> None:
 # What a run leaves, however it ends ------------------------------------------------------------------------
 
 
+OUT = ["boundaries.png", "curves.png", "results.csv", "results.json"]
+
+
 def test_points_in_the_plane_get_their_boundaries(tmp_path: Path) -> None:
     main([*QUICK, "--optimizers", "sgd,momentum,adam", "--learning-rate", "sgd=1e30", "--out", str(tmp_path)])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["boundaries.png", "curves.png", "results.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*OUT[:1], "cells", *OUT[1:]]
     with Image.open(tmp_path / "boundaries.png") as picture:
         left, middle, right = (np.asarray(part.convert("RGB")).reshape(-1, 3) for part in thirds(picture))
         colourful = [len(np.unique(part, axis=0)) for part in (left, middle, right)]
@@ -220,7 +227,7 @@ def test_points_in_the_plane_get_their_boundaries(tmp_path: Path) -> None:
             str(tmp_path / "d"),
         ]
     )
-    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["curves.png", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["cells", *OUT[1:]]
 
 
 def thirds(picture: Image.Image) -> list[Image.Image]:
@@ -230,15 +237,15 @@ def thirds(picture: Image.Image) -> list[Image.Image]:
 
 @pytest.mark.parametrize("done", [0, 3])
 def test_an_interrupt_leaves_what_is_done(done: int, tmp_path: Path, capsys, monkeypatch) -> None:
-    train, asked = comparison.train, []
+    run, asked = study.run, []
 
-    def interrupted(task, name, *rest):
-        asked.append(name)
+    def interrupted(*given, **more):
+        asked.append(given)
         if len(asked) > done:
             raise KeyboardInterrupt
-        return train(task, name, *rest)
+        return run(*given, **more)
 
-    monkeypatch.setattr(comparison, "train", interrupted)
+    monkeypatch.setattr(study, "run", interrupted)
     assert main([*QUICK, "--optimizers", "sgd,adam", "--out", str(tmp_path)]) == 130
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-2:] == [f"minidl compare: {done} of 4 runs are done", "minidl: interrupted"]
@@ -251,27 +258,88 @@ def test_an_interrupt_leaves_what_is_done(done: int, tmp_path: Path, capsys, mon
         assert (tmp_path / "boundaries.png").exists()
     else:
         assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(study, "run", run)
+    assert main([*QUICK, "--optimizers", "sgd,adam", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert (f"{done} of 4 runs are done already" in out) == (done > 0)
+    assert rows(out)["adam"].count("±") == 3
 
 
-def test_a_real_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "minidl", "compare", "--dataset", "moons", "--epochs", "1", "--hidden", "4"]
+@pytest.mark.parametrize("more", [[], ["--workers", "2"]], ids=["here", "processes"])
+def test_a_real_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(more: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "minidl", "compare", "--dataset", "moons", "--epochs", "3", "--hidden", "4", *more]
+    command += ["--seeds", "12", "--out", str(tmp_path)]
     process = subprocess.Popen(
-        [*command, "--seeds", "100000", "--out", str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout is not None
     assert process.stdout.readline().startswith("moons: ")
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
+    while len(list((tmp_path / "cells").glob("*.json"))) < 9 and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     runs = json.loads((tmp_path / "results.json").read_text())["runs"]
-    assert f"{len(runs)} of 700000 runs are done" in err
-    assert len(runs) > 7
+    assert f"{len(runs)} of 84 runs are done" in err
+    assert 9 <= len(runs) < 84
     assert list(rows(out))[-8:-1] == list(SEVEN)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{len(runs)} of 84 runs are done already" in done.stdout
+    assert len(json.loads((tmp_path / "results.json").read_text())["runs"]) == 84
+
+
+# Optimizers of one's own, and rates that are looked for --------------------------------------------------------
+
+MINE = """
+import numpy as np
+from minidl import optimizers
+
+class Lion(optimizers.Optimizer):
+    slots = ("m",)
+
+    def __init__(self, learning_rate=1e-4, beta_1=0.9, beta_2=0.99):
+        super().__init__(learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2)
+
+    @staticmethod
+    def update(w, g, m, *, learning_rate, beta_1, beta_2):
+        w = w - learning_rate * np.sign(beta_1 * m + (1 - beta_1) * g)
+        return w, beta_2 * m + (1 - beta_2) * g
+
+class Adam(Lion):
+    pass
+
+def none(learning_rate=0.1):
+    return None
+"""
+
+
+@pytest.mark.parametrize("more", [[], ["--workers", "2"]], ids=["here", "processes"])
+def test_a_users_optimizer_is_compared_from_any_folder(more: list[str], tmp_path: Path) -> None:
+    (tmp_path / "mypackage.py").write_text(MINE, encoding="utf-8")
+    command = [sys.executable, "-m", "minidl", *QUICK, "--optimizers", "adam,mypackage:Lion,mypackage:Adam", *more]
+    command += ["--learning-rate", "lion=0.002", "--out", "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    table = rows(done.stdout)
+    assert {name: table[name][1] for name in ("adam", "lion", "mypackage:Adam")} == {
+        "adam": "0.003", "lion": "0.002", "mypackage:Adam": "0.0001",
+    }  # fmt: skip
+    again = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "6 of 6 runs are done already" in again.stdout
+    changed = MINE.replace("0.99)", "0.95)").replace("np.sign(", "0.5 * np.sign(")
+    (tmp_path / "mypackage.py").write_text(changed, encoding="utf-8")
+    again = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "2 of 6 runs are done already" in again.stdout  # its code is part of what defines a run
+
+
+def test_rates_are_looked_for_on_a_part_of_the_training_data(tmp_path: Path, capsys) -> None:
+    assert main([*QUICK, "--optimizers", "sgd,adam", "--tune", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    said = out.split("kept for validation: ")[1].splitlines()[0]
+    rates = dict(part.split() for part in said.split(", "))
+    assert {name: rows(out)[name][1] for name in rates} == rates
+    assert json.loads((tmp_path / "results.json").read_text())["settings"]["tuned"] is True
+    assert len(list((tmp_path / "cells").glob("*.json"))) == 2 * 2 * 11 + 4
 
 
 # Trajectories ----------------------------------------------------------------------------------------------
@@ -328,7 +396,7 @@ def steps(w, gradients, rates):
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lab_of_mine.py").write_text(RULES, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -336,7 +404,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_check_prints_the_table_of_a_users_rule_and_says_by_its_status_whether_all_passed(lab: Path, capsys) -> None:
+def test_check_prints_the_table_of_a_users_rule_and_says_by_its_status_whether_all_passed(mine: Path, capsys) -> None:
     assert main(["check", "lab_of_mine:Signs", "--oracle", "lab_of_mine:signs", "--examples", "5"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("Signs(learning_rate=0.1): 55 checks: ")
@@ -349,7 +417,7 @@ def test_check_prints_the_table_of_a_users_rule_and_says_by_its_status_whether_a
     assert "→ w of 'one': entry [0] is " in out
 
 
-def test_check_takes_several_rules_and_expected_failures_and_stops_on_request(lab: Path, capsys) -> None:
+def test_check_takes_several_rules_and_expected_failures_and_stops_on_request(mine: Path, capsys) -> None:
     some = ["--examples", "20", "--checks", "deterministic,split"]
     assert main(["check", "lab_of_mine:Signs", "lab_of_mine:Noisy", *some]) == 1
     out = capsys.readouterr().out

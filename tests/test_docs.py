@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from minidl import cli, comparison
-from minidl.cli import check, compare, data, trajectories
+from minidl import cli
+from minidl.cli import check, compare, data, reproduce, trajectories
+from minidl.lab.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,11 +66,11 @@ def test_the_readmes_table_is_one_that_the_command_prints() -> None:
     lines = block.group(1).splitlines()
     head = "optimizer  learning rate  train accuracy %  test accuracy %  test loss  seconds a run"
     assert re.split(r"  +", lines[0]) == re.split(r"  +", head)
-    task = comparison.TASKS["digits"]
+    task = TASKS["digits"]
     assert {line.split()[0]: float(line.split()[1]) for line in lines[2:]} == task.rates
 
 
-@pytest.mark.parametrize("command", [compare, trajectories, check, data], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("command", [compare, reproduce, trajectories, check, data], ids=lambda module: module.__name__)
 def test_the_examples_in_the_help_are_accepted(command, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])

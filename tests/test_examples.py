@@ -9,7 +9,6 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ARGUMENTS = {
-    "notebook.py": [["1001"]],
     "fashion_mnist.py": [["6000", "2", "curve.png"]],
     "trajectories.py": [["."]],
     "nets.py": [["conv", "1000", "3"], *[[net, "2000", "3"] for net in ("lstm", "residual", "batchnorm")]],
@@ -19,6 +18,7 @@ PICTURES = {
     "fashion_mnist.py": ["curve.png"],
     "trajectories.py": ["beale.gif", "beale.png"],
     "decision_boundary.py": ["decision_boundary.png"],
+    "study.py": ["study"],
 }
 NEEDS_DATA = {"fashion_mnist.py", "nets.py"}
 

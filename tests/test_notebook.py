@@ -1,21 +1,14 @@
 """The course notebook's numbers, digit for digit."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from minidl.data import Batches
+from minidl.reproduce import notebook
 
-path = Path(__file__).parents[1] / "examples" / "notebook.py"
-spec = importlib.util.spec_from_file_location("notebook", path)
-notebook = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(notebook)
-
-# What the notebook's own output cells show, once more, so that a slip in the example is seen too.
+# What the notebook's own output cells show, once more, so that a slip in the module is seen too.
 FIRST = {
-    "gradient descent": ["0.690736", "0.685273"],
+    "sgd": ["0.690736", "0.685273"],
     "momentum": ["0.690741", "0.685341"],
     "adam": ["0.690552", "0.185567"],
 }
@@ -23,18 +16,29 @@ FIRST = {
 
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_costs_are_those_printed(name):
-    costs, _ = notebook.run(name, 2000)
-    assert len(costs) == 2000
-    assert [f"{cost:.6f}" for cost in costs[::1000]] == FIRST[name] == notebook.PRINTED[name].split()[:2]
+    run = notebook.run(name, 2000)
+    assert len(run.costs) == 2000
+    assert run.printed == FIRST[name] == notebook.PRINTED[name][:2]
+    assert run.differences == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIRST)
 def test_all_costs_and_the_accuracy_are_those_printed(name):
-    costs, accuracy = notebook.run(name, 10_000)
-    assert [f"{cost:.6f}" for cost in costs[::1000]] == notebook.PRINTED[name].split()
-    assert len(notebook.PRINTED[name].split()) == 10
-    assert round(accuracy, 6) == notebook.ACCURACY[name]
+    run = notebook.run(name)
+    assert run.printed == notebook.PRINTED[name]
+    assert len(run.printed) == 10
+    assert abs(run.accuracy - float(notebook.ACCURACY[name])) < 1e-6
+    assert run.differences == []
+
+
+def test_a_digit_that_differs_is_told():
+    run = notebook.Run("sgd", [0.690736, 0.5], 0.5, None)
+    assert run.differences == []
+    run = notebook.Run("sgd", [0.690735, *[0.0] * 9999], 0.5, None)
+    assert run.differences[0] == "sgd, epoch 0: 0.690735 for 0.690736"
+    assert run.differences[-1] == "sgd: accuracy 0.500000 for 0.796666666667"
+    assert len(run.differences) == 11
 
 
 def test_the_mini_batches_are_the_notebooks():

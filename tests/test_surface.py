@@ -109,7 +109,7 @@ def test_importing_minidl_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["plotting", "saving", "surfaces", "testing", "tuning"])
+@pytest.mark.parametrize("module", ["lab", "plotting", "saving", "surfaces", "testing", "tuning"])
 def test_lazy_modules_are_there_on_first_use(module: str) -> None:
     code = f"import minidl; print(minidl.{module}.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -146,7 +146,7 @@ def test_a_module_knows_only_whom_it_should(word: str) -> None:
 
 
 def test_nothing_below_imports_what_stands_on_top() -> None:
-    top = {"testing", "plotting", "comparison", "cli"}
+    top = {"testing", "plotting", "lab", "reproduce", "cli"}
     for word in KNOWS:
         assert not _imports(word) & top, word
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minidl import optimizers
-from minidl.comparison import SEVEN
+from minidl.lab.tasks import SEVEN
 from minidl.surfaces import BOWL, ROSENBROCK, SADDLE, SURFACES, VALLEY, Surface, descend
 
 coordinate = st.floats(-4, 4)

@@ -46,10 +46,10 @@ class Cell:
 
     >>> def net(seed):
     ...     return minidl.Sequential([layers.Input((2,)), layers.Dense(2), layers.Softmax()], seed=seed)
-    >>> data = Data("corners", np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]))
-    >>> Cell(net, optimizers.Adam, data, epochs=3, seed=1).name
+    >>> corners = Data("corners", np.eye(2), np.array([0, 1]), np.eye(2), np.array([0, 1]))
+    >>> Cell(net, optimizers.Adam, corners, epochs=3, seed=1).name
     'adam'
-    >>> Cell(net(seed=1), optimizers.Adam, data, epochs=3)
+    >>> Cell(net(seed=1), optimizers.Adam, corners, epochs=3)
     Traceback (most recent call last):
         ...
     TypeError: Cell: model must be a function that makes a new model of a seed. Received: ...
@@ -207,8 +207,9 @@ def grid(**arguments: Any) -> list[Cell]:
 
     The first argument changes slowest. `metrics` and `labels` are no choices. A dict of optimizers gives them names.
 
-    >>> cells = grid(model=net, optimizer={"adam": optimizers.Adam, "slow": optimizers.SGD},
-    ...              learning_rate=[0.1, 0.01], data=data, epochs=3, seed=range(2))
+    >>> from minidl.lab.tasks import TASKS; task = TASKS["moons"]
+    >>> cells = grid(model=task.net, optimizer={"adam": optimizers.Adam, "slow": optimizers.SGD},
+    ...              learning_rate=[0.1, 0.01], data=task.data, epochs=3, seed=range(2))
     >>> len(cells), cells[0].name, cells[-1].name, cells[-1].learning_rate, cells[-1].seed
     (8, 'adam', 'slow', 0.01, 1)
     """

@@ -58,6 +58,9 @@ class Processes(Executor):
         finally:
             self._idle.put(process)
 
+    def __exit__(self, kind: Any, *error: object) -> None:
+        self.shutdown(cancel_futures=kind is not None)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let no more be submitted; with `cancel_futures`, end what is in work too."""
         if cancel_futures:
@@ -77,13 +80,13 @@ class _Process:
         self.ended = False
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self.ended:
-            raise CancelledError
         if self.pool is None:
             context = multiprocessing.get_context("spawn")
             self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare)
         try:
             self.number = self.pool.submit(os.getpid).result()
+            if self.ended:
+                raise CancelledError
             return self.pool.submit(fn, *args, **kwargs).result()
         except BrokenProcessPool:
             self.shutdown(wait=False)

@@ -28,7 +28,6 @@ class Result:
     """How a cell went.
 
     Attributes:
-        key: Of the cell.
         values: Loss and metrics on all the data after the last epoch, "train_loss", "test_accuracy" and so on; none
             of a run that diverged.
         diverged: The epoch, from 1, in which a gradient wasn't finite any more; None if it never was so.
@@ -39,7 +38,6 @@ class Result:
         weights: What was learned, if it was to be kept.
     """
 
-    key: str
     values: Mapping[str, float]
     diverged: int | None
     seconds: float

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minidl.callbacks import Callback
+from minidl.compute.blas import blas_threads
 from minidl.lab.cell import Cell
 from minidl.lab.results import Result
 from minidl.saving.setup import environment
@@ -97,7 +98,6 @@ class _Watch(Callback):
     def _write(self, cell: Cell, values: dict[str, float], diverged: int | None) -> None:
         history = self.trainer.history
         self.results[cell.epochs] = Result(
-            key=cell.key,
             values={name: float(value) for name, value in values.items()},
             diverged=diverged,
             seconds=time.perf_counter() - self.begun - self.aside,
@@ -118,16 +118,23 @@ _inside: list[Any] = []
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let BLAS have one thread while anybody is inside: the number of threads changes the bits of a product."""
+    """Let BLAS have one thread while anybody is inside: the number of threads changes the bits of a product.
+
+    Raises:
+        RuntimeError: If another thread of this process has set another number, which threadpoolctl doesn't let go.
+    """
     from threadpoolctl import threadpool_limits
 
     with _LOCK:
         _inside.append(None if _inside else threadpool_limits(1, user_api="blas"))
     try:
+        if (blas_threads() or 1) > 1:
+            raise RuntimeError(
+                f"lab: BLAS must have one thread. Received: {blas_threads()}, set by another thread with threadpoolctl"
+            )
         yield
     finally:
         with _LOCK:
-            if len(_inside) == 1:
-                _inside.pop().restore_original_limits()
-            else:
-                _inside.pop()
+            limits = _inside.pop(0 if len(_inside) == 1 else 1)
+            if limits is not None:
+                limits.restore_original_limits()

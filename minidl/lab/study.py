@@ -7,19 +7,20 @@ import json
 import math
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 
 from minidl.lab.cell import Cell
 from minidl.lab.data import Data
 from minidl.lab.executors import Processes
 from minidl.lab.results import Result, Table
-from minidl.lab.running import run
+from minidl.lab.running import one_thread, run
 from minidl.models import Sequential
 from minidl.saving.files import place
 from minidl.validation import describe, flag
@@ -47,7 +48,9 @@ class Study:
     Raises:
         ValueError, TypeError: If an argument isn't as told above, or a cell can't be told whole.
 
-    >>> study = Study(grid(model=net, optimizer=[optimizers.SGD, optimizers.Adam], data=data, epochs=2, seed=range(3)))
+    >>> from minidl.lab.tasks import TASKS; task = TASKS["moons"]
+    >>> cells = minidl.lab.grid(model=task.net, optimizer=["sgd", "adam"], data=task.data, epochs=1, seed=range(3))
+    >>> study = Study(cells)
     >>> table = study.run(progress=False)
     >>> len(table.rows), sorted({row["optimizer"] for row in table.rows})
     (6, ['adam', 'sgd'])
@@ -107,21 +110,14 @@ class Study:
             raise TypeError(f"Study: executor must be a concurrent.futures.Executor. Received: {describe(executor)}")
         missing = self.missing
         with ExitStack() as stack:
+            stack.enter_context(one_thread())  # an executor may be of threads of this process
             bar = stack.enter_context(_Bar(missing, len(self.cells), progress))
             if workers is not None:
-                executor = Processes(workers)
-            if missing and executor is None:
+                executor = stack.enter_context(Processes(workers))
+            if executor is None:
                 self._run_here(missing, bar)
-            elif missing:
-                assert executor is not None
-                try:
-                    self._run_there(executor, missing, bar, stack)
-                except BaseException:
-                    if workers is not None:
-                        executor.shutdown(cancel_futures=True)
-                    raise
-            if workers is not None and executor is not None:
-                executor.shutdown()
+            else:
+                self._run_there(executor, missing, bar)
         return self.table()
 
     def _run_here(self, missing: list[list[Cell]], bar: _Bar) -> None:
@@ -132,36 +128,39 @@ class Study:
             except Exception as error:
                 errors.append((cells[0], error))
             else:
-                self._take(found)
+                self._take(cells, found)
             bar.done(cells)
         _raise(errors)
 
-    def _run_there(self, executor: Executor, missing: list[list[Cell]], bar: _Bar, stack: ExitStack) -> None:
+    def _run_there(self, executor: Executor, missing: list[list[Cell]], bar: _Bar) -> None:
+        errors: list[tuple[Cell, Exception]] = []
+        waiting: dict[Future[list[Result]], list[Cell]] = {}
+        with self._shared_data(missing) as shared:
+            try:
+                for cells in missing:
+                    sent = [replace(cell, data=shared[cell.data.digest]) for cell in cells]
+                    waiting[executor.submit(run, sent, self.keep_weights)] = cells
+                for future in concurrent.futures.as_completed(waiting):
+                    cells = waiting[future]
+                    try:
+                        self._take(cells, future.result())
+                    except Exception as error:
+                        errors.append((cells[0], error))
+                    bar.done(cells)
+            except BaseException:
+                for future in waiting:
+                    future.cancel()
+                raise
+        _raise(errors)
+
+    @contextmanager
+    def _shared_data(self, missing: list[list[Cell]]) -> Iterator[dict[str, Data]]:
+        """Give the data as memory maps, by their digests, in files that are there for so long."""
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="data-", dir=self.folder)))
-        placed: dict[str, Data] = {}
-        waiting: dict[Future[list[Result]], list[Cell]] = {}
-        errors: list[tuple[Cell, Exception]] = []
-        for cells in missing:
-            data = cells[0].data
-            if data.digest not in placed:
-                placed[data.digest] = data.placed(folder.resolve())
-            sent = [replace(cell, data=placed[data.digest]) for cell in cells]
-            waiting[executor.submit(run, sent, self.keep_weights)] = cells
-        try:
-            for future in concurrent.futures.as_completed(waiting):
-                cells = waiting[future]
-                try:
-                    self._take(future.result())
-                except Exception as error:
-                    errors.append((cells[0], error))
-                bar.done(cells)
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
-        _raise(errors)
+        with tempfile.TemporaryDirectory(prefix="data-", dir=self.folder) as folder:
+            data = {cells[0].data.digest: cells[0].data for cells in missing}
+            yield {digest: one.placed(Path(folder).resolve()) for digest, one in data.items()}
 
     # What came of it ---------------------------------------------------------------------------------------------
 
@@ -200,29 +199,28 @@ class Study:
         model.load_state_dict(weights)
         return model
 
-    def _take(self, found: Sequence[Result]) -> None:
-        for result in found:
-            self.results[result.key] = result
+    def _take(self, cells: Sequence[Cell], found: Sequence[Result]) -> None:
+        for cell, result in zip(cells, found, strict=True):
+            self.results[cell.key] = result
             if self.folder is not None:
-                self._write(result)
+                self._write(cell, result)
 
     def _file(self, key: str) -> Path:
         assert self.folder is not None
         return self.folder / "cells" / f"{key}.json"
 
-    def _write(self, result: Result) -> None:
-        definition = next(cell.definition for cell in self.cells if cell.key == result.key)
+    def _write(self, cell: Cell, result: Result) -> None:
         told = {
-            "key": result.key,
+            "key": cell.key,
             "values": result.values,
             "diverged": result.diverged,
             "seconds": result.seconds,
             "cpu_seconds": result.cpu_seconds,
             "environment": result.environment,
-            "definition": definition,
+            "definition": cell.definition,
             "history": {name: [_word(v) for v in column] for name, column in result.history.items()},
         }
-        file = self._file(result.key)
+        file = self._file(cell.key)
         file.parent.mkdir(parents=True, exist_ok=True)
         if result.weights is not None:
             from safetensors.numpy import save
@@ -247,7 +245,6 @@ class Study:
             if told["key"] != key:
                 raise ValueError(f"it is of another cell, {told['key']}")
             return Result(
-                key=key,
                 values={str(name): float(value) for name, value in told["values"].items()},
                 diverged=told["diverged"],
                 seconds=float(told["seconds"]),
@@ -315,7 +312,16 @@ def _raise(errors: list[tuple[Cell, Exception]]) -> None:
         raise StudyError(
             f"Study: each cell must run. Received: {len(errors)} with errors, the first of them {cell.name}, "
             f"seed {cell.seed}: {type(first).__name__}: {first}. The others are done; run it again for what is missing"
+            + _hint(first)
         ) from first
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, BrokenExecutor):
+        return ". With workers= a process that dies is replaced, and loses its own cell alone"
+    if isinstance(error, (PicklingError, AttributeError)) and "pickle" in str(error):
+        return ". What makes models and optimizers must be of a module, so that other processes can import it"
+    return ""
 
 
 def _row(cell: Cell, result: Result) -> dict[str, Any]:
@@ -325,7 +331,7 @@ def _row(cell: Cell, result: Result) -> dict[str, Any]:
         "diverged": result.diverged,
         "seconds": round(result.seconds, 3),
         "cpu_seconds": round(result.cpu_seconds, 3),
-        "key": result.key,
+        "key": cell.key,
     }
 
 

@@ -62,8 +62,9 @@ def tune(
     Raises:
         ValueError: If an argument isn't as told above, a learning rate is a schedule, or all runs diverge.
 
-    >>> cells = grid(model=net, optimizer=[optimizers.SGD], data=data, epochs=2, batch_size=1)
-    >>> tune(cells, [0.1, 1e30], fraction=0.5, progress=False).rates
+    >>> from minidl.lab.tasks import TASKS; task = TASKS["moons"]
+    >>> cells = minidl.lab.grid(model=task.net, optimizer=["sgd"], data=task.data, epochs=2)
+    >>> tune(cells, [0.1, 1e30], progress=False).rates
     {'sgd': 0.1}
     """
     rates = [number("tune", "rates", rate, "(0, inf)") for rate in rates]

@@ -6,6 +6,7 @@ The notebook trains a net 2-5-2-1 (ReLU, ReLU, sigmoid) on 300 points of two moo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -102,7 +103,9 @@ class Run:
 
     @property
     def steadiness(self) -> float:
-        """How far the plotted costs, of every 100th epoch, are from one to the next, on average."""
+        """How far the plotted costs, of every 100th epoch, are from one to the next, on average; NaN of less than two."""
+        if len(self.costs) <= 100:
+            return math.nan
         return float(np.mean(np.abs(np.diff(self.costs[::100]))))
 
     @property

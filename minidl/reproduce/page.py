@@ -36,17 +36,18 @@ h1, h2, h3, p, li { overflow-wrap: anywhere; } p, li { max-width: 46rem; }
 a { color: var(--link); } code { font-size: 0.9em; overflow-wrap: anywhere; }
 pre { background: var(--soft); padding: 0.7rem; overflow-x: auto; border-radius: 4px; }
 nav ul { columns: 16rem; padding-left: 1.2rem; }
-.wide { overflow-x: auto; margin: 1rem 0; }
+.wide { overflow-x: auto; margin-bottom: 1rem; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; }
+.caption { font-weight: 600; margin-bottom: 0.3rem; }
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-th { background: var(--soft); } td.number, th.number { text-align: right; white-space: nowrap; }
+th { background: var(--soft); } td.number, th.number { text-align: right; } td { white-space: nowrap; }
 th button { all: unset; cursor: pointer; font-weight: 600; } th button:focus-visible { outline: 2px solid var(--link); }
 th button::after { content: " \\2195"; opacity: 0.4; }
 th[aria-sort=ascending] button::after { content: " \\2191"; opacity: 1; }
 th[aria-sort=descending] button::after { content: " \\2193"; opacity: 1; }
-td.marked { background: var(--mark); }
+.facts td { white-space: normal; } td.marked { background: var(--mark); }
 figure { margin: 1.5rem 0; } figure svg, figure img { max-width: 100%; height: auto; display: block; }
+.scroll { overflow-x: auto; } .scroll > * { min-width: 34rem; }
 figure svg text { fill: currentColor; }
 figcaption { font-size: 0.9rem; max-width: 46rem; }
 """
@@ -173,7 +174,7 @@ class Page:
                 cells.append(f"<td{attributes}>{_marked_up(_shown(value))}</td>")
             lines.append(f"<tr>{''.join(cells)}</tr>")
         self._parts.append(
-            f'<div class="wide"><table class="sortable"><caption>{_marked_up(sheet.caption)}</caption>'
+            f'<p class="caption">{_marked_up(sheet.caption)}</p><div class="wide"><table class="sortable">'
             f"<thead><tr>{heads}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table></div>"
         )
 
@@ -184,7 +185,9 @@ class Page:
         """
         self._figures[name] = figure
         shown = _drawing(figure, name, caption) if drawing else _picture(figure, caption)
-        self._parts.append(f"<figure>{shown}<figcaption>{_marked_up(caption)}</figcaption></figure>")
+        self._parts.append(
+            f'<figure><div class="scroll">{shown}</div><figcaption>{_marked_up(caption)}</figcaption></figure>'
+        )
 
     def facts(self, caption: str, values: Mapping[str, Any]) -> None:
         """Add names and values."""
@@ -192,7 +195,9 @@ class Page:
             f'<tr><th scope="row">{html.escape(name)}</th><td>{_marked_up(_plain(value))}</td></tr>'
             for name, value in values.items()
         )
-        self._parts.append(f'<div class="wide"><table><caption>{html.escape(caption)}</caption>{lines}</table></div>')
+        self._parts.append(
+            f'<p class="caption">{html.escape(caption)}</p><div class="wide"><table class="facts">{lines}</table></div>'
+        )
 
     def html(self) -> str:
         """Return the page."""
@@ -255,7 +260,9 @@ def _alternative(caption: str) -> str:
 
 def _shown(value: Any) -> str:
     shown = value[0] if isinstance(value, tuple) else value
-    return "" if shown is None else f"{shown:g}" if isinstance(shown, float) else str(shown)
+    if isinstance(shown, float):
+        shown = f"{shown:g}" if abs(shown) >= 1e-4 or not shown else f"{shown:.10f}".rstrip("0")
+    return "" if shown is None else str(shown)
 
 
 def _is_number(value: Any) -> bool:

@@ -25,7 +25,21 @@ from minidl import datasets, layers, optimizers, schedules
 from minidl.lab import Cell, Data
 from minidl.models import Sequential
 
-__all__ = ["ENTRIES", "FIGURES", "READINGS", "TITLES", "Entry", "Reading", "cell", "cells", "paper_data", "quick_cells"]
+__all__ = [
+    "ENTRIES",
+    "FIGURES",
+    "READINGS",
+    "TITLES",
+    "Entry",
+    "KerasEpsilon",
+    "Reading",
+    "cell",
+    "cells",
+    "keras_net",
+    "net",
+    "paper_data",
+    "quick_cells",
+]
 
 SMALL = (6000, 1000)  # the images of Tables I to VII: the first ones
 FULL = (60_000, 10_000)

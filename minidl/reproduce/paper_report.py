@@ -95,20 +95,19 @@ def sheet(place: str, found: Sequence[Line]) -> Sheet:
         rows.append([*_head(entry), *_own(entry, main), *(_other(by_reading.get(name)) for name in others)])
     seeds = max((len(line.test) for line in here if line.reading == MAIN), default=0)
     keras = place in ("VIII", "IX")
-    heads = (
-        ["rule", "batch size", "epochs", "learning rate"] if keras else ["learning rate", "batch size", "iterations"]
-    )
+    heads = ["learning rate", "batch size", "iterations"]
+    if keras:  # Table IX doesn't tell the batch size
+        heads = ["rule", *(["batch size"] if place == "VIII" else []), "epochs", "learning rate"]
     own = ["theirs, test", "ours, test", "difference"]
     if not keras:
-        own = ["theirs, train", "ours, train", *own, "ours has their training accuracy in epoch"]
-    caption = f"Table {place}. {TITLES[place]}: accuracy in %, {seeds} seed{'s' * (seeds != 1)}"
+        own = ["theirs, train", "ours, train", *own, "their training accuracy reached in epoch"]
+    caption = f"Table {place}. {TITLES[place]}. Accuracy in %; ours: {seeds} seed{'s' * (seeds != 1)}"
     return Sheet(caption, [*heads, *own, *others], rows)
 
 
 def _head(entry: Entry) -> list[Any]:
     if entry.full:
-        batch = entry.batch if entry.place == "VIII" else None  # Table IX doesn't tell it
-        return [entry.rule, batch, entry.epochs, entry.rate]
+        return [entry.rule, *([entry.batch] if entry.place == "VIII" else []), entry.epochs, entry.rate]
     return [entry.rate, entry.batch, entry.epochs]
 
 
@@ -166,7 +165,11 @@ def _trends(found: Sequence[Line], value: Any) -> Iterator[tuple[str, float] | N
             for line in found
             if line.entry.place == place
         }
-        rises = [values[20, epochs] - values[10, epochs] for epochs in (500, 700) if (20, epochs) in values]
+        rises = [
+            values[20, epochs] - low
+            for (batch, epochs), low in values.items()
+            if batch == 10 and (20, epochs) in values
+        ]
         yield (f"{statistics.fmean(rises):+.1f}", statistics.fmean(rises)) if rises else None
 
 

@@ -1,0 +1,314 @@
+"""The notebook and the paper tried again: every cell of the paper's tables, and the report in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minidl import optimizers, schedules
+from minidl.cli import main
+from minidl.lab import Study
+from minidl.reproduce import notebook, paper, paper_report
+from minidl.reproduce.page import Page, Sheet
+
+needs_data = pytest.mark.skipif(
+    not (Path(os.environ.get("MINIDL_DATA_DIR", "nowhere")) / "fashion_mnist").is_dir(),
+    reason="MINIDL_DATA_DIR holds no Fashion-MNIST",
+)
+
+
+# The paper ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_entries_are_the_papers() -> None:
+    """Counted, and some read off once more from the paper's page."""
+    assert Counter(entry.place for entry in paper.ENTRIES if not entry.place.startswith("figure")) == {
+        "I": 3, "II": 3, "III": 4, "IV": 3, "V": 6, "VI": 6, "VII": 6, "VIII": 20, "IX": 20,
+    }  # fmt: skip
+    known = {(e.place, e.rule, e.rate, e.batch, e.epochs): (e.train, e.test) for e in paper.ENTRIES}
+    assert known["I", "sgd", 0.07, 10, 300] == (88.80, 85.20)
+    assert known["III", "rmsprop", 0.0001, 10, 300] == (88.50, 85.40)
+    assert known["IV", "adam", 0.0007, 10, 300] == (99.43, 86.90)
+    assert known["V", "sgd", 0.1, 15, 700] == (97.40, 86.60)
+    assert known["VI", "momentum", 0.1, 20, 500] == (86.61, 85.40)
+    assert known["VII", "rmsprop", 0.00007, 20, 700] == (89.30, 81.50)
+    for place in ("VIII", "IX"):
+        assert known[place, "nesterov", 0.00005, 1000, 100] == (None, 22.88)
+        assert known[place, "rmsprop", 0.00005, 100, 100] == (None, 89.10)
+        assert known[place, "adam", 0.5, 100, 100] == (None, 10)
+    assert max(e.test for e in paper.ENTRIES if not e.full and e.test) == 86.90
+
+
+@needs_data
+def test_every_entry_has_a_cell_and_readings_differ_in_one_thing() -> None:
+    cells = paper.cells()
+    by_reading: dict[str, dict[tuple[Any, ...], Any]] = {}
+    for cell in (cell for cell in cells if cell.seed == 0):
+        told = cell.labels
+        key = told["place"], told["optimizer"], getattr(cell.learning_rate, "initial", cell.learning_rate), \
+            told["paper_batch"], cell.epochs  # fmt: skip
+        by_reading.setdefault(told["reading"], {})[key] = cell
+    main_cells = by_reading.pop("as its code")
+    assert set(main_cells) == {(e.place, e.rule, e.rate, e.batch, e.epochs) for e in paper.ENTRIES}
+    for name, others in by_reading.items():
+        for key, cell in others.items():
+            one, other = main_cells[key].definition, cell.definition
+            assert {field for field in one if one[field] != other[field]} == {
+                "images a batch": {"batch_size"}
+            }.get(name, {"optimizer"}), name  # fmt: skip
+    seeds = Counter(cell.labels["place"] for cell in cells if cell.labels["reading"] == "as its code")
+    assert seeds["I"] == 9
+    assert seeds["V"] == 6
+
+
+@needs_data
+@pytest.mark.parametrize(("batch", "size"), [(10, 600), (15, 400), (20, 300)])
+def test_a_batch_size_is_so_many_batches_an_epoch_or_so_many_images(batch: int, size: int) -> None:
+    entry = next(e for e in paper.ENTRIES if e.place == "V" and e.batch == batch)
+    main_reading, decayed, _, images, _ = paper.READINGS
+    cell = paper.cell(entry, main_reading, 0)
+    assert cell.batch_size == size
+    assert (len(cell.data.x), len(cell.data.x_test)) == (6000, 1000)
+    assert paper.cell(entry, images, 0).batch_size == batch
+    rate = paper.cell(entry, decayed, 0).learning_rate
+    assert isinstance(rate, schedules.InverseTimeDecay)
+    assert rate(100) == pytest.approx(0.1 / 2, rel=1e-15)
+
+
+def test_kerass_adam_is_ours_with_its_epsilon() -> None:
+    """Keras: w ← w − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) m / (√v + ε)."""
+    from minidl import Parameter
+
+    rng = np.random.default_rng(0)
+    start, m, v = rng.standard_normal(5), np.zeros(5), np.zeros(5)
+    w, ours = start.copy(), Parameter(start.copy(), name="w")
+    optimizer = paper.READINGS[0].optimizer("adam", keras=True)(learning_rate=0.01)
+    for t in range(1, 30):
+        g = 1e-6 * rng.standard_normal(5)  # so small that ε matters
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        w = w - 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7)
+        ours.grad = g
+        optimizer.step([ours])
+        np.testing.assert_allclose(ours.data, w, rtol=1e-12)
+
+
+def test_momentum_is_averaged_or_classical() -> None:
+    averaged, classical = (paper.READINGS[i].optimizer("momentum", keras=False)(learning_rate=0.1) for i in (0, 2))
+    assert (averaged.momentum, averaged.dampening) == (0.9, 0.9)
+    assert (classical.momentum, classical.dampening) == (0.9, 0.0)
+    assert isinstance(paper.READINGS[0].optimizer("nesterov", keras=True)(learning_rate=0.1), optimizers.Nesterov)
+
+
+@pytest.fixture
+def short_paper(monkeypatch) -> None:
+    """Let the paper have epochs of a hundredth, and its data be few images."""
+    monkeypatch.setattr(paper, "FULL", (300, 100))
+    monkeypatch.setattr(paper, "SMALL", (240, 100))
+    paper.paper_data.cache_clear()
+    entries = {entry: Entry(entry) for entry in paper.ENTRIES}
+    for module in (paper, paper_report):
+        monkeypatch.setattr(module, "ENTRIES", tuple(entries.values()))
+    yield
+    paper.paper_data.cache_clear()
+
+
+def Entry(entry: paper.Entry) -> paper.Entry:  # noqa: N802
+    return paper.Entry(
+        entry.place, entry.rule, entry.rate, entry.batch, max(entry.epochs // 100, 1), entry.train, entry.test
+    )
+
+
+@needs_data
+def test_the_whole_command_in_small(short_paper, tmp_path: Path, capsys) -> None:
+    assert main(["reproduce", "paper", "--out", str(tmp_path), "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    for place, title in paper.TITLES.items():
+        assert f"Table {place}. {title}" in out
+    rows = json.loads((tmp_path / "results.json").read_text())
+    assert len(rows) == len(paper.cells())
+    found = paper_report.lines(Study(paper.cells(), tmp_path))
+    here = [line for line in found if line.reading == "as its code"]
+    assert {line.entry for line in here} == set(paper.ENTRIES)
+    for place in paper.TITLES:
+        sheet = paper_report.sheet(place, found)
+        column = list(sheet.columns).index("ours, test")
+        assert all(row[column] is not None for row in sheet.rows), place
+    tables = (tmp_path / "tables.md").read_text()
+    assert tables.count("| --- |") + tables.count("---:") > 50
+    page = (tmp_path / "report.html").read_text()
+    for text in paper_report.differences(found):
+        assert text.split(". ")[0].split(":")[0] in page
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {f"figure-{n}.{kind}" for n in range(2, 9) for kind in ("png", "svg")} <= names
+    assert main(["reproduce", "paper", "--out", str(tmp_path), "--workers", "1"]) == 0
+    assert ": 0 runs with 1 process" in capsys.readouterr().out
+
+
+def line(entry: paper.Entry, test: list[float], train: list[float], **more: Any) -> paper_report.Line:
+    return paper_report.Line(entry, "as its code", train, test, more.get("diverged", []), more.get("arrives"))
+
+
+def test_differences_are_named_with_a_reason_and_no_others() -> None:
+    entries = {(e.place, e.rule, e.rate, e.batch, e.epochs): e for e in paper.ENTRIES}
+    near = line(entries["I", "sgd", 0.1, 10, 300], [86.8], [99.0])
+    far = line(entries["I", "sgd", 0.07, 10, 300], [87.0, 87.2], [99.0, 99.0], arrives=50)
+    theirs = line(entries["VIII", "rmsprop", 0.005, 100, 50], [80.0], [80.0])
+    same = line(entries["IX", "rmsprop", 0.005, 100, 50], [80.0], [80.0])
+    told = paper_report.differences([near, far, theirs, same])
+    assert len(told) == 2
+    assert told[0].startswith(
+        "Table I, sgd, learning rate 0.07, batch size 10, 300 epochs: ours 87.1, theirs 85.2 (+1.9)"
+    )
+    assert "in epoch 50" in told[0]
+    assert told[1].startswith("Tables VIII and IX, rmsprop, learning rate 0.005")
+
+
+def test_a_run_that_diverged_counts_as_chance_and_says_when() -> None:
+    entry = next(e for e in paper.ENTRIES if e.place == "VIII" and e.rate == 0.5 and e.rule == "adam")
+    sheet = paper_report.sheet("VIII", [line(entry, [10.0], [10.0], diverged=[3])])
+    row = next(row for row in sheet.rows if row[0] == "adam" and row[3] == 0.5 and row[1] == entry.batch)
+    assert row[5:7] == [("10.0 (diverged in epoch 3)", 10.0), ("+0.0", 0.0)]
+
+
+# The page ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """The notebook's report, of few epochs."""
+    folder = tmp_path_factory.mktemp("report")
+    assert (
+        main(["reproduce", "notebook", "--epochs", "300", "--seeds", "2", "--workers", "1", "--out", str(folder)]) == 0
+    )
+    return folder
+
+
+def test_the_report_needs_nothing_else(report: Path) -> None:
+    page = (report / "report.html").read_text()
+    assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page)
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"|<metadata>.*?</metadata>', "", page, flags=re.DOTALL)
+    names = {path.name for path in report.iterdir()}
+    pictures = {f"{name}.{kind}" for name in ("costs", "boundaries", "trajectories") for kind in ("png", "svg")}
+    assert names == {"cells", "report.html", "seeds.csv", "seeds.json", *pictures}
+    with Image.open(report / "boundaries.png") as picture:
+        assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 300
+    for name in notebook.NAMES.values():
+        assert name in page
+
+
+def test_what_is_written_is_shown_as_it_is() -> None:
+    page = Page("<b> & c", "`x < y`")
+    page.table(Sheet("<i>", ["<a>"], [["<script>alert(1)</script>"]]))
+    text = page.html()
+    assert "<script>alert" not in text
+    assert "<title>&lt;b&gt; &amp; c</title>" in text
+    assert "<code>x &lt; y</code>" in text
+
+
+def test_a_sheet_as_text_and_as_markdown() -> None:
+    sheet = Sheet("Rates", ["rule", "rate"], [["sgd", 0.00001], ["adam", None], ["own", ("1 ± 2", 1.0)]])
+    assert sheet.text() == "Rates\n\nrule     rate\n─────────────\nsgd   0.00001\nadam\nown     1 ± 2"
+    assert sheet.markdown().splitlines()[1] == "| --- | ---: |"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium isn't installed")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if found is None or driver is None:
+        pytest.skip("there is no Chromium with its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+def look(browser: Any, page: Path, width: int, dark: bool = False) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.get(page.as_uri())
+
+
+@pytest.mark.parametrize("width", [360, 390, 800, 1400, 2560])
+def test_nothing_overflows_and_the_console_is_silent(browser: Any, report: Path, width: int) -> None:
+    look(browser, report / "report.html", width)
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    beyond = browser.execute_script(
+        "return [...document.querySelectorAll('body *')].filter(e => !e.closest('.wide, .scroll, pre, svg') && "
+        "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert beyond == []
+
+
+def test_tables_are_sorted_by_a_click_and_by_a_key(browser: Any, tmp_path: Path) -> None:
+    page = Page("Sorting", "By each column.")
+    rows = [["b", 10.0, ("3 ± 1", 3.0)], ["a", None, ("20 ± 1", 20.0)], ["c", 9.0, ("1 ± 9", 1.0)]]
+    page.table(Sheet("Three", ["name", "number", "both"], rows))
+    look(browser, page.write(tmp_path), 1400)
+
+    def shown(column: int) -> list[str]:
+        return browser.execute_script(
+            f"return [...document.querySelectorAll('tbody tr')].map(r => r.cells[{column}].textContent)"
+        )
+
+    buttons = browser.find_elements("css selector", "thead button")
+    buttons[1].click()
+    assert shown(1) == ["9", "10", ""]
+    buttons[1].click()
+    assert shown(1) == ["10", "9", ""]  # what is missing stays last
+    buttons[2].click()
+    assert shown(2) == ["1 ± 9", "3 ± 1", "20 ± 1"]
+    buttons[0].send_keys("\ue007")
+    assert shown(0) == ["a", "b", "c"]
+    sorts = browser.execute_script("return [...document.querySelectorAll('th')].map(h => h.getAttribute('aria-sort'))")
+    assert sorts == ["ascending", None, None]
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_is_readable_in_light_and_in_the_dark(browser: Any, report: Path, dark: bool) -> None:
+    look(browser, report / "report.html", 1000, dark)
+    colours = browser.execute_script(
+        "const c = e => getComputedStyle(e).color, b = getComputedStyle(document.body).backgroundColor;"
+        "return [b, ...['p', 'td', 'th', 'h1', 'figcaption'].map(n => c(document.querySelector(n))),"
+        "getComputedStyle(document.querySelector('figure svg text')).fill]"
+    )
+    back, *texts = (luminance(colour) for colour in colours)
+    assert (back < 0.1) == dark
+    for text in texts:
+        assert (max(back, text) + 0.05) / (min(back, text) + 0.05) > 7  # WCAG 2, level AAA
+
+
+def luminance(colour: str) -> float:
+    """Return WCAG's relative luminance of "rgb(r, g, b)"."""
+    parts = np.array([int(n) for n in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_it_prints_in_black_on_white_without_the_contents(browser: Any, report: Path) -> None:
+    look(browser, report / "report.html", 1000, dark=True)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = browser.execute_script(
+        "return [getComputedStyle(document.querySelector('nav')).display, getComputedStyle(document.body).color]"
+    )
+    assert shown == ["none", "rgb(0, 0, 0)"]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
