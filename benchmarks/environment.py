@@ -5,29 +5,22 @@ import platform
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 __all__ = ["describe"]
 
 
 def describe() -> str:
-    """Return the processor, the versions, and the BLAS with its kernel and threads, as lines of text.
-
-    The kernel is known only where threadpoolctl is installed (the extra `bench`).
-    """
+    """Return the processor, the versions, and the BLAS with its kernel and threads, as lines of text."""
     lines = [
         f"processor: {_processor()}, {os.cpu_count()} cores",
         f"Python {platform.python_version()}, NumPy {np.__version__}",
-    ]
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        lines.append("BLAS: unknown (pip install 'minidl[bench]' tells)")
-    else:
-        lines += [
+        *(
             f"BLAS: {pool.get('internal_api')} {pool.get('version')}, kernel {pool.get('architecture')}, "
             f"{pool.get('num_threads')} threads"
             for pool in threadpool_info()
-        ]
+        ),
+    ]
     if "OPENBLAS_CORETYPE" in os.environ:
         lines.append(f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']}: unset it for figures to be quoted")
     return "\n".join(lines)

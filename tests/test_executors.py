@@ -170,6 +170,17 @@ def test_processes_end_with_what_started_them(tmp_path: Path) -> None:
         pytest.fail("the worker lives on")
 
 
+def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from minidl.lab import Processes\nprint(Processes(2).submit(abs, -1).result())\n", encoding="utf-8"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert 'must guard its own start by if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert done.stderr.count("Traceback") == 3  # the process's that didn't start, and ours with its cause
+
+
 def test_shutdown_ends_what_is_in_work() -> None:
     executor = Processes(1)
     future = executor.submit(time.sleep, 60)

@@ -17,6 +17,7 @@ from minidl.validation import integer
 
 __all__ = ["Processes"]
 
+GUARD = 'a script that starts processes must guard its own start by if __name__ == "__main__":'
 TRIES = 3  # how often a call is made that ends its process each time
 
 
@@ -38,6 +39,10 @@ class Processes(Executor):
 
     def __init__(self, workers: int) -> None:
         self.workers = integer("Processes", "workers", workers, 1)
+        if getattr(
+            multiprocessing.current_process(), "_inheriting", False
+        ):  # as a process starts, it imports the script
+            raise RuntimeError(f"Processes: {GUARD}. Received: a start of processes as the script was imported")
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="minidl-process")
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         self._all = [_Process() for _ in range(self.workers)]
@@ -85,8 +90,12 @@ class _Process:
             self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare)
         try:
             self.number = self.pool.submit(os.getpid).result()
-            if self.ended:
-                raise CancelledError
+        except BrokenProcessPool as error:
+            self.shutdown(wait=False)
+            raise RuntimeError(f"Processes: a process must start. Received: one that ended at once; {GUARD}") from error
+        if self.ended:
+            raise CancelledError
+        try:
             return self.pool.submit(fn, *args, **kwargs).result()
         except BrokenProcessPool:
             self.shutdown(wait=False)
