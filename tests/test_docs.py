@@ -45,6 +45,8 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
         "docs/data.md",
         "docs/pictures.md",
         "docs/proofs.md",
+        "docs/lab.md",
+        "docs/paper.md",
         "docs/saving.md",
         "docs/faults.md",
         "docs/conventions.md",
@@ -120,6 +122,18 @@ def test_the_script_of_the_page_of_saving_runs_and_may_be_run_again(tmp_path) ->
     assert {"best.safetensors", "checkpoint-000000990.safetensors"} < {
         path.name for path in (tmp_path / "run").iterdir()
     }
+
+
+def test_the_script_of_the_page_of_the_lab_runs_and_goes_on(tmp_path) -> None:
+    page = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    script = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)[0]
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    command = [sys.executable, "-W", "error", "script.py"]
+    first, second = (
+        subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True) for _ in range(2)
+    )
+    assert first.stdout == second.stdout  # the times too: nothing was run again
+    assert len(list((tmp_path / "study" / "cells").iterdir())) == 3 * 3 * 3 + 9 + 4
 
 
 def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:
