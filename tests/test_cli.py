@@ -202,12 +202,12 @@ def test_the_command_runs_as_module_and_as_script(command: list[str]) -> None:
 # What a run leaves, however it ends ------------------------------------------------------------------------
 
 
-OUT = ["boundaries.png", "curves.png", "results.csv", "results.json"]
+OUT = ["boundaries.png", "boundaries.svg", "curves.png", "curves.svg", "report.html", "results.csv", "results.json"]
 
 
 def test_points_in_the_plane_get_their_boundaries(tmp_path: Path) -> None:
     main([*QUICK, "--optimizers", "sgd,momentum,adam", "--learning-rate", "sgd=1e30", "--out", str(tmp_path)])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [*OUT[:1], "cells", *OUT[1:]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*OUT[:2], "cells", *OUT[2:]]
     with Image.open(tmp_path / "boundaries.png") as picture:
         left, middle, right = (np.asarray(part.convert("RGB")).reshape(-1, 3) for part in thirds(picture))
         colourful = [len(np.unique(part, axis=0)) for part in (left, middle, right)]
@@ -227,7 +227,7 @@ def test_points_in_the_plane_get_their_boundaries(tmp_path: Path) -> None:
             str(tmp_path / "d"),
         ]
     )
-    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["cells", *OUT[1:]]
+    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["cells", *OUT[2:]]
 
 
 def thirds(picture: Image.Image) -> list[Image.Image]:

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import math
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minidl.cli import options as read
-from minidl.lab import Cell, Study, tune
+from minidl.lab import Cell, Study, report, tune
 from minidl.lab.tasks import SEVEN, TASKS, Task
 from minidl.optimizers import Optimizer
 from minidl.schedules import InverseTimeDecay
@@ -59,8 +58,8 @@ def add(commands: Any) -> None:
     option("--hidden", metavar="UNITS", help="of the hidden layers (default: 500,100 for images, 16,16 for points)")
     option("--seeds", default="3", metavar="SEEDS", help="how many, or which, such as 7,8,9 (default: 3: 0,1,2)")
     option("--workers", metavar="N", help="processes that train at once (default: one after the other, in this one)")
-    option("--out", type=Path, metavar="DIR", help="also write results.csv, results.json and curves.png there, "
-           "boundaries.png for points in the plane, and the runs themselves, which aren't run again")  # fmt: skip
+    option("--out", type=Path, metavar="DIR", help="also write report.html there, with its pictures, results.csv, "
+           "results.json, and the runs themselves, which aren't run again")  # fmt: skip
     parser.set_defaults(prepare=_prepare)
 
 
@@ -152,60 +151,10 @@ def _tell(asked: _Asked, study: Study, interrupted: bool) -> None:
     print(table)
     if out is None:
         return
+    settings = asked.settings(interrupted)
     table.to_csv(out / "results.csv")
-    told = {"settings": asked.settings(interrupted), "environments": study.environments, "runs": table.rows}
+    told = {"settings": settings, "environments": study.environments, "runs": table.rows}
     (out / "results.json").write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    written = [out / "results.csv", out / "results.json", _draw_curves(out / "curves.png", study)]
-    if asked.task.data.x.shape[1:] == (2,):
-        written.append(_draw_boundaries(out / "boundaries.png", study))
-    print(f"\nwritten: {', '.join(map(str, written))}")
-
-
-def _draw_curves(file: Path, study: Study) -> Path:
-    from matplotlib.figure import Figure
-
-    from minidl import plotting
-
-    finished: dict[str, list[Any]] = {}
-    for cell in study.cells:
-        result = study.results.get(cell.key)
-        if result is not None and not result.diverged:
-            finished.setdefault(cell.name, []).append(result.to_history())
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
-    if finished:
-        plotting.plot_curves(finished, "loss", ax=left, log=True)
-        plotting.plot_curves(finished, "val_accuracy", ax=right, label="test accuracy")
-    else:
-        figure.suptitle("every run diverged")
-    figure.savefig(file, dpi=120)
-    return file
-
-
-def _draw_boundaries(file: Path, study: Study) -> Path:
-    """Draw where each optimizer's net of the first seed decides for which class, with 300 of the test points."""
-    from matplotlib.figure import Figure
-
-    from minidl import plotting
-
-    first = [cell for cell in study.cells if cell.seed == study.cells[0].seed and cell.key in study.results]
-    columns = min(4, len(first))
-    lines = math.ceil(len(first) / columns)
-    figure = Figure(figsize=(3.6 * columns, 3.4 * lines), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    legend = False  # one is enough
-    for panel, cell in zip(panels, first, strict=False):
-        result = study.result(cell)
-        title = f"{cell.name}, diverged"
-        if not result.diverged:
-            title = f"{cell.name}, test accuracy {result.values['test_accuracy']:.1%}"
-            plotting.plot_decision_boundary(study.model(cell), cell.data.x_test[:300], cell.data.y_test[:300], ax=panel)
-            panel.label_outer()
-            if legend:
-                panel.get_legend().remove()
-            legend = True
-        panel.set_title(title)
-    for panel in panels[len(first) :]:
-        panel.set_axis_off()
-    figure.savefig(file, dpi=100)
-    return file
+    lead = f"One net, trained with each optimizer on {asked.task.name}, from the same starts and on the same batches."
+    page = report(study, "Optimizers compared", lead, settings=settings, command=read.given("minidl compare"))
+    print(f"\nwritten: {page.write(out)}, its pictures, results.csv and results.json")

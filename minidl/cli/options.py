@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import math
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Mapping
@@ -14,7 +15,7 @@ from minidl.optimizers import Optimizer
 from minidl.validation import describe, nearest
 
 __all__ = [
-    "command", "folder", "found", "integer", "integers", "known", "number", "optimizers_of", "rates", "seeds",
+    "command", "folder", "found", "given", "integer", "integers", "known", "number", "optimizers_of", "rates", "seeds",
 ]  # fmt: skip
 
 
@@ -122,6 +123,11 @@ def optimizers_of(
         if not isinstance(made, Optimizer):
             raise TypeError(f"--optimizers: {title} must be an optimizer. Received: {describe(made)}")
     return chosen
+
+
+def given(command: str) -> str:
+    """Return the command as it was given to the process; where it wasn't, as in a test, its name."""
+    return shlex.join(["minidl", *sys.argv[1:]]) if sys.argv[1:2] == command.split()[1:2] else command
 
 
 def found(option: str, text: str) -> Any:

@@ -1,7 +1,6 @@
 """`minidl reproduce`: the course notebook and the paper, tried again."""
 
 import argparse
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -82,7 +81,7 @@ def _notebook(epochs: int, seeds: int, workers: int, out: Path) -> int:
         study.table().to_csv(out / "seeds.csv")
         study.table().to_json(out / "seeds.json")
     print(notebook_report.summary(runs, study).text())
-    page = notebook_report.report(runs, study, environment(), _command("notebook"))
+    page = notebook_report.report(runs, study, environment(), read.given("minidl reproduce notebook"))
     wrong = [text for run in runs.values() for text in run.differences]
     count = sum(len(runs[name].printed) for name in notebook.PRINTED)
     print(f"\n{count - len(wrong)} of {count} printed costs are the same to six digits"
@@ -107,7 +106,7 @@ def _paper(quick: bool, seeds: int, workers: int, out: Path) -> int:
     table = study.table()
     table.to_csv(out / "results.csv")
     table.to_json(out / "results.json")
-    page, sheets = paper_report.report(study, environment(), _command("paper"))
+    page, sheets = paper_report.report(study, environment(), read.given("minidl reproduce paper"))
     (out / "tables.md").write_text(
         "\n\n".join(f"{sheet.caption}\n\n{sheet.markdown()}" for sheet in sheets) + "\n", encoding="utf-8"
     )
@@ -120,8 +119,3 @@ def _paper(quick: bool, seeds: int, workers: int, out: Path) -> int:
         sys.stderr.write(f"minidl reproduce: {len(study.results)} of {distinct} cells are done\n")
         raise KeyboardInterrupt
     return 0
-
-
-def _command(what: str) -> str:
-    """Return the command as it was given."""
-    return shlex.join(["minidl", *sys.argv[1:]]) if sys.argv[1:2] == ["reproduce"] else f"minidl reproduce {what}"

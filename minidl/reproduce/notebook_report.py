@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minidl.lab import Study
+from minidl.lab.page import Page, Sheet
 from minidl.lab.results import mean_sd
 from minidl.reproduce.notebook import ACCURACY, EVERY, NAMES, PRINTED, RATE, SHAPES, Run, moons
-from minidl.reproduce.page import Page, Sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minidl.lab import Result, Study
+from minidl.lab.page import Page, Sheet
 from minidl.lab.results import mean_sd
-from minidl.reproduce.page import Page, Sheet
 from minidl.reproduce.paper import ENTRIES, FIGURES, READINGS, TITLES, Entry
 
 if TYPE_CHECKING:
