@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -16,10 +17,14 @@ class Interruption:
     """While it is entered, the first Ctrl-C or SIGTERM is noted and waits; a second one does what it usually does.
 
     Only in the main thread, and only where Python's own handlers are in force: an application's own stay.
+
+    Args:
+        anywhere: Tells of a flag whether it is set in any of the processes that train together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, anywhere: Callable[[bool], bool] = bool) -> None:
         self.pending = False
+        self.anywhere = anywhere
         self._usual: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
@@ -41,6 +46,7 @@ class Interruption:
             signal.signal(*self._usual.popitem())
 
     def check(self) -> None:
-        """Raise Interrupted if a signal came."""
-        if self.pending:
+        """Raise Interrupted if a signal came, to any of the processes; all of them ask."""
+        if self.anywhere(self.pending):
+            self.pending = True
             raise Interrupted

@@ -29,6 +29,7 @@ from minidl.data import (
 from minidl.history import History
 from minidl.interruption import Interrupted, Interruption
 from minidl.keeping import Keeper
+from minidl.parallel import ranks_of
 from minidl.position import Means, Position, total_weight
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
@@ -52,6 +53,8 @@ class Trainer(metaclass=Checked):
         loss: A loss or its name.
         metrics: Metrics or their names. Their copies do the counting.
         seed: Where the order of samples and the validation split come from; by default the model's seed.
+        communicator: mpi4py's `MPI.COMM_WORLD`, or like it: its processes train the model together, each on its share
+            of every batch (docs/parallel.md). None is this process alone.
 
     Under its cross-entropy, a model that ends in `Softmax` or `Sigmoid` is trained on the logits (see
     `minidl.losses`); metrics see probabilities all the same.
@@ -77,6 +80,7 @@ class Trainer(metaclass=Checked):
         metrics: Iterable[object] | None = (),
         *,
         seed: int | None = None,
+        communicator: Any = None,
     ) -> None:
         missing = [name for name in _MODEL if not hasattr(model, name)]
         if missing:
@@ -89,6 +93,7 @@ class Trainer(metaclass=Checked):
         self.loss = losses.registry.get(loss)
         self.metrics = _metrics(metrics)
         self.seed = model.seed if seed is None else seed_or_fresh("Trainer", seed)
+        self.ranks = ranks_of(communicator)
         self.history = History()
         self.columns: list[str] = []
         self.split: tuple[Array, Array] | None = None
@@ -186,11 +191,13 @@ class Trainer(metaclass=Checked):
         listeners = Listeners(self, callbacks)
         position = Position(self.epoch, self.optimizer.iterations, Means(self.metrics))
         keeper = self._keeper(checkpoint, flag("fit", "resume", resume), position, listeners)
-        progress = Progress(verbose, epochs, lambda: {**position.means.logs(), **self._rate()})
-        own = isinstance(data, Batches) and bool(shuffle)
+        progress = Progress(
+            verbose if self.ranks.rank == 0 else 0, epochs, lambda: {**position.means.logs(), **self._rate()}
+        )
+        own = isinstance(data, Batches) and bool(shuffle) and self.ranks.size == 1
         before, begun, built = (self.columns, self.split, self.seed), self.optimizer.iterations, self.model.built
         self.model.stop_training = False
-        with keeper, Interruption() as interruption:
+        with keeper, Interruption(self.ranks.any) as interruption:
             try:
                 found = keeper.find()
                 self.seed = self.seed if found is None else found  # the split and the order are functions of it
@@ -201,6 +208,7 @@ class Trainer(metaclass=Checked):
                     listeners, position, keeper, progress, interruption,
                 )  # fmt: skip
                 keeper.begin(epochs, fit.told)
+                self._agree("fit")
                 listeners.on_train_begin()
                 keeper.start()
                 progress.begin(len(train), len(position.history), position.batches * accumulate)
@@ -209,7 +217,7 @@ class Trainer(metaclass=Checked):
                         break
                     self._train(fit, epoch)
                     self._end_epoch(fit, epoch)
-                    position.stopped = self.model.stop_training
+                    position.stopped = self.ranks.any(self.model.stop_training)
                 keeper.end()
             except Interrupted:
                 keeper.end()
@@ -287,6 +295,7 @@ class Trainer(metaclass=Checked):
         """
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
         self._check_pair()
+        self._agree("step", every=False)
         self._step_means.reset()
         self._update(data.checked, self._step_means, False, _buffers(self.model))
         return self._step_means.logs()
@@ -350,6 +359,7 @@ class Trainer(metaclass=Checked):
             raise
         finally:
             reuse.on = reuse.taping = reuse.same_input = reuse.promising = False
+            reuse.share = None
 
     def _settle(self) -> None:
         """Let the gradients be written down."""
@@ -357,31 +367,48 @@ class Trainer(metaclass=Checked):
             parameter.settle()
 
     def _step(self, group: list[Batch], means: Means, checked: bool, may_fail: bool) -> float:
-        totals = [total_weight(batch) for batch in group]
-        weight_of_all, samples = sum(totals), sum([len(batch[0]) for batch in group])
+        ranks = self.ranks
+        weights = [total_weight(batch) for batch in group]
+        weight_of_all, samples = sum(weights), sum([len(batch[0]) for batch in group])
         penalty = self.model.regularization()
         loss = activity = 0.0
+        made = 0  # samples of which this rank has the gradient
         counted_later: list[tuple[Batch, Array]] = []
-        for i, batch in enumerate(group):
-            x = batch[0]
-            with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
-                y_pred = self._forward(x, training=True)
-                value, slopes = self._value_and_gradient(batch, y_pred, checked)
-                if len(group) > 1:
-                    share = totals[i] / weight_of_all if weight_of_all else 0.0
-                    value, slopes = value * share, slopes * share
-                    self.model.share_activities(len(x) / samples)
-                activity += self.model.activity_penalty()
-                self.model.backward_part(slopes, accumulate=i > 0, from_logits=self._on_logits, input_gradient=False)
-            if may_fail and self.metrics:
-                counted_later.append((batch, y_pred.copy()))
+        for batch, weight in zip(group, weights, strict=True):
+            part = ranks.share(batch)
+            x, y_pred = part[0], None
+            if len(x):
+                with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
+                    if ranks.size > 1:
+                        self.model.reuse.share = ranks.first(batch), len(batch[0])
+                    y_pred = self._forward(x, training=True)
+                    value, slopes = self._value_and_gradient(part, y_pred, checked)
+                    if len(x) < samples:
+                        weight = total_weight(part) if ranks.size > 1 else weight
+                        share = weight / weight_of_all if weight_of_all else 0.0
+                        value, slopes = value * share, slopes * share
+                        self.model.share_activities(len(x) / samples)
+                    activity += self.model.activity_penalty()
+                    self.model.backward_part(
+                        slopes, accumulate=made > 0, from_logits=self._on_logits, input_gradient=False
+                    )
+                loss += value
+                made += len(x)
+            if not self.metrics:
+                continue
+            outputs = ranks.gathered(y_pred)
+            if may_fail:
+                counted_later.append((batch, outputs.copy()))
             else:
-                means.add_metrics(batch, y_pred, self._objective)
-            loss += value
+                means.add_metrics(batch, outputs, self._objective)
+        ranks.add_gradients(self.model.parameters, made > 0)
+        loss, activity = ranks.sums(loss, activity)
         self.model.add_regularization_gradient()
         self.optimizer.step(self.model.parameters)
-        for batch, y_pred in counted_later:
-            means.add_metrics(batch, y_pred, self._objective)
+        if ranks.size > 1:
+            ranks.even_out(_buffers(self.model), made)
+        for batch, outputs in counted_later:
+            means.add_metrics(batch, outputs, self._objective)
         means.add_loss(loss + penalty, weight_of_all)
         means.add_activity(activity, samples)
         return loss + penalty + activity
@@ -410,24 +437,39 @@ class Trainer(metaclass=Checked):
             if resume:
                 raise ValueError("fit: resume needs a checkpoint, a folder to go on from. Received: checkpoint=None")
             return Keeper()
-        from minidl.saving.checkpoints import FolderKeeper
+        from minidl.saving.checkpoints import keeper_of
         from minidl.saving.policy import CheckpointPolicy
 
-        return FolderKeeper(CheckpointPolicy.given(checkpoint), resume, self, position, listeners.callbacks)
+        return keeper_of(CheckpointPolicy.given(checkpoint), resume, self, position, listeners.callbacks)
 
     def _evaluate(self, data: Batches | Stream, interruption: Interruption | None = None) -> Logs:
         self._objective, self._on_logits = _objective(self.model, self.loss)
         means = Means(self.metrics)
         penalty = self.model.regularization()
         for batch in data.epoch():
-            x, y, weight = batch
-            y_pred = self._forward(x, training=False)
+            _, y, weight = batch
+            y_pred, activity = self._outputs(batch)
             means.add_loss(self._objective(y, y_pred, weight) + penalty, total_weight(batch))
-            means.add_activity(self.model.activity_penalty(), len(x))
+            means.add_activity(activity, len(y))
             means.add_metrics(batch, y_pred, self._objective)
             if interruption is not None:
                 interruption.check()
         return means.logs()
+
+    def _outputs(self, batch: Batch) -> tuple[Array, float]:
+        """Return the outputs for a batch, and the penalty on them."""
+        x, y_pred, activity = self.ranks.share(batch)[0], None, 0.0
+        if len(x):
+            y_pred = self._forward(x, training=False)
+            activity = self.model.activity_penalty() * (len(x) / len(batch[0]))
+        return self.ranks.gathered(y_pred), self.ranks.sums(activity)[0]
+
+    def _agree(self, owner: str, every: bool = True) -> None:
+        """Raise ValueError if ranks train something else; a single step looks only where it begins."""
+        if self.ranks.size > 1 and (every or not self.optimizer.iterations):
+            from minidl.saving.setup import agreement
+
+            self.ranks.agree(owner, agreement(self))
 
     def _check(
         self, train: Batches | Stream, validation: Batches | Stream | None, epochs: int, more_columns: list[str]

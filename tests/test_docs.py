@@ -47,6 +47,7 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
         "docs/proofs.md",
         "docs/lab.md",
         "docs/paper.md",
+        "docs/parallel.md",
         "docs/saving.md",
         "docs/faults.md",
         "docs/conventions.md",

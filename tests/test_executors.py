@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,12 +15,11 @@ from pathlib import Path
 
 import pytest
 import studies
+from mpi import mpiexec
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from minidl.lab import Processes, Study, StudyError, Table, grid
 from minidl.lab.running import one_thread
-
-TESTS = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -84,24 +82,11 @@ def test_dask(here: Table, tmp_path: Path) -> None:
 
 
 def test_mpi(here: Table, tmp_path: Path) -> None:
-    pytest.importorskip("mpi4py", reason="mpi4py isn't installed")
-    found = [Path(sys.executable).with_name("mpiexec"), Path(shutil.which("mpiexec") or "mpiexec")]
-    mpiexec = next((path for path in found if path.exists()), None)
-    if mpiexec is None:
-        pytest.skip("there is no mpiexec")
-    environment = {
-        **os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PYTHONPATH": path_of_all(),
-    }  # fmt: skip
     script = tmp_path / "script.py"
     script.write_text(f"import studies\n\nstudies.on_mpi({str(tmp_path)!r})\n", encoding="utf-8")
-    command = [str(mpiexec), "--oversubscribe", "-n", "3", sys.executable, "-m", "mpi4py.futures", str(script)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = mpiexec(3, "-m", "mpi4py.futures", str(script))
     assert done.returncode == 0, done.stderr
     assert studies.table((tmp_path / "table.json").read_text()) == renamed(here)
-
-
-def path_of_all() -> str:
-    return os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
 
 
 def renamed(table: Table) -> Table:

@@ -55,6 +55,7 @@ KNOWS = {
     "data": COMMON | {"compute", "losses", "randomness", "splitting"},
     "interruption": set(),
     "keeping": set(),
+    "parallel": COMMON | {"data", "parameters"},
     "position": COMMON | {"data", "history", "losses", "metrics"},
     "callbacks": COMMON | {"parameters", "saving", "trainer"},
     "surfaces": COMMON | {"optimizers", "parameters"},
@@ -68,8 +69,8 @@ KNOWS = {
     },
     "trainer": COMMON
     | {
-        "callbacks", "data", "history", "interruption", "keeping", "losses", "metrics", "optimizers", "position",
-        "progress", "randomness", "saving", "splitting",
+        "callbacks", "data", "history", "interruption", "keeping", "losses", "metrics", "optimizers", "parallel",
+        "position", "progress", "randomness", "saving", "splitting",
     },
 }  # fmt: skip
 # Imports that only name types, or that wait until a function needs them, point upwards in these places alone.

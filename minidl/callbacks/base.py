@@ -27,9 +27,11 @@ class Callback(metaclass=Checked):
     Attributes:
         trainer: The Trainer that calls.
         model: Its model.
+        writes: Whether it writes files (False); of processes that train together the first one alone calls it then.
     """
 
     trainer: Trainer
+    writes = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -106,23 +108,24 @@ class Listeners:
             if not isinstance(callback, Callback):
                 raise TypeError(f"fit: a callback must be an instance of Callback. Received: {describe(callback)}")
         self.trainer = trainer
+        self.told = [callback for callback in self.callbacks if trainer.ranks.rank == 0 or not callback.writes]
         self.hear_begins, self.hear_ends = self._hear("on_train_batch_begin"), self._hear("on_train_batch_end")
         self.begun: list[Callback] = []
 
     def _hear(self, name: str) -> bool:
         """Tell whether any callback has something to do at the hook of that name."""
-        return any(getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.callbacks)
+        return any(getattr(type(c), name) is not getattr(Callback, name) or name in vars(c) for c in self.told)
 
     def on_train_begin(self) -> None:
         """Let each begin; one that refuses leaves those that haven't begun to whom they belonged."""
-        before = [{k: v for k, v in vars(callback).items() if k == "trainer"} for callback in self.callbacks]
-        for callback in self.callbacks:
+        before = [{k: v for k, v in vars(callback).items() if k == "trainer"} for callback in self.told]
+        for callback in self.told:
             callback.trainer = self.trainer
-        for callback in self.callbacks:
+        for callback in self.told:
             try:
                 callback.on_train_begin()
             except Exception:  # refused: those that haven't begun belong to whom they did
-                for other, theirs in list(zip(self.callbacks, before, strict=True))[len(self.begun) :]:
+                for other, theirs in list(zip(self.told, before, strict=True))[len(self.begun) :]:
                     del other.trainer
                     vars(other).update(theirs)
                 raise
@@ -136,20 +139,20 @@ class Listeners:
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Tell all."""
-        for callback in self.callbacks:
+        for callback in self.told:
             callback.on_epoch_begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Tell all."""
-        for callback in self.callbacks:
+        for callback in self.told:
             callback.on_epoch_end(epoch, logs)
 
     def on_train_batch_begin(self, batch: int) -> None:
         """Tell all."""
-        for callback in self.callbacks:
+        for callback in self.told:
             callback.on_train_batch_begin(batch)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """Tell all."""
-        for callback in self.callbacks:
+        for callback in self.told:
             callback.on_train_batch_end(batch, logs)

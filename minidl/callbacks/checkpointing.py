@@ -40,6 +40,8 @@ class ModelCheckpoint(Monitor):
         OSError: If the file can't be written; what was there is untouched.
     """
 
+    writes = True
+
     def __init__(
         self,
         filepath: str | Path,

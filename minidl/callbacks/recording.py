@@ -32,6 +32,8 @@ class CSVLogger(Callback):
         append: Whether to go on in a file that is there, under its header, instead of starting anew.
     """
 
+    writes = True
+
     def __init__(self, path: str | Path, *, append: bool = False) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"CSVLogger: path must be a path. Received: path={describe(path)}")

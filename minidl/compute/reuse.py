@@ -51,12 +51,14 @@ class Reuse:
         taping: Whether, moreover, the model may make the calls of the step before, without asking its layers.
         promising: Whether, moreover, a gradient may be promised instead of written down.
         same_input: Whether, moreover, all batches of one size come in the same array.
+        share: (first, all): the samples of a forward pass are some of so many, from that one on; None if they are all.
         recording: Where the calls that are made are written down, or None.
         changes: How often an attribute of a layer was set: another value may mean other calls.
     """
 
     def __init__(self) -> None:
         self.on = self.taping = self.promising = self.same_input = False
+        self.share: tuple[int, int] | None = None
         self.recording: Recording | None = None
         self.changes = 0
 

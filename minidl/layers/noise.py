@@ -21,8 +21,8 @@ class Dropout(Layer):
     """While training, each entry is 0 with probability `rate`, and 1 / (1 − rate) times itself otherwise.
 
     Otherwise, in `evaluate` and `predict`, nothing is done. The mask of the k-th training batch is a function of k and
-    of the seed; both are buffers, saved and restored with the weights, so that training continues as if it had not
-    stopped.
+    of the seed, also where several processes share the batch; both are buffers, saved and restored with the weights,
+    so that training continues as if it had not stopped.
 
     Args:
         rate: In [0, 1).
@@ -54,7 +54,9 @@ class Dropout(Layer):
             self.remember(mask=None)
             return np.positive(x, out=self.scratch("y", x.shape, x.dtype))
         seed, batch = int(self.buffers["seed"]), int(self.buffers["batches"])
-        draw = generator(seed, "dropout", batch).random(out=self.scratch("draw", x.shape, np.float32), dtype=np.float32)
+        first, rows = self.reuse.share or (0, len(x))
+        drawn = self.scratch("draw", (rows, *x.shape[1:]), np.float32)
+        draw = generator(seed, "dropout", batch).random(out=drawn, dtype=np.float32)[first : first + len(x)]
         self.buffers["batches"] += 1
         mask = np.greater_equal(draw, self.rate, out=self.scratch("mask", x.shape, x.dtype))
         np.divide(mask, 1 - self.rate, out=mask)

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,22 @@ if TYPE_CHECKING:
     from minidl.position import Position
     from minidl.trainer import Trainer
 
-__all__ = ["FolderKeeper"]
+__all__ = ["FolderKeeper", "keeper_of"]
 
 #: What a process that was killed while it wrote has left; see `minidl.saving.files.place`.
 LEFT = re.compile(r"\..*\.\d+-[0-9a-f]{8}" + re.escape(PART))
 BEST = f"best{SUFFIX}"
 NAME = re.compile(r"checkpoint-(\d{9,})" + re.escape(SUFFIX))
+
+
+def keeper_of(
+    policy: CheckpointPolicy, resume: bool, trainer: Trainer, position: Position, callbacks: list[Callback]
+) -> FolderKeeper:
+    """Return who keeps a fit: of processes that train together the first one writes, the others read what it finds."""
+    kind = FolderKeeper
+    if trainer.ranks.size > 1:
+        kind = _Leader if trainer.ranks.rank == 0 else _Follower
+    return kind(policy, resume, trainer, position, callbacks)
 
 
 class FolderKeeper(Keeper):
@@ -208,3 +218,58 @@ class FolderKeeper(Keeper):
         numbered = {path: NAME.fullmatch(path.name) for path in self.policy.folder.iterdir()}
         found = {path: int(match[1]) for path, match in numbered.items() if match}
         return sorted(found, key=found.__getitem__, reverse=True)
+
+
+class _Leader(FolderKeeper):
+    """The keeper of rank 0, which tells the others what it finds, and whether it can."""
+
+    def __enter__(self) -> _Leader:
+        with self._telling():
+            super().__enter__()
+        return self
+
+    def find(self) -> int | None:
+        with self._telling():
+            seed = super().find()
+        self.trainer.ranks.told(None if self._found is None else self._found[0])
+        return seed
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.trainer.ranks.told(error)
+            raise
+
+
+class _Follower(FolderKeeper):
+    """The keeper of another rank: it goes on from what rank 0 has found, and writes nothing."""
+
+    def __enter__(self) -> _Follower:
+        return self
+
+    def find(self) -> int | None:
+        told = self.trainer.ranks.told(None)
+        if isinstance(told, Exception):
+            raise told
+        if told is None:
+            return None
+        arrays, parts = unpack_document(told, "fit", ("checkpoint",))
+        self._found = told, arrays, parts
+        return integer("fit", "seed", parts["training"]["seed"])
+
+    def start(self) -> None:
+        """Leave it to rank 0."""
+
+    def due(self) -> bool:
+        return False
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        best = self.fitting.best
+        value = best.value(logs)
+        if best.better(value):
+            best.best = value
+
+    def end(self) -> None:
+        """Leave it to rank 0."""

@@ -16,7 +16,7 @@ from minidl.validation import describe
 if TYPE_CHECKING:
     from minidl.trainer import Trainer
 
-__all__ = ["changes", "described", "environment", "training_setup"]
+__all__ = ["agreement", "changes", "described", "environment", "training_setup"]
 
 
 def environment() -> dict[str, Any]:
@@ -49,6 +49,24 @@ def training_setup(trainer: Trainer, options: dict[str, Any]) -> dict[str, Any]:
         "loss": described(trainer.loss),
         "metrics": [described(metric) for metric in trainer.metrics],
         **options,
+    }
+
+
+def agreement(trainer: Trainer) -> dict[str, Any]:
+    """Return what processes that train together must have in common."""
+    import hashlib
+
+    model = trainer.model
+    weights = hashlib.sha256()
+    for name, array in model.named_arrays().items() if model.built else ():
+        weights.update(name.encode() + array.tobytes())
+    return {
+        "the seed": trainer.seed,
+        "the model": described(model),
+        "the optimizer": described(trainer.optimizer),
+        "the optimizer's count of steps": trainer.optimizer.iterations,
+        "the loss": described(trainer.loss),
+        "the weights": weights.hexdigest()[:16],
     }
 
 
