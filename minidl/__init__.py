@@ -20,7 +20,7 @@ from minidl.trainer import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:
-    from minidl import datasets, lab, plotting, saving, surfaces, testing, tuning
+    from minidl import datasets, lab, plotting, saving, slices, surfaces, testing, tuning
     from minidl.saving import CheckpointPolicy, load_model
 
 __version__ = "0.1.0"
@@ -46,12 +46,13 @@ __all__ = [
     "regularizers",
     "saving",
     "schedules",
+    "slices",
     "surfaces",
     "testing",
     "tuning",
 ]
 
-_LAZY = ("datasets", "lab", "plotting", "saving", "surfaces", "testing", "tuning")
+_LAZY = ("datasets", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning")
 _INSIDE = {"CheckpointPolicy": "saving", "load_model": "saving"}
 
 

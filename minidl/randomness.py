@@ -14,7 +14,7 @@ from minidl.validation import integer
 __all__ = ["generator", "seed_or_fresh"]
 
 # The position of a purpose is part of its stream: append, never reorder.
-PURPOSES = ("initialization", "order", "split", "dropout")
+PURPOSES = ("initialization", "order", "split", "dropout", "directions")
 
 
 def generator(seed: int, purpose: str, index: int = 0) -> np.random.Generator:

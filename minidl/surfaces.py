@@ -56,6 +56,13 @@ class Surface:
         """Return the height at (x, y)."""
         return self.function(x, y)
 
+    axes = ("x", "y")
+
+    def grid(self, points: int = 300) -> tuple[Path, Path, Path]:
+        """Return so many coordinates in each direction of the view, and the heights, the second direction first."""
+        x, y = (np.linspace(*limits, points) for limits in self.view)
+        return x, y, np.asarray(self(*np.meshgrid(x, y)), np.float64)
+
     def optimizers(self) -> dict[str, Optimizer]:
         """Return a new optimizer for each name in `rates`, at that rate."""
         return {name: type(registry.get(name))(learning_rate=rate) for name, rate in self.rates.items()}

@@ -58,6 +58,7 @@ KNOWS = {
     "parallel": COMMON | {"data", "parameters"},
     "position": COMMON | {"data", "history", "losses", "metrics"},
     "callbacks": COMMON | {"parameters", "saving", "trainer"},
+    "slices": COMMON | {"randomness", "trainer"},
     "surfaces": COMMON | {"optimizers", "parameters"},
     "tuning": COMMON | {"data", "functions", "trainer"},
     "models": COMMON
@@ -110,7 +111,7 @@ def test_importing_minidl_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["lab", "plotting", "saving", "surfaces", "testing", "tuning"])
+@pytest.mark.parametrize("module", ["lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"])
 def test_lazy_modules_are_there_on_first_use(module: str) -> None:
     code = f"import minidl; print(minidl.{module}.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -3,6 +3,15 @@
 from minidl.callbacks.base import Callback, Lambda
 from minidl.callbacks.checkpointing import ModelCheckpoint
 from minidl.callbacks.monitors import EarlyStopping, ReduceOnPlateau
-from minidl.callbacks.recording import CSVLogger, Norms
+from minidl.callbacks.recording import CSVLogger, Norms, WeightPath
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "Lambda", "ModelCheckpoint", "Norms", "ReduceOnPlateau"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "Lambda",
+    "ModelCheckpoint",
+    "Norms",
+    "ReduceOnPlateau",
+    "WeightPath",
+]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from minidl.parameters import Parameter
 
-__all__ = ["CSVLogger", "Norms"]
+__all__ = ["CSVLogger", "Norms", "WeightPath"]
 
 Logs = dict[str, float]
 
@@ -179,3 +179,59 @@ class Norms(Callback):
 def _norm(arrays: Sequence[NDArray[Any]]) -> float:
     """Return the Euclidean norm of all entries of all arrays, in double precision."""
     return math.hypot(*(float(np.linalg.norm(array.astype(np.float64).ravel())) for array in arrays))
+
+
+class WeightPath(Callback):
+    """Records all weights as training goes on: the path that an optimizer takes through them.
+
+    Args:
+        every: After how many steps in a row they are recorded; at least 1. The start is, too.
+
+    Attributes:
+        steps: The optimizer's `iterations` at each record.
+        weights: All parameters as one vector, for each of the steps.
+
+    `minidl.slices.path_plane` finds a plane to see them on. A path takes as much memory as there are weights, for each
+    record.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = integer("WeightPath", "every", every, 1)
+        self.steps: list[int] = []
+        self.weights: list[NDArray[Any]] = []
+
+    def on_train_begin(self) -> None:
+        """Record the start, unless it is known; refuse another model's weights behind one's.
+
+        Raises:
+            ValueError: If the model isn't built, or has another number of weights.
+        """
+        if not self.model.built:
+            raise ValueError("WeightPath: model must be built: begin it with layers.Input(shape). Received: no build")
+        size = sum(parameter.size for parameter in self.model.parameters)
+        if self.weights and self.weights[-1].size != size:
+            raise ValueError(
+                f"WeightPath: each model needs one of its own. Received: {size} weights, after {self.weights[-1].size}"
+            )
+        if not self.steps or self.steps[-1] != self.trainer.optimizer.iterations:
+            self._record()
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """Record, if it's time."""
+        if self.trainer.optimizer.iterations % self.every == 0:
+            self._record()
+
+    def _record(self) -> None:
+        self.steps.append(self.trainer.optimizer.iterations)
+        self.weights.append(np.concatenate([parameter.data.ravel() for parameter in self.model.parameters]))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of what was recorded."""
+        return copy.deepcopy({"steps": self.steps, "weights": self.weights})
+
+    def load_state_dict(self, given: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        own = copy.deepcopy(state("WeightPath", given, self.state_dict()))
+        if not all(isinstance(one, list) for one in own.values()) or len(own["steps"]) != len(own["weights"]):
+            raise ValueError(f"WeightPath: there must be weights for each step. Received: {describe(given)}")
+        self.steps, self.weights = own["steps"], own["weights"]

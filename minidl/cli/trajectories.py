@@ -1,15 +1,19 @@
 """`minidl trajectories`: the paths of optimizers down surfaces, as pictures."""
 
 import argparse
+import contextlib
 import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minidl import surfaces
+from minidl.callbacks import WeightPath
 from minidl.cli import options as read
-from minidl.lab.tasks import SEVEN
+from minidl.lab.tasks import SEVEN, TASKS, Task
 from minidl.optimizers import Optimizer
 from minidl.surfaces import SURFACES, Surface
 
@@ -19,9 +23,11 @@ EXAMPLES = """examples:
   minidl trajectories
   minidl trajectories --surface beale --animate
   minidl trajectories --surface valley,rosenbrock --optimizers sgd,momentum,adam --steps 500
+  minidl trajectories --net moons --optimizers sgd,momentum,adam --animate
   minidl trajectories --surface saddle --learning-rate 0.01 --start=-1.5,0.001 --out paths
 """
 
+NETS = [name for name in TASKS if name != "fashion-mnist"]
 Walk = tuple[Surface, dict[str, tuple[Callable[..., Optimizer], float | None]]]
 
 
@@ -42,7 +48,10 @@ def add(commands: Any) -> None:
            "adam=0.1,sgd=0.01 (default: for each one that shows how it walks)")  # fmt: skip
     option("--steps", default="200", metavar="N", help="default: 200")
     option("--start", metavar="X,Y", help="where all begin (default: what suits the surface)")
+    option("--net", metavar="NAME", help="instead, on the loss of a small net, on the plane that is nearest to the "
+           f"paths of its weights: {', '.join(NETS)}")  # fmt: skip
     option("--animate", action="store_true", help="also write an animation of each surface, such as beale.gif")
+    option("--format", default="gif", metavar="KIND", help="of animations: gif or mp4 (default: gif)")
     option("--out", type=Path, default=Path("trajectories"), metavar="DIR", help="where to write (default: "
            "trajectories)")  # fmt: skip
     parser.set_defaults(prepare=_prepare)
@@ -50,6 +59,9 @@ def add(commands: Any) -> None:
 
 def _prepare(options: argparse.Namespace) -> Callable[[], None]:
     """Check all options; return what is then to be done."""
+    kind = read.known("--format", options.format, ("gif", "mp4"))
+    if options.net is not None:
+        return _prepare_net(options, kind)
     names = [part.strip() for part in options.surface.split(",") if part.strip()]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"--surface must name different ones, at least one. Received: {options.surface!r}")
@@ -60,7 +72,16 @@ def _prepare(options: argparse.Namespace) -> Callable[[], None]:
     for name in names:
         surface = SURFACES[read.known("--surface", name, SURFACES)]
         walks[name] = surface, read.optimizers_of(options.optimizers, rates, surface.rates)
-    return partial(_draw, walks, steps, start, options.animate, read.folder(options.out))
+    return partial(_draw, walks, steps, start, kind if options.animate else None, read.folder(options.out))
+
+
+def _prepare_net(options: argparse.Namespace, kind: str) -> Callable[[], None]:
+    task = TASKS[read.known("--net", options.net, NETS)]
+    if options.start is not None:
+        raise ValueError("--start is for surfaces; nets start from their weights. Received: --net as well")
+    steps = read.integer("--steps", options.steps)
+    chosen = read.optimizers_of(options.optimizers, read.rates(options.learning_rate), task.rates)
+    return partial(_walk_net, task, chosen, steps, kind if options.animate else None, read.folder(options.out))
 
 
 def _point(text: str) -> tuple[float, ...]:
@@ -73,7 +94,7 @@ def _point(text: str) -> tuple[float, ...]:
     return point
 
 
-def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, animate: bool, out: Path) -> None:
+def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, animate: str | None, out: Path) -> None:
     """Walk, print where each arrives, and draw."""
     from matplotlib.figure import Figure
     from tqdm import tqdm
@@ -102,10 +123,59 @@ def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, a
         named = {labels[title]: path for title, path in paths.items()}
         plotting.plot_trajectories(surface, named, ax=panels.pop(0))
         if animate:
-            written.append(out / f"{name}.gif")
+            written.append(out / f"{name}.{animate}")
             own = Figure(figsize=(6, 4.5), layout="constrained").subplots()
             plotting.animate_trajectories(surface, named, written[-1], ax=own)
     for panel in panels:
         panel.set_axis_off()
     figure.savefig(written[0], dpi=100)
     print(f"\nwritten: {', '.join(map(str, written))}")
+
+
+Chosen = dict[str, tuple[Callable[..., Optimizer], float | None]]
+
+
+def _walk_net(task: Task, chosen: Chosen, steps: int, animate: str | None, out: Path) -> None:
+    """Train a net with each optimizer, from the same start on the same batches; draw the paths of its weights."""
+    from matplotlib.figure import Figure
+
+    from minidl import plotting, slices
+
+    data = task.data
+    paths: dict[str, Any] = {}
+    losses: dict[str, float] = {}
+    for cell in task.cells(chosen, [0]):
+        trainer, recorded = cell.new_trainer(), WeightPath(every=max(steps // 200, 1))
+        x, y = _for_steps(steps, task)
+        with np.errstate(over="ignore", invalid="ignore"), contextlib.suppress(FloatingPointError):
+            trainer.fit(x, y, batch_size=task.batch_size, epochs=-(-steps // (len(x) // task.batch_size)), verbose=0,
+                        callbacks=[recorded])  # fmt: skip
+        label = f"{cell.name} {trainer.optimizer.learning_rate:g}"
+        if trainer.optimizer.iterations < steps:
+            label += ", diverged"
+        paths[label] = np.array(recorded.weights)
+        losses[label] = trainer.evaluate(data.x, data.y, batch_size=1000)["loss"]
+    plane = slices.path_plane(paths)
+    seen = {name: plane.project(path) for name, path in paths.items()}
+    title = f"{task.name}: loss, and paths' projections ({plane.shown:.0%} of their squared length)"
+    ground = slices.loss_slice(trainer, data.x, data.y, plane, view=slices.around(list(seen.values())), name=title)
+    print(f"{'optimizer':24}{'arrives at':>20}{'loss there':>14}{'on the plane':>14}\n{'─' * 72}")
+    for name, path in seen.items():
+        a, b = map(float, path[-1])
+        below = slices.loss_slice(trainer, data.x, data.y, plane, view=((a, a), (b, b))).losses[0, 0]
+        print(f"{name:24}{f'({a:.2f}, {b:.2f})':>20}{losses[name]:14.4f}{below:14.4f}")
+    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    plotting.plot_trajectories(ground, seen, ax=figure.subplots())
+    written = [out / f"{task.name}.png"]
+    figure.savefig(written[0], dpi=110)
+    if animate is not None:
+        written.append(out / f"{task.name}.{animate}")
+        own = Figure(figsize=(7, 5.5), layout="constrained").subplots()
+        plotting.animate_trajectories(ground, seen, written[-1], ax=own)
+    print(f"\nthe plane shows {plane.shown:.0%} of the paths' squared length\nwritten: {', '.join(map(str, written))}")
+
+
+def _for_steps(steps: int, task: Task) -> tuple[Any, Any]:
+    """Return whole batches of the data, not more than there are steps; the last epoch is a whole one, too."""
+    samples = min(len(task.data.x) // task.batch_size, steps) * task.batch_size
+    return task.data.x[:samples], task.data.y[:samples]

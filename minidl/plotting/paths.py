@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.plotting.frame import COLOURS, draw_line, new_axes, rgb
+from minidl.slices import Slice
 from minidl.surfaces import Surface
 from minidl.validation import describe, integer
 
@@ -18,18 +20,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL.Image import Image
 
+Pixels = NDArray[np.uint8]
+
 __all__ = ["animate_trajectories", "plot_trajectories"]
 
 
-def plot_trajectories(surface: Surface, paths: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
+def plot_trajectories(surface: Surface | Slice, paths: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
     """Draw paths over the contour lines of a surface, and return the Axes.
 
     A circle is where they start, a star each minimum, the large marker where a path ends. Contour lines lie the closer,
     in height, the lower they are.
 
     Args:
-        surface: See `minidl.surfaces`.
-        paths: For each name in the legend its points, shape (n, 2): what `minidl.surfaces.descend` returned.
+        surface: See `minidl.surfaces`, or the slice of a net's loss, `minidl.slices.loss_slice`.
+        paths: For each name in the legend its points, shape (n, 2): what `minidl.surfaces.descend` returned, or the
+            `project` of a slice's plane.
         ax: Where to draw; by default a new figure.
 
     Raises:
@@ -56,7 +61,7 @@ def plot_trajectories(surface: Surface, paths: Mapping[str, ArrayLike], *, ax: A
 
 
 def animate_trajectories(
-    surface: Surface,
+    surface: Surface | Slice,
     paths: Mapping[str, ArrayLike],
     file: str | Path,
     *,
@@ -64,39 +69,63 @@ def animate_trajectories(
     frames: int = 100,
     fps: int = 20,
 ) -> Axes:
-    """Draw the paths as they come about, into an animated GIF, and return the Axes, which show the last frame.
+    """Draw the paths as they come about, into an animated GIF or MP4, and return the Axes, which show the last frame.
 
     Args:
-        surface: See `minidl.surfaces`.
+        surface: See `minidl.surfaces`, or the slice of a net's loss.
         paths: For each name in the legend its points, shape (n, 2).
-        file: Where the GIF goes; it has its name once it is whole.
+        file: Where it goes, .gif or .mp4; it has its name once it is whole. (MP4 needs the extra `video`.)
         ax: Where to draw; by default a new figure.
         frames: How many pictures at most; the longest path has at least one step from each to the next.
         fps: Pictures a second.
 
     Raises:
-        ValueError: If there is no path, one isn't points in the plane, or the file's name doesn't end in .gif.
+        ValueError: If there is no path, one isn't points in the plane, or the file's name doesn't end in .gif or .mp4.
+        ImportError: If it is to be an MP4, and imageio-ffmpeg isn't installed.
     """
     points = _points("animate_trajectories", surface, paths)
     frames, fps = integer("animate_trajectories", "frames", frames, 2), integer("animate_trajectories", "fps", fps, 1)
     file = Path(file)
-    if file.suffix.lower() != ".gif":
-        raise ValueError(f"animate_trajectories: file must end in .gif. Received: {str(file)!r}")
+    if file.suffix.lower() not in WRITERS:
+        raise ValueError(f"animate_trajectories: file must end in .gif or .mp4. Received: {str(file)!r}")
     ax = plot_trajectories(surface, points, ax=ax)
     last = max(len(path) for path in points.values()) - 1
     steps = np.unique(np.linspace(0, last, frames).round().astype(int))
-    images = list(_frames(ax, surface, points, [int(step) for step in steps]))
-    unfinished = file.with_name(f".{file.stem}.{os.getpid()}.gif")
+    pictures = _frames(ax, surface, points, [int(step) for step in steps])
+    unfinished = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
     try:
-        first, *others = images
-        first.save(unfinished, save_all=True, append_images=others, duration=1000 / fps, loop=0)
+        WRITERS[file.suffix.lower()](unfinished, pictures, fps)
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)
     return ax
 
 
-def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]], steps: list[int]) -> Iterator[Image]:
+def _write_gif(file: Path, pictures: Iterator[Pixels], fps: int) -> None:
+    first, *others = map(_indexed, pictures)
+    first.save(file, save_all=True, append_images=others, duration=1000 / fps, loop=0)
+
+
+def _write_mp4(file: Path, pictures: Iterator[Pixels], fps: int) -> None:
+    try:
+        from imageio_ffmpeg import write_frames
+    except ImportError as error:
+        raise ImportError("animate_trajectories: an MP4 needs imageio-ffmpeg: pip install 'minidl[video]'") from error
+    first = next(pictures)
+    height, width = (length - length % 2 for length in first.shape[:2])  # the codec has pixels in pairs
+    video = write_frames(str(file), (width, height), fps=fps, macro_block_size=2)
+    video.send(None)
+    for picture in itertools.chain([first], pictures):
+        video.send(np.ascontiguousarray(picture[:height, :width]))
+    video.close()
+
+
+WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}
+
+
+def _frames(
+    ax: Axes, surface: Surface | Slice, points: Mapping[str, NDArray[np.float64]], steps: list[int]
+) -> Iterator[Pixels]:
     """Give the picture after each of the steps; what doesn't move is drawn once."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -121,7 +150,7 @@ def _frames(ax: Axes, surface: Surface, points: Mapping[str, NDArray[np.float64]
             canvas.restore_region(still)
             for artist in moving:
                 ax.draw_artist(artist)
-            yield _indexed(np.asarray(canvas.buffer_rgba())[..., :3])
+            yield np.asarray(canvas.buffer_rgba())[..., :3]
     finally:
         for artist in moving:
             artist.set_animated(False)
@@ -151,8 +180,8 @@ def _indexed(pixels: NDArray[np.uint8]) -> Image:
 
 def _points(owner: str, surface: object, paths: object) -> dict[str, NDArray[np.float64]]:
     """Return the paths as arrays, or raise."""
-    if not isinstance(surface, Surface):
-        raise TypeError(f"{owner}: surface must be a Surface. Received: {describe(surface)}")
+    if not isinstance(surface, (Surface, Slice)):
+        raise TypeError(f"{owner}: surface must be a Surface or a Slice. Received: {describe(surface)}")
     if not isinstance(paths, Mapping) or not paths:
         raise ValueError(f"{owner}: paths must be a dict of at least one name. Received: {describe(paths)}")
     points = {str(name): np.asarray(path, np.float64) for name, path in paths.items()}
@@ -164,17 +193,19 @@ def _points(owner: str, surface: object, paths: object) -> dict[str, NDArray[np.
     return points
 
 
-def _ground(ax: Axes, surface: Surface) -> None:
+def _ground(ax: Axes, surface: Surface | Slice) -> None:
     """Draw the contour lines, in grey so that paths stand out, and the minima."""
     from matplotlib.ticker import MaxNLocator
 
-    x, y = (np.linspace(*limits, 300) for limits in surface.view)
-    heights = np.asarray(surface(*np.meshgrid(x, y)), np.float64)
+    x, y, heights = surface.grid()
+    heights = np.ma.masked_invalid(heights)
     low, high = heights.min(), heights.max()
     levels = low + (high - low) * np.linspace(0, 1, 25) ** 4
     ax.contourf(x, y, heights, levels=levels, cmap="Greys", alpha=0.35, vmin=low, vmax=high)
     ax.contour(x, y, heights, levels=levels[1:], colors="#999999", linewidths=0.5)
     for minimum in surface.minima:
         ax.plot(*minimum, "*", color="white", markeredgecolor="black", markersize=15, zorder=3)
-    ax.set(xlim=surface.view[0], ylim=surface.view[1], xlabel="x", ylabel="y", title=surface.name)
+    ax.set(
+        xlim=surface.view[0], ylim=surface.view[1], xlabel=surface.axes[0], ylabel=surface.axes[1], title=surface.name
+    )
     ax.xaxis.set_major_locator(MaxNLocator(6))

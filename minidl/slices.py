@@ -1,0 +1,250 @@
+"""The loss of a real net, seen on a plane through its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from minidl.randomness import generator
+from minidl.trainer import Trainer
+from minidl.validation import describe, integer, number
+
+__all__ = ["Plane", "Slice", "around", "flat_weights", "loss_slice", "path_plane", "random_plane"]
+
+Array = NDArray[Any]
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane through weights: origin + a · first + b · second, each a vector of all a model's weights.
+
+    Attributes:
+        origin: The weights at (0, 0).
+        first: The direction of a.
+        second: The direction of b.
+        shown: Which part of the paths' squared distance from the origin lies in the plane, from 0 to 1; None of a plane
+            that isn't made for paths.
+    """
+
+    origin: Points
+    first: Points
+    second: Points
+    shown: float | None = None
+
+    def project(self, weights: ArrayLike) -> Points:
+        """Return the coordinates (a, b) of the point of the plane next to each of the weights, shape (n, 2).
+
+        >>> plane = Plane(np.zeros(3), np.array([1.0, 0, 0]), np.array([1.0, 2, 0]))
+        >>> plane.project([[3.0, 4, 5]]).round(9).tolist()
+        [[1.0, 2.0]]
+        """
+        vectors = np.asarray(weights, np.float64) - self.origin
+        directions = np.stack([self.first, self.second], axis=1)
+        return np.asarray(np.linalg.lstsq(directions, vectors.T, rcond=None)[0].T, np.float64)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The loss on a grid of a plane; `minidl.plotting.plot_trajectories` draws it, with paths on it.
+
+    Attributes:
+        name: What pictures call it.
+        plane: The plane.
+        a: The grid's coordinates along the first direction.
+        b: Those along the second.
+        losses: At (a[j], b[i]), shape (len(b), len(a)); not finite where the loss isn't.
+    """
+
+    name: str
+    plane: Plane
+    a: Points
+    b: Points
+    losses: Points
+
+    minima: tuple[tuple[float, float], ...] = ()
+    axes = ("a", "b")
+
+    @property
+    def view(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """What pictures show: (from, to) of a, and of b."""
+        return (self.a[0], self.a[-1]), (self.b[0], self.b[-1])
+
+    def grid(self) -> tuple[Points, Points, Points]:
+        """Return a, b and the losses."""
+        return self.a, self.b, self.losses
+
+
+def flat_weights(model: Any) -> Points:
+    """Return all parameters of a built model as one vector, in their order.
+
+    >>> model = minidl.Sequential([layers.Input((2,)), layers.Dense(1)], seed=0)
+    >>> flat_weights(model).shape
+    (3,)
+    """
+    model = getattr(model, "model", model)
+    if not getattr(model, "parameters", ()):
+        raise ValueError(f"flat_weights: model must be built, and have parameters. Received: {describe(model)}")
+    return np.concatenate([parameter.data.ravel() for parameter in model.parameters]).astype(np.float64)
+
+
+def random_plane(model: Any, *, seed: int = 0) -> Plane:
+    """Return a plane through a model's weights in two directions that are drawn, each as large as the weights are.
+
+    Each column of a kernel (the weights of one unit, or filter) gets a normal direction of the column's own norm, so
+    that nets of other scales can be compared; vectors, such as biases, stay as they are.
+
+    Args:
+        model: A built model, or a trainer's.
+        seed: Of what is drawn.
+
+    Source: Li, Xu, Taylor, Studer, Goldstein, Visualizing the Loss Landscape of Neural Nets, 2018, section 4.
+    """
+    model = getattr(model, "model", model)
+    origin = flat_weights(model)
+    rng = generator(integer("random_plane", "seed", seed), "directions")
+    return Plane(origin, _drawn(model, rng), _drawn(model, rng))
+
+
+def _drawn(model: Any, rng: np.random.Generator) -> Points:
+    parts = []
+    for parameter in model.parameters:
+        data = parameter.data.astype(np.float64)
+        direction = np.zeros_like(data)
+        if data.ndim > 1:
+            direction = rng.standard_normal(data.shape)
+            axes = tuple(range(data.ndim - 1))
+            direction *= np.sqrt((data**2).sum(axis=axes) / (direction**2).sum(axis=axes))
+        parts.append(direction.ravel())
+    return np.concatenate(parts)
+
+
+def path_plane(paths: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Plane:
+    """Return the plane through the start of paths that is nearest to all their points.
+
+    Its directions, of length 1, are the first two principal components of the steps from the start: so far away from it
+    as (a, b) is in a picture, so far away in the plane are the weights. `shown` tells what is lost.
+
+    Args:
+        paths: For each name, or in a list, weights of shape (n, number of weights): what
+            `callbacks.WeightPath` has recorded. All must have one start.
+
+    Raises:
+        ValueError: If there is no path, one isn't such weights, or no path moves.
+
+    Source: Li and others, 2018, section 7, who take the end as the origin.
+    """
+    given = list(paths.values() if isinstance(paths, Mapping) else paths)
+    arrays = [np.asarray(path, np.float64) for path in given]
+    if not arrays or any(path.ndim != 2 or path.shape[1] != arrays[0].shape[-1] or not len(path) for path in arrays):
+        raise ValueError(
+            f"path_plane: paths must be weights of shape (n, number of weights). "
+            f"Received: {[path.shape for path in arrays]}"
+        )
+    origin = arrays[0][0]
+    if any(not np.array_equal(path[0], origin) for path in arrays):
+        raise ValueError("path_plane: paths must have one start. Received: others")
+    steps = np.concatenate(arrays) - origin
+    if not np.isfinite(steps).all() or not steps.any():
+        raise ValueError("path_plane: paths must be finite, and move. Received: some that aren't, or don't")
+    squares, mixtures = np.linalg.eigh(steps @ steps.T)  # far fewer points than weights
+    first, second = (_unit(mixtures[:, -i] @ steps) for i in (1, 2))
+    if not second.any():  # a straight path: any direction across it
+        second = _unit(_across(first))
+    return Plane(origin, first, second, float(squares[-2:].sum() / squares.sum()))
+
+
+def _unit(vector: Points) -> Points:
+    length = np.linalg.norm(vector)
+    return vector / length if length > 1e-12 else np.zeros_like(vector)
+
+
+def _across(direction: Points) -> Points:
+    other = np.zeros_like(direction)
+    other[np.abs(direction).argmin()] = 1.0
+    return other - (other @ direction) * direction
+
+
+def loss_slice(
+    trainer: Any,
+    x: Any,
+    y: Any,
+    plane: Plane,
+    *,
+    view: tuple[tuple[float, float], tuple[float, float]] = ((-1.0, 1.0), (-1.0, 1.0)),
+    points: int = 41,
+    batch_size: int = 1000,
+    name: str = "loss",
+) -> Slice:
+    """Evaluate the loss on a grid of a plane through the weights; the model stays as it is, bit for bit.
+
+    It is what `evaluate` returns, penalties included, with each grid point's weights in place; buffers, such as running
+    statistics, stay those of the model.
+
+    Args:
+        trainer: A `Trainer`, or a compiled `Sequential`; its model must be built.
+        x: The samples.
+        y: Their targets.
+        plane: See `random_plane` and `path_plane`; or any `Plane` of vectors as `flat_weights` returns them.
+        view: (from, to) of a, and of b. A line has one b: (0, 0).
+        points: In each direction, at least 2.
+        batch_size: Samples that are evaluated at once.
+        name: What pictures call it.
+
+    Raises:
+        ValueError, TypeError: If an argument isn't as told above, or the plane is another model's.
+
+    >>> model = minidl.Sequential([layers.Input((1,)), layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    >>> model.compile("sgd", "mse")
+    >>> line = Plane(np.array([1.0]), np.array([1.0]), np.array([0.0]))
+    >>> x = np.ones((4, 1)); y = 3 * x
+    >>> loss_slice(model, x, y, line, view=((0, 4), (0, 0)), points=5).losses.tolist()  # (1 + a − 3)²
+    [[4.0, 1.0, 0.0, 1.0, 4.0]]
+    """
+    given = getattr(trainer, "trainer", trainer)
+    if not isinstance(given, Trainer):
+        raise TypeError(f"loss_slice: trainer must be a Trainer or a compiled model. Received: {describe(trainer)}")
+    points = integer("loss_slice", "points", points, 2)
+    a, b = (_coordinates(limits, points) for limits in view)
+    model = given.model
+    before = [parameter.data.copy() for parameter in model.parameters]
+    size = sum(array.size for array in before)
+    if not isinstance(plane, Plane) or any(v.shape != (size,) for v in (plane.origin, plane.first, plane.second)):
+        raise ValueError(f"loss_slice: plane must be one of {size} weights. Received: {describe(plane)}")
+    losses = np.empty((len(b), len(a)))
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            for (i, j), _ in np.ndenumerate(losses):
+                _put(model, plane.origin + a[j] * plane.first + b[i] * plane.second)
+                losses[i, j] = given.evaluate(x, y, batch_size=batch_size)["loss"]
+    finally:
+        for parameter, array in zip(model.parameters, before, strict=True):
+            parameter.data[...] = array
+    return Slice(name, plane, a, b, losses)
+
+
+def _coordinates(limits: tuple[float, float], points: int) -> Points:
+    low, high = (number("loss_slice", "view", limit, "(-inf, inf)") for limit in limits)
+    if low > high:
+        raise ValueError(f"loss_slice: view must be (from, to) of a and of b. Received: {limits!r}")
+    return np.linspace(low, high, points) if low < high else np.array([low])
+
+
+def _put(model: Any, vector: Points) -> None:
+    start = 0
+    for parameter in model.parameters:
+        parameter.data[...] = vector[start : start + parameter.size].reshape(parameter.shape)
+        start += parameter.size
+
+
+def around(paths: Sequence[Points], margin: float = 0.2) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return a view that has all points of the plane in it, with a margin around them."""
+    together = np.concatenate(list(paths))
+    low, high = together.min(axis=0), together.max(axis=0)
+    extra = margin * np.maximum(high - low, 1e-6)
+    (a, b), (c, d) = low - extra, high + extra
+    return (float(a), float(c)), (float(b), float(d))
