@@ -66,9 +66,9 @@ def test_a_loss_that_is_not_finite_is_one_of_the_slice_and_is_drawn() -> None:
     model = Sequential([layers.Input((3,)), layers.Dense(1)], seed=0, dtype="float32")
     plane = Plane(flat_weights(model), np.ones(4), np.eye(4)[0])
     found = loss_slice(
-        Trainer(model, "sgd", "mse"), X.astype("float32"), X[:, :1], plane, view=((0, 1e35), (0, 1)), points=3
+        Trainer(model, "sgd", "mse"), X.astype("float32"), X[:, :1], plane, view=((0, 1e39), (0, 1)), points=3
     )
-    assert np.isinf(found.losses).any()
+    assert not np.isfinite(found.losses).all()
     assert np.isfinite(found.losses).any()
     plotting.plot_trajectories(found, {"none": [(0.0, 0.0), (1.0, 0.5)]})
 
