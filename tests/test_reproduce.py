@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minidl import optimizers, schedules
+from minidl import losses, optimizers, schedules
 from minidl.cli import main
 from minidl.lab import Study
 from minidl.reproduce import paper, paper_report
@@ -59,7 +59,7 @@ def test_every_entry_has_a_cell_and_readings_differ_in_one_thing() -> None:
         for key, cell in others.items():
             one, other = main_cells[key].definition, cell.definition
             assert {field for field in one if one[field] != other[field]} == {
-                "images a batch": {"batch_size"}
+                "images a batch": {"batch_size"}, "exact loss": {"loss"}
             }.get(name, {"optimizer"}), name  # fmt: skip
     seeds = Counter(cell.labels["place"] for cell in cells if cell.labels["reading"] == "as its code")
     assert seeds["I"] == 9
@@ -70,7 +70,7 @@ def test_every_entry_has_a_cell_and_readings_differ_in_one_thing() -> None:
 @pytest.mark.parametrize(("batch", "size"), [(10, 600), (15, 400), (20, 300)])
 def test_a_batch_size_is_so_many_batches_an_epoch_or_so_many_images(batch: int, size: int) -> None:
     entry = next(e for e in paper.ENTRIES if e.place == "V" and e.batch == batch)
-    main_reading, decayed, _, images, _ = paper.READINGS
+    main_reading, decayed, _, images, *_ = paper.READINGS
     cell = paper.cell(entry, main_reading, 0)
     assert cell.batch_size == size
     assert (len(cell.data.x), len(cell.data.x_test)) == (6000, 1000)
@@ -95,6 +95,19 @@ def test_kerass_adam_is_ours_with_its_epsilon() -> None:
         ours.grad = g
         optimizer.step([ours])
         np.testing.assert_allclose(ours.data, w, rtol=1e-12)
+
+
+def test_kerass_cut_loss_is_its_formula_and_beyond_the_cut_it_is_flat() -> None:
+    loss = paper.CutCrossentropy()
+    p = np.array([[0.5, 0.3, 0.2], [1 - 1e-12, 5e-13, 5e-13], [0.2, 0.3, 0.5], [1e-9, 0.4, 0.6]])
+    y = np.array([1, 0, 2, 0])
+    assert loss(y, p) == pytest.approx(np.mean(-np.log([0.3, 1 - 1e-7, 0.5, 1e-7])), rel=1e-12)
+    slopes = np.zeros((4, 3))
+    slopes[0, 1], slopes[2, 2] = -1 / 0.3 / 4, -1 / 0.5 / 4
+    np.testing.assert_allclose(loss.gradient(y, p), slopes, rtol=1e-12)
+    for i in (0, 2):  # where it isn't cut, it is the exact one
+        exact = losses.SparseCategoricalCrossentropy()
+        assert loss(y[i : i + 1], p[i : i + 1]) == pytest.approx(exact(y[i : i + 1], p[i : i + 1]), rel=1e-12)
 
 
 def test_momentum_is_averaged_or_classical() -> None:
@@ -124,6 +137,7 @@ def Entry(entry: paper.Entry) -> paper.Entry:  # noqa: N802
 
 
 @needs_data
+@pytest.mark.slow
 def test_the_whole_command_in_small(short_paper, tmp_path: Path, capsys) -> None:
     assert main(["reproduce", "paper", "--out", str(tmp_path), "--workers", "1"]) == 0
     out = capsys.readouterr().out
@@ -145,12 +159,31 @@ def test_the_whole_command_in_small(short_paper, tmp_path: Path, capsys) -> None
         assert text.split(". ")[0].split(":")[0] in page
     names = {path.name for path in tmp_path.iterdir()}
     assert {f"figure-{n}.{kind}" for n in range(2, 9) for kind in ("png", "svg")} <= names
-    assert main(["reproduce", "paper", "--out", str(tmp_path), "--workers", "1"]) == 0
+
+
+@needs_data
+def test_the_command_in_its_quick_form(short_paper, tmp_path: Path, capsys) -> None:
+    command = ["reproduce", "paper", "--quick", "--out", str(tmp_path), "--workers", "1"]
+    assert main(command) == 0
+    assert "5 cells of the tables, 5 of them different: 5 runs with 1 process\n" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "results.json").read_text())) == 5
+    assert "Tables I to VII, best test accuracy: ours " in (tmp_path / "report.html").read_text()
+    assert main(command) == 0
     assert ": 0 runs with 1 process" in capsys.readouterr().out
 
 
 def line(entry: paper.Entry, test: list[float], train: list[float], **more: Any) -> paper_report.Line:
     return paper_report.Line(entry, "as its code", train, test, more.get("diverged", []), more.get("arrives"))
+
+
+def test_seeds_that_end_in_different_ways_stand_each_and_the_median_counts() -> None:
+    entry = next(
+        e for e in paper.ENTRIES if e.place == "VIII" and e.rate == 0.5 and e.rule == "sgd" and e.batch == 1000
+    )
+    assert paper.READINGS[0].seeds(entry) == 5
+    sheet = paper_report.sheet("VIII", [line(entry, [88.2, 10.0, 88.9], [90.0] * 3)])
+    row = next(row for row in sheet.rows if row[:4] == ["sgd", 1000, 100, 0.5])
+    assert row[4:7] == [88.99, ("88.2, 10.0, 88.9", 88.2), ("-0.8", -0.79)]
 
 
 def test_differences_are_named_with_a_reason_and_no_others() -> None:
@@ -162,7 +195,7 @@ def test_differences_are_named_with_a_reason_and_no_others() -> None:
     told = paper_report.differences([near, far, theirs, same])
     assert len(told) == 2
     assert told[0].startswith(
-        "Table I, sgd, learning rate 0.07, batch size 10, 300 epochs: ours 87.1, theirs 85.2 (+1.9)"
+        "Table I, sgd, learning rate 0.07, batch size 10, 300 epochs: ours 87.1 ± 0.1, theirs 85.2 (+1.9)"
     )
     assert "in epoch 50" in told[0]
     assert told[1].startswith("Tables VIII and IX, rmsprop, learning rate 0.005")

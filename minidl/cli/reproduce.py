@@ -112,6 +112,7 @@ def _paper(quick: bool, seeds: int, workers: int, out: Path) -> int:
     )
     for sheet in sheets:
         print("\n" + sheet.text())
+    print("\n" + "\n".join(paper_report.headlines(paper_report.lines(study))))
     for name, value in paper_report.cost(study).items():
         print(f"\n{name}: {value}", end="")
     print(f"\nthis run: {(time.perf_counter() - start) / 60:.1f} minutes\nwritten: {page.write(out)}")

@@ -160,7 +160,8 @@ class Study:
             self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="data-", dir=self.folder) as folder:
             data = {cells[0].data.digest: cells[0].data for cells in missing}
-            yield {digest: one.placed(Path(folder).resolve()) for digest, one in data.items()}
+            where = Path(folder).resolve()
+            yield {digest: one if one.folder is not None else one.placed(where) for digest, one in data.items()}
 
     # What came of it ---------------------------------------------------------------------------------------------
 
