@@ -30,6 +30,9 @@ HEAVY = (
     "llvmlite",
     "safetensors",
     "filelock",
+    "distributed",
+    "imageio_ffmpeg",
+    "mpi4py",
 )
 
 # Who may import whom, by the first word after "minidl."; validation and config are everybody's.
