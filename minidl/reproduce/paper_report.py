@@ -31,6 +31,7 @@ class Line:
     Attributes:
         train: Training accuracy, of each seed; chance where it diverged.
         test: Test accuracy alike.
+        best: The highest test accuracy after any epoch, of each seed: what a run shows on its way.
         diverged: The epochs in which runs did.
         arrives: The first epoch, from 1, in which seed 0's running training accuracy is the paper's; None if there is
             none.
@@ -40,6 +41,7 @@ class Line:
     reading: str
     train: list[float]
     test: list[float]
+    best: list[float]
     diverged: list[int]
     arrives: int | None
 
@@ -76,6 +78,7 @@ def _line(entry: Entry, reading: str, results: Sequence[Result]) -> Line:
         reading,
         [100 * result.values["train_accuracy"] if result.diverged is None else CHANCE for result in results],
         [100 * result.values["test_accuracy"] if result.diverged is None else CHANCE for result in results],
+        [100 * max(result.history.get("val_accuracy") or [CHANCE / 100]) for result in results],
         [result.diverged for result in results if result.diverged is not None],
         arrives,
     )
@@ -99,7 +102,9 @@ def sheet(place: str, found: Sequence[Line]) -> Sheet:
     if keras:  # Table IX doesn't tell the batch size
         heads = ["rule", *(["batch size"] if place == "VIII" else []), "epochs", "learning rate"]
     own = ["theirs, test", "ours, test", "difference"]
-    if not keras:
+    if keras:
+        own.append("ours, best epoch")
+    else:
         own = ["theirs, train", "ours, train", *own, "their training accuracy reached in epoch"]
     caption = f"Table {place}. {TITLES[place]}. Accuracy in %; ours: {seeds} seed{'s' * (seeds != 1)}"
     return Sheet(caption, [*heads, *own, *others], rows)
@@ -114,9 +119,9 @@ def _head(entry: Entry) -> list[Any]:
 def _own(entry: Entry, line: Line | None) -> list[Any]:
     train = [] if entry.full else [entry.train, None if line is None else _accuracy(line.train, line.diverged)]
     if line is None:
-        return [*train, entry.test, None, None, *([] if entry.full else [None])]
+        return [*train, entry.test, None, None, None]
     own = [*train, entry.test, _accuracy(line.test, line.diverged), (f"{line.gap:+.1f}", round(line.gap, 4))]
-    return own if entry.full else [*own, line.arrives]
+    return [*own, _accuracy(line.best, []) if entry.full else line.arrives]
 
 
 def _accuracy(values: Sequence[float], diverged: Sequence[int]) -> tuple[str, float]:
@@ -206,62 +211,60 @@ def _trends(found: Sequence[Line], value: Any) -> Iterator[tuple[str, float] | N
 
 def differences(found: Sequence[Line]) -> list[str]:
     """Return each difference of more than 1.5 points of test accuracy with its likeliest reason."""
-    nesterov = {line.entry: line for line in found if line.reading == "Nesterov 0.9"}
     told = []
     for line in found:
         entry = line.entry
         if line.reading != MAIN or entry.test is None or entry.place == "IX" or abs(line.gap) <= LIMIT:
             continue
         place = "Tables VIII and IX" if entry.place == "VIII" else f"Table {entry.place}"
+        others = {other.reading: other for other in found if other.entry == entry and other is not line}
         told.append(
             f"{place}, {entry.rule}, learning rate {entry.rate:g}, batch size {entry.batch}, {entry.epochs} epochs: "
-            f"ours {_accuracy(line.test, line.diverged)[0]}, theirs {entry.test:g} ({line.gap:+.1f}). {_reason(line, nesterov.get(entry))}"
+            f"ours {_accuracy(line.test, line.diverged)[0]}, theirs {entry.test:g} ({line.gap:+.1f}). "
+            + (_reason_by_keras(line, others) if entry.full else _reason(line))
         )
     return told
 
 
-def _reason(line: Line, nesterov: Line | None) -> str:
-    entry = line.entry
-    assert entry.test is not None
-    if entry.full:
-        if entry.test == CHANCE and line.diverged:
-            return "Theirs stayed at chance, ours too: it diverged."
-        if entry.test == CHANCE and entry.rate < 0.001:
-            return (
-                "Theirs is chance to two digits, which a run that learns, however slowly, doesn't have: so small a rate "
-                "doesn't diverge either. The likeliest is another run than the table says (fewer epochs, or pixels "
-                "that weren't divided by 255, whose first steps end the ReLUs)."
-            )
-        if entry.test == CHANCE:
-            return (
-                "Theirs is chance: it diverged, or its ReLUs died. Pixels from 0 to 255 do that at this rate; from 0 to 1, "
-                "as here, the rule still learns, though badly."
-            )
-        if entry.rate < 0.001:
-            close = "" if nesterov is None else f" (with momentum 0.9 it is {statistics.fmean(nesterov.test):.1f})"
-            return (
-                "At so small a rate plain descent is still on its way, and where it is then is a matter of the start and "
-                f"of the scale of the pixels, which the paper doesn't tell{close}."
-            )
-        return (
-            "The scale of the pixels and Keras's defaults of its time, which the paper doesn't tell, are the likeliest."
-        )
-    ours = statistics.fmean(line.train)
-    assert entry.train is not None
-    if line.arrives is not None and line.arrives < 0.8 * entry.epochs and ours > entry.train + 1:
+def _reason(line: Line) -> str:
+    entry, ours = line.entry, statistics.fmean(line.train)
+    theirs = _known(entry.train)
+    if line.arrives is not None and line.arrives < 0.8 * entry.epochs and ours > theirs + 1:
         return (
             f"Ours is trained further: it has their training accuracy in epoch {line.arrives}, and {ours:.1f} % at the end, "
-            f"theirs {entry.train:g} %; the paper tells neither its start nor how its pixels are scaled."
+            f"theirs {theirs:g} %; the paper tells neither its start nor how its pixels are scaled."
         )
-    if ours < entry.train - 1:
+    if ours < theirs - 1:
         return (
-            f"Ours is trained less far ({ours:.1f} % of the training images, theirs {entry.train:g} %): of one rate and as "
-            "many epochs, so it is the start or the scale of the pixels, which the paper doesn't tell."
+            f"Ours is trained less far ({ours:.1f} % of the training images, theirs {theirs:g} %): with one rate and as "
+            "many epochs it is the start or the scale of the pixels, which the paper doesn't tell."
         )
     return (
         "The training accuracies are alike; a single run's test accuracy on 1,000 images has a standard error of 1.1 points, "
         "and from epoch to epoch it goes up and down by as much."
     )
+
+
+def _reason_by_keras(line: Line, others: Mapping[str, Line]) -> str:
+    entry = line.entry
+    few = others.get("6,000 images")
+    on_few = "" if few is None else f" (on 6,000 images ours is {statistics.fmean(few.test):.1f})"
+    if entry.rule in ("sgd", "nesterov") and entry.rate < 0.001:
+        return (
+            "At so small a rate plain descent is still on its way, and theirs is not so far as this many steps go: the "
+            f"likeliest is fewer steps, as on the 6,000 images of its other runs{on_few}."
+        )
+    if entry.rule in ("sgd", "nesterov"):
+        return (
+            "At this rate and batch size plain descent isn't stable: now and then a step throws the loss up, from which some "
+            "seeds come back, later or sooner, and others don't. The likeliest is a luckier run, or the best epoch of one: "
+            f"ours have {_accuracy(line.best, [])[0]} there."
+        )
+    if entry.test == CHANCE:
+        return "Theirs is chance: its ReLUs died, or it diverged. Of ours " + (
+            "that is true, too, in another epoch." if line.diverged else "they didn't die with this start."
+        )
+    return f"Both have learned; ours has {_accuracy(line.best, [])[0]} in its best epoch{on_few}."
 
 
 def _known(value: float | None) -> float:
@@ -339,9 +342,9 @@ def report(study: Study, environment: Mapping[str, Any], command: str) -> tuple[
         "averaged (v ← μ v + (1 − μ) g), Keras's Nesterov has Keras's default momentum of 0, its loss cuts probabilities to "
         "[1e-7, 1 − 1e-7], as Keras 2 did, so that samples beyond have no gradient. The others change one thing "
         "each: `decayed rate` steps with rate / (1 + 0.01 · epoch); `classical momentum` has v ← μ v + g; in `images a batch` "
-        "a batch size is a number of images; in `Nesterov 0.9` Keras's Nesterov has momentum 0.9; `exact loss` doesn't cut (tried where it matters: plain descent at the rate 0.5).",
+        "a batch size is a number of images; in `Nesterov 0.9` Keras's Nesterov has momentum 0.9; `exact loss` doesn't cut (tried where it matters: plain descent at the rate 0.5); `6,000 images` has Keras's runs on the images of the others.",
         "A run that diverged is a result: it counts as 10 %, chance, with the epoch in which a gradient wasn't finite any "
-        "more. ± is the standard deviation over the seeds; where seeds ended in different ways, each one stands. The difference is that of the median seed. Of other readings training and test accuracy stand as "
+        "more. ± is the standard deviation over the seeds; where seeds ended in different ways, each one stands. The difference is that of the median seed. The best epoch is the highest test accuracy after any epoch, which a run shows on its way but no honest figure is. Of other readings training and test accuracy stand as "
         "training / test, with seed 0.",
     )
     page.section("What came of it")
