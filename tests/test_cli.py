@@ -285,7 +285,8 @@ def test_a_real_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(more: li
     assert 9 <= len(runs) < 84
     assert list(rows(out))[-8:-1] == list(SEVEN)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{len(runs)} of 84 runs are done already" in done.stdout
+    already = int(done.stdout.split(" of 84 runs are done already")[0].split()[-1])
+    assert already - len(runs) in (0, 1)  # one may have been written just as Ctrl-C came
     assert len(json.loads((tmp_path / "results.json").read_text())["runs"]) == 84
 
 

@@ -202,9 +202,9 @@ class Study:
 
     def _take(self, cells: Sequence[Cell], found: Sequence[Result]) -> None:
         for cell, result in zip(cells, found, strict=True):
-            self.results[cell.key] = result
             if self.folder is not None:
                 self._write(cell, result)
+            self.results[cell.key] = result  # what counts as done is on the disk, whenever Ctrl-C comes
 
     def _file(self, key: str) -> Path:
         assert self.folder is not None
