@@ -282,7 +282,7 @@ def test_a_real_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(more: li
     assert "Traceback" not in err
     runs = json.loads((tmp_path / "results.json").read_text())["runs"]
     assert f"{len(runs)} of 84 runs are done" in err
-    assert 9 <= len(runs) < 84
+    assert 8 <= len(runs) < 84  # the ninth may have been written just as Ctrl-C came
     assert list(rows(out))[-8:-1] == list(SEVEN)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     already = int(done.stdout.split(" of 84 runs are done already")[0].split()[-1])
