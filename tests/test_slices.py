@@ -249,3 +249,13 @@ def test_the_command_shows_a_nets_paths(tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit):
         main(["trajectories", "--net", "moon"])
     assert "--net must be a known one. Received: 'moon'. Did you mean 'moons'?" in capsys.readouterr().err
+
+
+def test_a_path_that_diverges_is_told_and_left_out(tmp_path: Path, capsys) -> None:
+    command = ["trajectories", "--net", "moons", "--steps", "20", "--out", str(tmp_path)]
+    assert main([*command, "--optimizers", "sgd,adam", "--learning-rate", "sgd=1e30"]) == 0
+    out = capsys.readouterr().out
+    assert "sgd 1e+30: diverged, and isn't drawn" in out
+    assert "adam 0.003" in out
+    assert main([*command, "--optimizers", "momentum", "--learning-rate", "1e38"]) == 1
+    assert "every optimizer diverged; --learning-rate gives them others" in capsys.readouterr().err

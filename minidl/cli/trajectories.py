@@ -28,6 +28,7 @@ EXAMPLES = """examples:
 """
 
 NETS = [name for name in TASKS if name != "fashion-mnist"]
+FAR = 10.0  # times the first loss: a path that ends so high has left what a picture can show
 Walk = tuple[Surface, dict[str, tuple[Callable[..., Optimizer], float | None]]]
 
 
@@ -147,14 +148,19 @@ def _walk_net(task: Task, chosen: Chosen, steps: int, animate: str | None, out: 
     for cell in task.cells(chosen, [0]):
         trainer, recorded = cell.new_trainer(), WeightPath(every=max(steps // 200, 1))
         x, y = _for_steps(steps, task)
+        first = trainer.evaluate(data.x, data.y, batch_size=1000)["loss"]
         with np.errstate(over="ignore", invalid="ignore"), contextlib.suppress(FloatingPointError):
             trainer.fit(x, y, batch_size=task.batch_size, epochs=-(-steps // (len(x) // task.batch_size)), verbose=0,
                         callbacks=[recorded])  # fmt: skip
         label = f"{cell.name} {trainer.optimizer.learning_rate:g}"
-        if trainer.optimizer.iterations < steps:
-            label += ", diverged"
-        paths[label] = np.array(recorded.weights)
-        losses[label] = trainer.evaluate(data.x, data.y, batch_size=1000)["loss"]
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = trainer.evaluate(data.x, data.y, batch_size=1000)["loss"]
+        if trainer.optimizer.iterations < steps or not loss < FAR * first:
+            print(f"{label}: diverged, and isn't drawn")
+            continue
+        paths[label], losses[label] = np.array(recorded.weights), loss
+    if not paths:
+        raise ValueError("every optimizer diverged; --learning-rate gives them others")
     plane = slices.path_plane(paths)
     seen = {name: plane.project(path) for name, path in paths.items()}
     title = f"{task.name}: loss, and paths' projections ({plane.shown:.0%} of their squared length)"
