@@ -20,7 +20,8 @@ from minidl.trainer import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:
-    from minidl import datasets, lab, plotting, saving, slices, surfaces, testing, tuning
+    from minidl import datasets, keras, lab, plotting, saving, slices, surfaces, testing, tuning
+    from minidl.keras import from_keras
     from minidl.saving import CheckpointPolicy, load_model
 
 __version__ = "0.1.0"
@@ -35,7 +36,9 @@ __all__ = [
     "callbacks",
     "configure_parameters",
     "datasets",
+    "from_keras",
     "initializers",
+    "keras",
     "lab",
     "layers",
     "load_model",
@@ -52,8 +55,8 @@ __all__ = [
     "tuning",
 ]
 
-_LAZY = ("datasets", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning")
-_INSIDE = {"CheckpointPolicy": "saving", "load_model": "saving"}
+_LAZY = ("datasets", "keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning")
+_INSIDE = {"CheckpointPolicy": "saving", "from_keras": "keras", "load_model": "saving"}
 
 
 def __getattr__(name: str) -> object:

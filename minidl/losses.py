@@ -3,7 +3,7 @@
 `loss(y_true, y_pred, sample_weight)` is the weighted mean Σ wᵢ ℓᵢ / Σ wᵢ over the samples i of a batch, so that a
 weight of 2 is the sample twice; `loss.gradient(...)` is the gradient of that number by `y_pred`. A sample's ℓᵢ is
 the mean over its other axes. If all weights are 0, the loss is 0 and so is its gradient.
-Differs from: Keras divides Σ wᵢ ℓᵢ by the number of samples, not by Σ wᵢ; PyTorch doesn't weigh samples, and its
+Differs from: Keras divides Σ wᵢ ℓᵢ by the number of samples, not by Σ wᵢ (`loss.mean_over = "samples"`); PyTorch doesn't weigh samples, and its
 reduction "mean" is taken over all entries, which is the same number wherever ℓᵢ is a mean of entries.
 
 A model that ends in `Softmax` or `Sigmoid` is trained on the logits that go into it, under the cross-entropy
@@ -66,6 +66,8 @@ class Loss(Configurable):
     link_name: ClassVar[str | None] = None
     #: How many axes predictions have at least.
     axes: ClassVar[int] = 1
+    #: What Σ wᵢ ℓᵢ is divided by: the samples' "weights", Σ wᵢ, or the number of "samples", as in Keras.
+    mean_over = "weights"
     from_logits = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -104,7 +106,7 @@ class Loss(Configurable):
         self, y_true: Array, y_pred: Array, weight: Array | None, gradient: bool = True
     ) -> tuple[float, Array]:
         """Return what `value_and_gradient` does, of arrays that are known to fit each other."""
-        total = float(len(y_pred)) if weight is None else float(weight.sum())
+        total = self.total_weight(weight, len(y_pred))
         if total == 0:
             return 0.0, np.zeros_like(y_pred) if gradient else y_pred[:0]
         losses, slopes = self._both(y_true, y_pred) if gradient else (self._losses(y_true, y_pred), y_pred[:0])
@@ -116,6 +118,10 @@ class Loss(Configurable):
         else:
             slopes *= (weight / total).astype(slopes.dtype).reshape(-1, *[1] * (slopes.ndim - 1))
         return value, slopes
+
+    def total_weight(self, weight: Array | None, n: int) -> float:
+        """Return what Σ wᵢ ℓᵢ of `n` samples is divided by, and so how much their mean weighs among others."""
+        return float(n) if weight is None or self.mean_over == "samples" else float(weight.sum())
 
     def bound(self, y_pred: Array) -> Callable[[Array], tuple[float, Array]] | None:
         """Return what does `unchecked` without weights for targets, faster, if predictions always come in that array.

@@ -50,9 +50,11 @@ class Metric(Configurable):
     Attributes:
         name: Its column in logs and histories, a text.
         better: "max" or "min": which direction is the better one.
+        weighted: Whether a Trainer gives it the samples' weights (True).
     """
 
     better = "max"
+    weighted = True
 
     def __init__(self, *, name: str) -> None:
         if not isinstance(name, str):

@@ -16,11 +16,11 @@ from minidl.compute.reuse import Tape, make
 from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
-from minidl.layers.ownership import claim, descendants, owner, refuse_taken
+from minidl.layers.ownership import claim, descendants, owner, refuse_taken, release
 from minidl.parameters import Changes, Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
-from minidl.validation import cast, choice, describe, differences, flag, numbers
+from minidl.validation import cast, choice, describe, flag, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +103,25 @@ class Sequential(Layer):
             self.build(layer.shape)
         else:
             self._take([layer])
+
+    def pop(self) -> Layer:
+        """Take the last layer away and return it, with its parameters; what was compiled is no more.
+
+        Raises:
+            RuntimeError: If there is none, or the model is built and inside another.
+        """
+        if not self._layers:
+            raise RuntimeError(f"{self.title}: must have layers before pop. Received: none")
+        if self.built and owner(self) is not None:
+            raise RuntimeError(
+                f"{self.title}: a model inside another can't shrink once built. Received: {self._layers[-1].title}"
+            )
+        layer = self._layers.pop()
+        release(layer)
+        self._built_here = [one for one in self._built_here if one is not layer]
+        self._tapes, self._tape, self.trainer = {}, None, None
+        self._settle()
+        return layer
 
     def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
         """Make all parameters, for samples of `input_shape`.
@@ -417,39 +436,13 @@ class Sequential(Layer):
         Raises:
             ValueError, TypeError: If names or shapes differ.
         """
-        own = self._arrays()
         if not isinstance(state, Mapping):
             raise TypeError(f"{self.title}: the state must be a dict. Received: {describe(state)}")
-        given = {name: numbers(self.title, str(name), value) for name, value in state.items()}
-        different = differences(own, given)
-        if different:
-            raise ValueError(f"{self.title}: the state must fit the model. Received: {different}")
-        new = {name: cast(self.title, name, given[name], array.dtype) for name, array in own.items()}
-        for name, array in own.items():
-            array[...] = new[name]
+        self._write(self._arrays(), state)
 
     def _arrays(self) -> dict[str, Array]:
         """Return the parameters' values and the buffers themselves, by their paths."""
         return {name: parameter.data for name, parameter in self._named_parameters.items()} | self.named_buffers()
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of all parameters and buffers, in order, as Keras does; counters aren't among them."""
-        return [array.copy() for array in self._weights().values()]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Copy `weights`, in the order of `get_weights`, into the parameters and buffers: all of them, or none."""
-        names = list(self._weights())
-        if not isinstance(weights, (list, tuple)):
-            raise TypeError(
-                f"{self.title}: weights must be a list of {len(names)} arrays. Received: {describe(weights)}"
-            )
-        if len(weights) != len(names):
-            raise ValueError(f"{self.title}: weights must be {len(names)} arrays. Received: {len(weights)}")
-        self.load_state_dict({**self._arrays(), **dict(zip(names, weights, strict=True))})
-
-    def _weights(self) -> dict[str, Array]:
-        """Return what `get_weights` copies: layer by layer, first its parameters, then its running statistics."""
-        return {name: array for name, array in self.named_arrays().items() if array.dtype.kind == "f"}
 
     def save_weights(self, path: str | Path) -> None:
         """Write the parameters and buffers to a file in the safetensors format, as a whole or not at all.

@@ -12,7 +12,7 @@ from minidl.losses import Loss
 from minidl.metrics import Metric
 from minidl.validation import flag, integer, number, state
 
-__all__ = ["Means", "Position", "total_weight"]
+__all__ = ["Means", "Position"]
 
 Array = NDArray[Any]
 Logs = dict[str, float]
@@ -48,7 +48,7 @@ class Means:
             if predictions is y_pred:
                 predictions = y_pred.copy()  # a metric may keep it, and the next step may write into its memory
             for metric in self.metrics:
-                metric.update(batch[1], predictions, batch[2])
+                metric.update(batch[1], predictions, batch[2] if metric.weighted else None)
 
     def logs(self) -> Logs:
         """Return the loss and each metric."""
@@ -72,11 +72,6 @@ class Means:
 
     def _sums(self) -> dict[str, float]:
         return {name: getattr(self, name) for name in ("loss", "weight", "activity", "samples")}
-
-
-def total_weight(batch: Batch) -> float:
-    """Return the weight of a batch: the sum of its samples' weights, by default their number."""
-    return float(len(batch[0]) if batch[2] is None else batch[2].sum())
 
 
 class Position:

@@ -15,7 +15,9 @@ from minidl.config import Configurable, Registry
 from minidl.validation import choice, describe, flag, integer, number
 
 __all__ = [
+    "CorrectedEpsilon",
     "CosineDecay",
+    "CosineRestarts",
     "ExponentialDecay",
     "InverseTimeDecay",
     "PiecewiseConstant",
@@ -73,27 +75,40 @@ Hyperparameter: TypeAlias = float | Schedule | Callable[[int], float]
 
 @registry.register("inverse_time_decay")
 class InverseTimeDecay(Schedule):
-    """initial / (1 + decay_rate · index), by default once an epoch.
+    """initial / (1 + decay_rate · index / decay_steps), by default once an epoch.
 
     Args:
         initial: The value at index 0.
         decay_rate: At least 0; 0 is no decay.
+        decay_steps: In how many steps or epochs the divisor grows by `decay_rate`; at least 1, the default.
+        staircase: Whether it grows at once every `decay_steps`, not smoothly.
         every: "epoch" (default) or "step".
 
     Source: the learning-rate decay of the paper that this framework grew out of.
-    Differs from: Keras's class of this name divides the step's index by `decay_steps` first.
+    Differs from: Keras's class of this name goes by steps.
 
     >>> [InverseTimeDecay(0.1, decay_rate=1.0)(epoch) for epoch in (0, 1, 3)]
     [0.1, 0.05, 0.025]
     """
 
-    def __init__(self, initial: float, *, decay_rate: float, every: str = "epoch") -> None:
+    def __init__(
+        self,
+        initial: float,
+        *,
+        decay_rate: float,
+        decay_steps: int = 1,
+        staircase: bool = False,
+        every: str = "epoch",
+    ) -> None:
         self.initial = self._number("initial", initial)
         self.decay_rate = self._number("decay_rate", decay_rate, "[0, inf)")
+        self.decay_steps = self._count("decay_steps", decay_steps)
+        self.staircase = flag("InverseTimeDecay", "staircase", staircase)
         self.every = self._every(every)
 
     def value(self, index: int) -> float:
-        return self.initial / (1 + self.decay_rate * index)
+        grown = index // self.decay_steps if self.staircase else index / self.decay_steps
+        return self.initial / (1 + self.decay_rate * grown)
 
 
 @registry.register("exponential_decay")
@@ -253,6 +268,55 @@ class CosineDecay(Schedule):
         return self.final + (self.initial - self.final) * (1 + math.cos(angle)) / 2
 
 
+@registry.register("cosine_restarts")
+class CosineRestarts(Schedule):
+    """A cosine decay again and again, each `t_mul` times as long and `m_mul` times as high as the one before.
+
+    In decay number i, which lasts first_decay_steps · t_mulⁱ, at the fraction f of it:
+    final + (initial − final) · m_mulⁱ · (1 + cos(π f)) / 2.
+
+    Args:
+        initial: The value at index 0.
+        first_decay_steps: How long the first decay lasts; at least 1.
+        t_mul: At least 1.
+        m_mul: Greater than 0.
+        final: What each decay ends at.
+        every: "step" (default) or "epoch".
+
+    Source: Loshchilov, Hutter, SGDR: stochastic gradient descent with warm restarts, 2017.
+    Differs from: Keras gives the end as `alpha`, a fraction of `initial`.
+
+    >>> rate = CosineRestarts(0.1, first_decay_steps=2)
+    >>> [round(rate(step), 12) for step in (0, 1, 2, 4, 6)]
+    [0.1, 0.05, 0.1, 0.05, 0.1]
+    """
+
+    def __init__(
+        self,
+        initial: float,
+        *,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        final: float = 0.0,
+        every: str = "step",
+    ) -> None:
+        self.initial = self._number("initial", initial)
+        self.first_decay_steps = self._count("first_decay_steps", first_decay_steps)
+        self.t_mul = self._number("t_mul", t_mul, "[1, inf)")
+        self.m_mul = self._number("m_mul", m_mul, "(0, inf)")
+        self.final = self._number("final", final)
+        self.every = self._every(every)
+
+    def value(self, index: int) -> float:
+        length = float(self.first_decay_steps)
+        number, into = divmod(index, length) if self.t_mul == 1 else (0, index)
+        while into >= length:
+            number, into, length = number + 1, into - length, length * self.t_mul
+        height = self.m_mul**number * (1 + math.cos(math.pi * into / length)) / 2
+        return float(self.final + (self.initial - self.final) * height)
+
+
 @registry.register("warmup")
 class Warmup(Schedule):
     """A straight line from `start` to a schedule's first value, then that schedule from its index 0.
@@ -298,3 +362,26 @@ class Warmup(Schedule):
 
     def _after(self, index: int) -> float:
         return self.after(index) if callable(self.after) else self.after
+
+
+@registry.register("corrected_epsilon")
+class CorrectedEpsilon(Schedule):
+    """ε / √(1 − β₂ᵗ) at step t = index + 1: with it as its ε, `Adam` is that of Keras and scikit-learn.
+
+    These add ε to the square root of the second moment before that is corrected for its start at 0, so that it is the
+    larger the earlier the step.
+
+    Args:
+        epsilon: ε, at least 0.
+        beta_2: β₂, in [0, 1), the optimizer's.
+
+    >>> round(CorrectedEpsilon(1e-7, beta_2=0.75)(0), 12)
+    2e-07
+    """
+
+    def __init__(self, epsilon: float, *, beta_2: float = 0.999) -> None:
+        self.epsilon = self._number("epsilon", epsilon, "[0, inf)")
+        self.beta_2 = self._number("beta_2", beta_2, "[0, 1)")
+
+    def value(self, index: int) -> float:
+        return float(self.epsilon / (1 - self.beta_2 ** (index + 1)) ** 0.5)

@@ -30,7 +30,7 @@ from minidl.history import History
 from minidl.interruption import Interrupted, Interruption
 from minidl.keeping import Keeper
 from minidl.parallel import ranks_of
-from minidl.position import Means, Position, total_weight
+from minidl.position import Means, Position
 from minidl.progress import Progress
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
@@ -368,7 +368,7 @@ class Trainer(metaclass=Checked):
 
     def _step(self, group: list[Batch], means: Means, checked: bool, may_fail: bool) -> float:
         ranks = self.ranks
-        weights = [total_weight(batch) for batch in group]
+        weights = [self._weight(batch) for batch in group]
         weight_of_all, samples = sum(weights), sum([len(batch[0]) for batch in group])
         penalty = self.model.regularization()
         loss = activity = 0.0
@@ -384,7 +384,7 @@ class Trainer(metaclass=Checked):
                     y_pred = self._forward(x, training=True)
                     value, slopes = self._value_and_gradient(part, y_pred, checked)
                     if len(x) < samples:
-                        weight = total_weight(part) if ranks.size > 1 else weight
+                        weight = self._weight(part) if ranks.size > 1 else weight
                         share = weight / weight_of_all if weight_of_all else 0.0
                         value, slopes = value * share, slopes * share
                         self.model.share_activities(len(x) / samples)
@@ -431,6 +431,10 @@ class Trainer(metaclass=Checked):
             self._bound[id(y_pred)] = y_pred, run
         return run(y)
 
+    def _weight(self, batch: Batch) -> float:
+        """Return how much the mean loss of a batch weighs among those of others."""
+        return self._objective.total_weight(batch[2], len(batch[0]))
+
     def _keeper(self, checkpoint: Any, resume: bool, position: Position, listeners: Listeners) -> Keeper:
         """Return who keeps a fit: nobody, or a folder."""
         if checkpoint is None:
@@ -449,7 +453,7 @@ class Trainer(metaclass=Checked):
         for batch in data.epoch():
             _, y, weight = batch
             y_pred, activity = self._outputs(batch)
-            means.add_loss(self._objective(y, y_pred, weight) + penalty, total_weight(batch))
+            means.add_loss(self._objective(y, y_pred, weight) + penalty, self._weight(batch))
             means.add_activity(activity, len(y))
             means.add_metrics(batch, y_pred, self._objective)
             if interruption is not None:

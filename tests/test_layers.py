@@ -587,8 +587,19 @@ def test_frozen_by_layer():
     assert [p.trainable for p in layer.parameters] == [False, False]
     layer.kernel.trainable = True
     assert layer.trainable
-    with pytest.raises(RuntimeError, match=r"Dense: must be built before it can be frozen"):
-        Dense(3).trainable = False
+
+
+def test_frozen_before_it_is_built():
+    layer = Dense(3, activation=PReLU())
+    layer.trainable = False
+    assert not layer.trainable
+    layer.build((2,), np.random.default_rng(0))
+    assert [p.trainable for p in layer.parameters] == [False] * 3
+    model = Sequential([Dense(3), Dense(1)])
+    model.trainable = False
+    model.layers[1].trainable = True
+    model.build((2,))
+    assert [p.trainable for p in model.parameters] == [False, False, True, True]
 
 
 @pytest.mark.parametrize(("kernel", "bias"), list(itertools.product([None, "l1", L2(0.1)], repeat=2)))

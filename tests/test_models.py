@@ -263,8 +263,6 @@ def test_without_layers_or_shape_it_says_so():
         Sequential().output_shape  # noqa: B018
     with pytest.raises(RuntimeError, match=r"must be built before its summary"):
         Sequential([Dense(3)]).summary()
-    with pytest.raises(RuntimeError, match=r"must be built before it can be frozen"):
-        Sequential([Dense(3)]).trainable = False
 
 
 def test_a_build_that_fails_can_be_repeated():

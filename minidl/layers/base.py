@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl import initializers, regularizers
 from minidl.compute.reuse import Call, Reuse, make, refresh
 from minidl.config import Configurable, Registry
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
-from minidl.validation import describe, flag, sample_shape
+from minidl.validation import cast, describe, differences, flag, numbers, sample_shape
 
 __all__ = ["Layer", "fresh_name", "names", "optional_regularizer", "registry"]
 
@@ -162,6 +162,7 @@ class Layer(Configurable):
         if name in self._parameters:
             raise ValueError(f"{self.title}: parameters must have different names. Received: {name!r} again")
         parameter = Parameter(values, name=name)
+        parameter.trainable = self._trainable
         self._parameters[name] = parameter
         if regularizer is not None:
             self._regularized.append((parameter, regularizer))
@@ -252,6 +253,43 @@ class Layer(Configurable):
         """Return the values of all parameters and buffers, layer by layer, those of each layer together."""
         return self._named(lambda layer: {name: p.data for name, p in layer._parameters.items()} | layer.buffers)
 
+    def get_weights(self) -> list[Array]:
+        """Return copies of all parameters and buffers, in order, as Keras does; counters aren't among them."""
+        return [array.copy() for array in self._weights().values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Copy `weights`, in the order of `get_weights`, into the parameters and buffers: all of them, or none.
+
+        Raises:
+            ValueError, TypeError: If they aren't such a list.
+        """
+        own = self._weights()
+        if not isinstance(weights, (list, tuple)):
+            raise TypeError(
+                f"{self.title}: weights must be a list of {len(own)} arrays. Received: {describe(weights)}"
+            )
+        if len(weights) != len(own):
+            raise ValueError(f"{self.title}: weights must be {len(own)} arrays. Received: {len(weights)}")
+        self._write(own, dict(zip(own, weights, strict=True)))
+
+    def _weights(self) -> dict[str, Array]:
+        """Return what `get_weights` copies: layer by layer, first its parameters, then its running statistics."""
+        return {name: array for name, array in self.named_arrays().items() if array.dtype.kind == "f"}
+
+    def _write(self, own: Mapping[str, Array], state: Mapping[str, ArrayLike]) -> None:
+        """Copy `state` into the arrays of that name: all of them, or none.
+
+        Raises:
+            ValueError, TypeError: If names or shapes differ.
+        """
+        given = {name: numbers(self.title, str(name), value) for name, value in state.items()}
+        different = differences(own, given)
+        if different:
+            raise ValueError(f"{self.title}: the state must fit the model. Received: {different}")
+        new = {name: cast(self.title, name, given[name], array.dtype) for name, array in own.items()}
+        for name, array in own.items():
+            array[...] = new[name]
+
     def _named(self, own: Callable[[Layer], dict[str, T]]) -> dict[str, T]:
         """Return what `own` returns of this layer and, behind their names, of the layers inside."""
         named = dict(own(self))
@@ -261,18 +299,17 @@ class Layer(Configurable):
 
     @property
     def trainable(self) -> bool:
-        """Whether any parameter is trained, or the layer, if it has none; assigning sets all inside."""
+        """Whether any parameter is trained, or will be once it is built; assigning sets all inside."""
         return any(parameter.trainable for parameter in self.parameters) if self.parameters else self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        if not self.built:
-            raise RuntimeError(f"{self.title}: must be built before it can be frozen. Received: trainable={value!r}")
+        value = flag(self.title, "trainable", value)
         for parameter in self._parameters.values():
             parameter.trainable = value
         for child in self.children:
             child.trainable = value
-        self._trainable = flag(self.title, "trainable", value)
+        self._trainable = value
 
     @property
     def learning_rate_multiplier(self) -> float:

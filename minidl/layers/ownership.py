@@ -3,9 +3,10 @@
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 
+from minidl.compute.reuse import Reuse
 from minidl.layers.base import Layer
 
-__all__ = ["claim", "descendants", "owner", "refuse_taken"]
+__all__ = ["claim", "descendants", "owner", "refuse_taken", "release"]
 
 _INSIDE: weakref.WeakKeyDictionary[Layer, weakref.ref[Layer]] = weakref.WeakKeyDictionary()
 
@@ -28,6 +29,13 @@ def claim(layer: Layer) -> None:
         inner.reuse = layer.reuse
     for parent in (layer, *descendants(layer)):
         _INSIDE.update({child: weakref.ref(parent) for child in parent.children})
+
+
+def release(layer: Layer) -> None:
+    """Note that `layer` is inside of nothing any more: it may go elsewhere."""
+    _INSIDE.pop(layer, None)
+    layer.reuse = Reuse()
+    claim(layer)
 
 
 def refuse_taken(model: Layer, layers: Sequence[Layer]) -> None:

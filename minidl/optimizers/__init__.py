@@ -3,7 +3,7 @@
 from minidl.optimizers.adaptive import AdaDelta, AdaGrad, CenteredRMSprop, RMSprop, RMSpropMomentum
 from minidl.optimizers.base import NonFiniteError, Optimizer, registry
 from minidl.optimizers.descent import SGD, Lion, Momentum, Nesterov
-from minidl.optimizers.hooks import L2, ClipByGlobalNorm, ClipByValue, Hook, WeightDecay
+from minidl.optimizers.hooks import L2, ClipByGlobalNorm, ClipByNorm, ClipByValue, Hook, WeightDecay
 from minidl.optimizers.layerwise import LAMB
 from minidl.optimizers.moments import Adam, Adamax, AdamW, AMSGrad, Nadam
 
@@ -19,6 +19,7 @@ __all__ = [
     "Adamax",
     "CenteredRMSprop",
     "ClipByGlobalNorm",
+    "ClipByNorm",
     "ClipByValue",
     "Hook",
     "Lion",

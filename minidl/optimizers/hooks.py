@@ -21,7 +21,7 @@ from minidl.config import Configurable, Registry, declared_ranges
 from minidl.optimizers.spans import Span
 from minidl.validation import flag, number
 
-__all__ = ["L2", "ClipByGlobalNorm", "ClipByValue", "Hook", "WeightDecay", "registry"]
+__all__ = ["L2", "ClipByGlobalNorm", "ClipByNorm", "ClipByValue", "Hook", "WeightDecay", "registry"]
 
 
 class Hook(Configurable):
@@ -75,12 +75,31 @@ class ClipByGlobalNorm(Hook):
         self.max_norm = max_norm
 
     def before(self, spans: Sequence[Span]) -> None:
-        largest, ratio = _norm([span.grad for span in spans])
-        if largest * ratio > self.max_norm:
-            for span in spans:
-                # Two factors: the norm itself may be too large for the gradient's dtype.
-                np.divide(span.grad, largest, out=span.grad)
-                np.multiply(span.grad, self.max_norm / ratio, out=span.grad)
+        _clip([span.grad for span in spans], self.max_norm)
+
+
+@registry.register("clip_by_norm")
+class ClipByNorm(Hook):
+    """g ← g · min(1, max_norm / ‖g‖), with a Euclidean norm for each parameter.
+
+    The direction of the whole gradient isn't kept: `ClipByGlobalNorm` is usually the better choice.
+
+    Args:
+        max_norm: Greater than 0.
+
+    Source: Keras's `clipnorm`.
+    """
+
+    ranges = {"max_norm": "(0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+
+    def __init__(self, max_norm: float) -> None:
+        self.max_norm = max_norm
+
+    def before(self, spans: Sequence[Span]) -> None:
+        for span in spans:
+            ends = np.cumsum([parameter.size for parameter in span.parameters])[:-1]
+            for grad in np.split(span.grad, ends) if len(ends) else [span.grad]:
+                _clip([grad], self.max_norm)
 
 
 @registry.register("clip_by_value")
@@ -150,6 +169,16 @@ class WeightDecay(Hook):
     def before(self, spans: Sequence[Span]) -> None:
         for span in spans:
             span.shrink *= 1 - span.learning_rate * (self.decay * span.weight_decay_multiplier)
+
+
+def _clip(arrays: Sequence[np.ndarray[Any, Any]], max_norm: float) -> None:
+    """Scale arrays in place, all alike, so that their norm together is at most that."""
+    largest, ratio = _norm(arrays)
+    if largest * ratio > max_norm:
+        for array in arrays:
+            # Two factors: the norm itself may be too large for the gradient's dtype.
+            np.divide(array, largest, out=array)
+            np.multiply(array, max_norm / ratio, out=array)
 
 
 def _norm(arrays: Sequence[np.ndarray[Any, Any]]) -> tuple[float, float]:

@@ -33,7 +33,6 @@ __all__ = [
     "TITLES",
     "CutCrossentropy",
     "Entry",
-    "KerasEpsilon",
     "Reading",
     "cell",
     "cells",
@@ -142,7 +141,7 @@ class Reading:
                 "sgd": optimizers.SGD,
                 "nesterov": partial(optimizers.Nesterov, momentum=self.momentum, learning_rate_inside=True),
                 "rmsprop": partial(optimizers.RMSprop, epsilon=0.0, epsilon_root=1e-7),
-                "adam": partial(optimizers.Adam, epsilon=KerasEpsilon(1e-7)),
+                "adam": partial(optimizers.Adam, epsilon=schedules.CorrectedEpsilon(1e-7)),
             }[rule]
         return {
             "sgd": optimizers.SGD,
@@ -176,18 +175,6 @@ class CutCrossentropy(losses.Loss):
 
     def _own(self, y_true: Any, y_pred: Any) -> Any:
         return y_pred[np.arange(len(y_pred)), y_true]
-
-
-class KerasEpsilon(schedules.Schedule):
-    """ε / √(1 − β₂ᵗ): with it our Adam is Keras's, whose ε is added before the second moment is corrected."""
-
-    def __init__(self, epsilon: float, *, beta_2: float = 0.999) -> None:
-        super().__init__()
-        self.epsilon = self._number("epsilon", epsilon, "[0, inf)")
-        self.beta_2 = self._number("beta_2", beta_2, "[0, 1)")
-
-    def value(self, index: int) -> float:
-        return self.epsilon / (1 - self.beta_2 ** (index + 1)) ** 0.5
 
 
 def _entries() -> Iterator[Entry]:

@@ -1,0 +1,289 @@
+"""Keras's callbacks, and how ours call a script's own."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from minidl import callbacks
+from minidl.keras.face import missing, refuse
+
+__all__ = [
+    "Adapter",
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+    "adapted",
+]
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """The base of a script's own callbacks, with Keras's hooks.
+
+    Attributes:
+        model: The model that is trained.
+        params: "epochs", "steps" and "verbose".
+    """
+
+    model: Any = None
+    params: dict[str, Any]
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Be told of the fit."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Be told of the model."""
+        self.model = model
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Be called before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Be called after the last epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Be called before an epoch, counted from 0 in each fit."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Be called after an epoch and its validation."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Be called before a step."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Be called after a step; the logs are the means since the epoch began."""
+
+
+class History(Callback):
+    """What `fit` returns: `history`, a list a column, and `epoch`, counted from 0 in each fit."""
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+class LambdaCallback(Callback):
+    """Calls functions at the hooks."""
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., object] | None = None,
+        on_epoch_end: Callable[..., object] | None = None,
+        on_train_begin: Callable[..., object] | None = None,
+        on_train_end: Callable[..., object] | None = None,
+        on_train_batch_begin: Callable[..., object] | None = None,
+        on_train_batch_end: Callable[..., object] | None = None,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name.startswith("on_") and value is not None}
+        vars(self).update(given)
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before each epoch to what `schedule(epoch, rate)` returns."""
+
+    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        rate = float(self.schedule(epoch, float(self.model.optimizer.learning_rate)))
+        self.model.optimizer.learning_rate = rate
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: the learning rate is {rate}")  # noqa: T201  # as Keras's does
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class TerminateOnNaN(Callback):
+    """Ends training at the first step whose gradients aren't finite, without an error; the step isn't made."""
+
+
+class CSVLogger(Callback):
+    """Writes a line an epoch: its number from 0 and its logs."""
+
+    def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
+        self.filename = Path(filename)
+        self.separator = separator
+        self.append = append
+        self._lines: Any = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._begun = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._lines = csv.writer(self._file, delimiter=self.separator)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        row = {"epoch": epoch, **(logs or {})}
+        if not self._begun:
+            self._lines.writerow(row)
+            self._begun = True
+        self._lines.writerow(row.values())
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._file.close()
+
+
+class EarlyStopping(callbacks.EarlyStopping):
+    """Ends training when a column hasn't become better for `patience` epochs; each fit begins anew."""
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(
+            monitor,
+            min_delta=abs(min_delta),
+            patience=patience,
+            mode=mode,
+            baseline=baseline,
+            restore_best_weights=restore_best_weights,
+            start_from_epoch=start_from_epoch,
+        )
+        self.verbose = verbose
+        self.first = 0
+
+    def on_train_begin(self) -> None:
+        self.best = self.best_epoch = self.best_weights = None
+        self.first = self.trainer.epoch
+        super().on_train_begin()
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        super().on_epoch_end(epoch - self.first, logs)
+        if self.stopped_epoch is not None and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")  # noqa: T201  # as Keras's does
+
+
+class ReduceLROnPlateau(callbacks.ReduceOnPlateau):
+    """Multiplies the learning rate by `factor` when a column hasn't become better for `patience` epochs."""
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(
+            monitor,
+            factor=factor,
+            patience=patience,
+            mode=mode,
+            min_delta=min_delta,
+            cooldown=cooldown,
+            min_learning_rate=min_lr,
+        )
+        self.verbose = verbose
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        before = self.trainer.optimizer.learning_rate
+        super().on_epoch_end(epoch, logs)
+        after = self.trainer.optimizer.learning_rate
+        if self.verbose and after != before:
+            print(f"Epoch {epoch + 1}: the learning rate is reduced to {after}")  # noqa: T201  # as Keras's does
+
+
+class ModelCheckpoint(callbacks.ModelCheckpoint):
+    """Saves the model, or its weights, after epochs or steps, in minidl's own format whatever the file's name is."""
+
+    def __init__(
+        self,
+        filepath: str | Path,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(
+            filepath,
+            monitor,
+            save_best_only=save_best_only,
+            save_weights_only=save_weights_only,
+            mode=mode,
+            save_freq=save_freq,
+            initial_value_threshold=initial_value_threshold,
+        )
+        self.verbose = verbose
+
+
+class Adapter(callbacks.Callback):
+    """Calls one of Keras's callbacks at the turns of our fit, with epochs counted as there."""
+
+    def __init__(self, callback: Callback, columns: Callable[[Logs], Logs], first: int) -> None:
+        self.callback = callback
+        self._columns = columns
+        self._first = first
+        for name in ("on_train_batch_begin", "on_train_batch_end"):  # otherwise nobody needs to call
+            if getattr(type(callback), name) is not getattr(Callback, name) or name in vars(callback):
+                vars(self)[name] = getattr(self, f"_{name}")
+
+    def on_train_begin(self) -> None:
+        self._zero = self.trainer.epoch - self._first
+        self.callback.on_train_begin({})
+
+    def on_train_end(self) -> None:
+        self.callback.on_train_end({})
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        self.callback.on_epoch_begin(epoch - self._zero, {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.callback.on_epoch_end(epoch - self._zero, self._columns(logs))
+
+    def _on_train_batch_begin(self, batch: int) -> None:
+        self.callback.on_train_batch_begin(batch, {})
+
+    def _on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        self.callback.on_train_batch_end(batch, {name: v for name, v in logs.items() if name != "batch_loss"})
+
+
+def adapted(
+    given: Sequence[Any] | Any, model: Any, params: dict[str, Any], columns: Callable[[Logs], Logs], first: int
+) -> list[callbacks.Callback]:
+    """Return callbacks as our fit calls them: ours as they are, Keras's within an `Adapter`."""
+    made: list[callbacks.Callback] = []
+    for callback in given if isinstance(given, (list, tuple)) else [given]:
+        if isinstance(callback, callbacks.Callback):
+            made.append(callback)
+        elif isinstance(callback, Callback):
+            callback.set_params(params)
+            callback.set_model(model)
+            made.append(Adapter(callback, columns, first))
+        else:
+            raise refuse("keras fit", "callbacks", callback, "subclass keras.callbacks.Callback")
+    return made
+
+
+__getattr__ = missing("keras.callbacks", __all__)

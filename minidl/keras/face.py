@@ -1,0 +1,103 @@
+"""How the face is made: a constructor of Keras's signature gives our class what that knows, and refuses the rest."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from minidl.validation import describe, nearest
+
+__all__ = ["Door", "Doorway", "chosen", "defaults_only", "door", "found", "missing", "refuse"]
+
+# Arguments that don't change what is computed; a dtype is looked at apart.
+NO_EFFECT = {"dtype", "name", "unroll", "use_cudnn"}
+
+
+def refuse(owner: str, name: str, value: object, instead: str = "") -> NotImplementedError:
+    """Return the error for what Keras has and we haven't."""
+    hint = f"; {instead}" if instead else ""
+    return NotImplementedError(f"{owner}: {name} isn't supported{hint}. Received: {name}={describe(value)}")
+
+
+def defaults_only(owner: str, signature: inspect.Signature, given: Mapping[str, Any], hints: Mapping[str, str]) -> None:
+    """Raise NotImplementedError unless every argument in `given` has its default."""
+    for name, value in given.items():
+        parameter = signature.parameters.get(name)
+        default = None if parameter is None else parameter.default
+        same = value is default or (type(value) is type(default) and bool(value == default))
+        if not same:
+            raise refuse(owner, name, value, hints.get(name, ""))
+
+
+def chosen(owner: str, own: Any, theirs: inspect.Signature, given: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the arguments of Keras's signature that the constructor of `own` takes; refuse the rest."""
+    known = inspect.signature(own).parameters
+    rest = {name: value for name, value in given.items() if name not in known and name not in NO_EFFECT}
+    if given.get("dtype") not in (None, "float32"):
+        raise refuse(owner, "dtype", given["dtype"], "keras.config.set_floatx says it for all")
+    defaults_only(owner, theirs, rest, {})
+    return {name: value for name, value in given.items() if name in known}
+
+
+class Doorway(type):
+    """The metaclass of doors: what a door makes is an instance of it, too."""
+
+    makes: tuple[type, ...] = ()
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, cls.makes)
+
+
+class Door(metaclass=Doorway):
+    """A class of Keras's that is but a way to make an object of ours.
+
+    A subclass names what it `makes`, and has a `__new__` with Keras's signature under the decorator `door`, which
+    returns the arguments that ours is made from, or with a decorator of its own.
+    """
+
+    makes: ClassVar[tuple[type, ...]] = ()
+
+
+def door(new: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a `__new__` with Keras's signature return an object of ours, made from the arguments that both have.
+
+    What `new` itself returns, a dict or None, takes the place of arguments, or is added to them.
+    """
+    signature = inspect.signature(new)
+
+    @functools.wraps(new)
+    def opened(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        owner = f"keras {cls.__name__}"
+        try:
+            bound = signature.bind(cls, *args, **kwargs)
+        except TypeError as error:
+            unknown = [name for name in kwargs if name not in signature.parameters]
+            hint = f". {nearest(unknown[0], list(signature.parameters)[1:])}" if unknown else ""
+            raise TypeError(f"{owner}: {error}{hint}") from None
+        instead = new(*bound.args, **bound.kwargs) or {}
+        bound.apply_defaults()
+        given = {name: value for name, value in list(bound.arguments.items())[1:]}
+        made = cls.makes[0]
+        return made(**chosen(owner, made, signature, {**given, **instead}))
+
+    return opened
+
+
+def found(kind: str, known: Mapping[str, Any], identifier: str) -> Any:
+    """Return what a name stands for, written as Keras allows; raise ValueError for an unknown one."""
+    plain = {name.lower().replace("_", ""): value for name, value in known.items()}
+    key = identifier.lower().replace("_", "")
+    if key not in plain:
+        raise ValueError(f"keras: unknown {kind}. Received: {identifier!r}. {nearest(identifier, known)}")
+    return plain[key]
+
+
+def missing(module: str, known: list[str]) -> Callable[[str], Any]:
+    """Return a module's `__getattr__`, which says that Keras's other names aren't supported here."""
+
+    def absent(name: str) -> Any:
+        raise AttributeError(f"{module}: {name} isn't supported. {nearest(name, known)}")
+
+    return absent

@@ -1,0 +1,393 @@
+"""Keras's layers: its arguments, in its order, on ours. An argument that ours doesn't have may have its default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minidl import layers
+from minidl.keras.face import missing
+from minidl.keras.tensors import Input, KerasLayer, constructor
+
+__all__ = [
+    "ELU",
+    "GRU",
+    "LSTM",
+    "Activation",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Bidirectional",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaxPooling2D",
+    "PReLU",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "SimpleRNN",
+    "Softmax",
+    "ZeroPadding2D",
+]
+
+Layer = KerasLayer
+
+
+class InputLayer(KerasLayer, layers.Input):
+    """The shape of a sample, as a layer."""
+
+    @constructor
+    def __init__(self, shape: Any = None, batch_size: int | None = None, batch_shape: Any = None) -> Any:
+        return {"shape": tuple(batch_shape)[1:] if shape is None and batch_shape is not None else shape}
+
+
+class Dense(KerasLayer, layers.Dense):
+    """f(x W + b)."""
+
+    @constructor
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: int | None = None,
+        quantization_config: Any = None,
+    ) -> Any: ...
+
+
+class Conv2D(KerasLayer, layers.Conv2D):
+    """Convolution of images."""
+
+    @constructor
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+    ) -> Any:
+        return _channels_last(data_format)
+
+
+class MaxPooling2D(KerasLayer, layers.MaxPooling2D):
+    """The largest entry of each window."""
+
+    @constructor
+    def __init__(
+        self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", data_format: str | None = None
+    ) -> Any:
+        return _channels_last(data_format)
+
+
+class AveragePooling2D(KerasLayer, layers.AveragePooling2D):
+    """The mean of each window."""
+
+    @constructor
+    def __init__(
+        self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", data_format: str | None = None
+    ) -> Any:
+        return _channels_last(data_format)
+
+
+class GlobalMaxPooling2D(KerasLayer, layers.GlobalMaxPooling2D):
+    """The largest entry of each channel."""
+
+    @constructor
+    def __init__(self, data_format: str | None = None, keepdims: bool = False) -> Any:
+        return _channels_last(data_format)
+
+
+class GlobalAveragePooling2D(KerasLayer, layers.GlobalAveragePooling2D):
+    """The mean of each channel."""
+
+    @constructor
+    def __init__(self, data_format: str | None = None, keepdims: bool = False) -> Any:
+        return _channels_last(data_format)
+
+
+class ZeroPadding2D(KerasLayer, layers.ZeroPadding2D):
+    """Zeros around images."""
+
+    @constructor
+    def __init__(self, padding: Any = (1, 1), data_format: str | None = None) -> Any:
+        return _channels_last(data_format)
+
+
+class Flatten(KerasLayer, layers.Flatten):
+    """Each sample in one row."""
+
+    @constructor
+    def __init__(self, data_format: str | None = None) -> Any:
+        return _channels_last(data_format)
+
+
+class Reshape(KerasLayer, layers.Reshape):
+    """Each sample in another shape."""
+
+    @constructor
+    def __init__(self, target_shape: Any) -> Any: ...
+
+
+class Rescaling(KerasLayer, layers.Rescaling):
+    """scale · x + offset."""
+
+    @constructor
+    def __init__(self, scale: float, offset: float = 0.0) -> Any: ...
+
+
+class Dropout(KerasLayer, layers.Dropout):
+    """Entries left out at random, in training."""
+
+    @constructor
+    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None) -> Any: ...
+
+
+class BatchNormalization(KerasLayer, layers.BatchNormalization):
+    """Normalisation over the batch."""
+
+    @constructor
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        synchronized: bool = False,
+    ) -> Any: ...
+
+
+class LayerNormalization(KerasLayer, layers.LayerNormalization):
+    """Normalisation over each sample's features."""
+
+    @constructor
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+    ) -> Any: ...
+
+
+class Embedding(KerasLayer, layers.Embedding):
+    """A row of a table for each integer."""
+
+    @constructor
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: int | None = None,
+        quantization_config: Any = None,
+    ) -> Any: ...
+
+
+class SimpleRNN(KerasLayer, layers.SimpleRNN):
+    """The plain recurrent layer."""
+
+    @constructor
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+    ) -> Any: ...
+
+
+class LSTM(KerasLayer, layers.LSTM):
+    """Long short-term memory."""
+
+    @constructor
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: Any = "auto",
+    ) -> Any: ...
+
+
+class GRU(KerasLayer, layers.GRU):
+    """The gated recurrent unit."""
+
+    @constructor
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: Any = "auto",
+    ) -> Any: ...
+
+
+class Bidirectional(KerasLayer, layers.Bidirectional):
+    """A recurrent layer, and another like it that goes through the sequence from its end."""
+
+    @constructor
+    def __init__(
+        self, layer: Any, merge_mode: str = "concat", weights: Any = None, backward_layer: Any = None
+    ) -> Any: ...
+
+
+class Activation(KerasLayer, layers.Activation):
+    """An activation, as a layer."""
+
+    @constructor
+    def __init__(self, activation: Any) -> Any:
+        return {"activation": layers.Linear() if activation in (None, "linear") else activation}
+
+
+class ReLU(KerasLayer, layers.ReLU):
+    """max(0, x)."""
+
+    @constructor
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0) -> Any: ...
+
+
+class LeakyReLU(KerasLayer, layers.LeakyReLU):
+    """x, or negative_slope · x below 0."""
+
+    @constructor
+    def __init__(self, negative_slope: float = 0.3) -> Any: ...
+
+
+class PReLU(KerasLayer, layers.PReLU):
+    """x, or α x below 0, with an α that is learnt."""
+
+    @constructor
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+    ) -> Any: ...
+
+
+class ELU(KerasLayer, layers.ELU):
+    """x, or α (eˣ − 1) below 0."""
+
+    @constructor
+    def __init__(self, alpha: float = 1.0) -> Any: ...
+
+
+class Softmax(KerasLayer, layers.Softmax):
+    """Probabilities of classes."""
+
+    @constructor
+    def __init__(self, axis: int = -1) -> Any: ...
+
+
+def _channels_last(data_format: str | None) -> Any:
+    """Take channels that come last, which is all there is; others are refused."""
+    return {"data_format": None} if data_format == "channels_last" else {}
+
+
+__getattr__ = missing("keras.layers", __all__)

@@ -1,0 +1,546 @@
+"""Keras's models: Sequential, and the chains that its functional way of writing can make."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+import minidl.models
+from minidl import layers
+from minidl.keras import callbacks as keras_callbacks
+from minidl.keras import losses, metrics, optimizers
+from minidl.keras.config import floatx
+from minidl.keras.face import missing, refuse
+from minidl.keras.layers import InputLayer
+from minidl.keras.random_state import next_seed
+from minidl.keras.tensors import KerasTensor, Variable, weights_of
+from minidl.optimizers import NonFiniteError
+from minidl.trainer import Trainer
+from minidl.validation import describe, flag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Extractor", "Model", "Sequential", "clone_model", "load_model"]
+
+Array = NDArray[Any]
+Logs = dict[str, float]
+
+
+class Model(minidl.models.Sequential):
+    """A chain of layers from `inputs` to `outputs`, with Keras's ways of training it.
+
+    Several outputs, or layers that belong to another model, make an `Extractor`, which only predicts. Models that
+    branch aren't supported.
+    """
+
+    def __new__(cls, inputs: Any = None, outputs: Any = None, **options: Any) -> Any:
+        """Make a model, or what reads the outputs of another one's layers."""
+        if cls is Model and _is_taken(inputs, outputs):
+            return Extractor(_single(inputs), outputs)
+        return super().__new__(cls)
+
+    def __init__(self, inputs: Any, outputs: Any, *, trainable: bool = True, name: str | None = None) -> None:
+        start = _single(inputs)
+        end = _single(outputs)
+        super().__init__([], seed=next_seed(), dtype=floatx(), name=name)
+        chain = end.chain(start)
+        self.add(start)
+        for layer in chain:
+            self.add(layer)
+        if not trainable:
+            self.trainable = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "call" in vars(cls) or "train_step" in vars(cls):
+            raise NotImplementedError(
+                f"keras {cls.__name__}: a model with its own call isn't differentiated; see minidl.Trainer.step for a "
+                f"loop of one's own. Received: a subclass of Model"
+            )
+        super().__init_subclass__(**kwargs)
+
+    # Making it -----------------------------------------------------------------------------------------
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer behind the last one; an `Input`, or a first layer with `input_shape`, says samples' shape."""
+        if isinstance(layer, KerasTensor):
+            self._root = layer
+            if self._layers:
+                raise ValueError(f"{self.title}: Input must be the first entry. Received: another before it")
+            if None not in layer.shape[1:]:
+                super().add(layers.Input(tuple(int(size) for size in layer.shape[1:] if size is not None)))
+            return
+        if isinstance(layer, InputLayer):
+            super().add(layers.Input(layer.shape))
+            return
+        if not isinstance(layer, layers.Layer):
+            raise TypeError(f"{self.title}: a layer must be an instance of Layer. Received: {describe(layer)}")
+        declared = getattr(layer, "declared_shape", None)
+        if declared is not None and not self._layers and not self.built:
+            super().add(layers.Input(declared))
+        super().add(layer)
+
+    def build(self, input_shape: Any, rng: np.random.Generator | None = None) -> None:
+        """Make all parameters, for batches of `input_shape`, which begins with None for the batch, or for samples."""
+        shape = tuple(input_shape)
+        super().build(shape[1:] if shape and shape[0] is None else shape, rng)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> layers.Layer:
+        """Return the layer of that name, or number.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if index is not None:
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"{self.title}: no such layer. Received: {name!r}. Known: {[one.name for one in self.layers]}")
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Return the output for an array, or what stands for it."""
+        if isinstance(x, KerasTensor):
+            if not self.built and None not in x.shape[1:]:
+                self.build(x.shape[1:])
+            shape = self.output_shape if self.built else ()
+            return KerasTensor((None, *shape), str(self.dtype), cast(Any, self), x)
+        return self.forward(np.asarray(x), training)
+
+    # What it is ----------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """What stands for a batch of samples."""
+        root: KerasTensor | None = getattr(self, "_root", None)
+        if root is None:
+            root = KerasTensor((None, *self._shape()), str(self.dtype))
+            self._root = root
+        return [root]
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """What stands for what comes out."""
+        return [self.symbol_after(self.layers[-1])]
+
+    def symbol_after(self, layer: layers.Layer) -> KerasTensor:
+        """Return what stands for the output of one of the layers."""
+        here = self.inputs[0]
+        for one in self.layers:
+            here = KerasTensor((None, *one.output_shape), str(self.dtype), cast(Any, one), here)
+            if one is layer:
+                break
+        return here
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, in the order of `get_weights`; RuntimeError before the model is built."""
+        self._shape()
+        return weights_of(self)
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Those that are trained."""
+        return [weight for weight in self.weights if weight.trainable]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """Those that aren't: frozen ones and running statistics."""
+        return [weight for weight in self.weights if not weight.trainable]
+
+    def count_params(self) -> int:
+        """Return the number of entries of all weights."""
+        return sum(weight.value.size for weight in self.weights)
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer, one of minidl's; None before `compile`."""
+        return None if self.trainer is None else self.trainer.optimizer
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns."""
+        return ["loss", *(metric.name for metric in self._compiled("metrics_names").metrics)]
+
+    # Training it ---------------------------------------------------------------------------------------
+
+    def compile(  # type: ignore[override]  # Keras's signature
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how to train: an optimizer, a loss and metrics, by name or as objects."""
+        if loss is None or isinstance(loss, (dict, list, tuple)):
+            raise refuse("keras compile", "loss", loss, "a model has one loss")
+        if loss_weights is not None:
+            raise refuse("keras compile", "loss_weights", loss_weights)
+        loss = losses.get(loss)
+        loss.mean_over = "samples"
+        self.trainer = Trainer(
+            self, optimizers.get(optimizer), loss, [*_metrics(metrics, False), *_metrics(weighted_metrics, True)]
+        )
+
+    def fit(  # type: ignore[override]  # Keras's signature
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> keras_callbacks.History:
+        """Train for `epochs` − `initial_epoch` epochs, and return their history.
+
+        `validation_split` keeps the last samples, as they come, as Keras does. `x` may also be an iterable of
+        batches, or an object with `__len__` and `__getitem__` that gives them.
+        """
+        for name, value, default in (
+            ("steps_per_epoch", steps_per_epoch, None),
+            ("validation_steps", validation_steps, None),
+            ("validation_batch_size", validation_batch_size, None),
+            ("validation_freq", validation_freq, 1),
+        ):
+            if value != default:
+                raise refuse("keras fit", name, value)
+        trainer = self._compiled("fit")
+        history = keras_callbacks.History()
+        given = [] if callbacks is None else callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        shown = any(
+            isinstance(one, (keras_callbacks.ReduceLROnPlateau, keras_callbacks.LearningRateScheduler)) for one in given
+        )
+
+        def columns(logs: Logs) -> Logs:
+            return {name: value for name, value in logs.items() if shown or name != "learning_rate"}
+
+        data, weights = self._data(x, y), sample_weight
+        validation = validation_data
+        if isinstance(data, tuple) and validation_split:
+            if validation_data is not None:
+                raise ValueError("keras fit: validation_data or validation_split can be given. Received: both")
+            kept = math.floor(len(data[0]) * (1 - float(validation_split)))
+            if not 0 < kept < len(data[0]):
+                raise ValueError(
+                    f"keras fit: validation_split must leave samples for both. Received: {validation_split}, "
+                    f"{len(data[0])} samples"
+                )
+            weights = None if sample_weight is None else np.asarray(sample_weight)
+            tail = (data[0][kept:], data[1][kept:], *([] if weights is None else [weights[kept:]]))
+            data, validation = (data[0][:kept], data[1][:kept]), tail
+            weights = None if weights is None else weights[:kept]
+        elif validation is not None:
+            validation = self._validation(validation)
+        params = {"epochs": epochs, "verbose": verbose, "steps": _steps(data, batch_size)}
+        listeners = keras_callbacks.adapted([*given, history], self, params, columns, initial_epoch)
+        options: dict[str, Any] = {
+            "epochs": epochs - initial_epoch,
+            "validation_data": validation,
+            "class_weight": class_weight,
+            "shuffle": bool(shuffle),
+            "callbacks": listeners,
+            "verbose": 1 if verbose == "auto" else int(verbose),
+        }
+        if isinstance(data, tuple):
+            options |= {"batch_size": batch_size, "sample_weight": weights}
+        try:
+            trainer.fit(*(data if isinstance(data, tuple) else (data,)), **options)
+        except NonFiniteError as error:
+            if not any(isinstance(one, keras_callbacks.TerminateOnNaN) for one in given):
+                raise
+            print(f"Invalid loss, terminating training: {error}")  # noqa: T201  # as Keras does
+        return history
+
+    def evaluate(  # type: ignore[override]  # Keras's signature
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss, or with metrics the list [loss, *metrics], or a dict; unless `verbose` is 0, say it."""
+        if steps is not None or callbacks:
+            raise refuse("keras evaluate", "steps" if steps else "callbacks", steps or callbacks)
+        began, data = time.perf_counter(), self._data(x, y)
+        arrays = isinstance(data, tuple)
+        options = {"batch_size": batch_size, "sample_weight": sample_weight} if arrays else {}
+        logs = self._compiled("evaluate").evaluate(*(data if arrays else (data,)), **options)
+        if verbose:
+            steps_made = _steps(data, batch_size)
+            told = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+            print(f"{steps_made}/{steps_made} - {time.perf_counter() - began:.0f}s - {told}")  # noqa: T201  # likewise
+        if flag("evaluate", "return_dict", return_dict):
+            return logs
+        values = list(logs.values())
+        return values if len(values) > 1 else values[0]
+
+    def predict(  # type: ignore[override]  # Keras's signature
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Array:  # fmt: skip
+        """Return the outputs for all of `x`."""
+        if steps is not None or callbacks:
+            raise refuse("keras predict", "steps" if steps else "callbacks", steps or callbacks)
+        return super().predict(np.asarray(x), batch_size=batch_size)
+
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Make one step; return its loss, or with metrics a list, or a dict."""
+        if class_weight is not None:
+            raise refuse("keras train_on_batch", "class_weight", class_weight, "sample_weight is")
+        x, y = self._arrays_of(x, y)
+        logs = self._compiled("train_on_batch").step(x, y, sample_weight)
+        values = list(logs.values())
+        return logs if return_dict else values if len(values) > 1 else values[0]
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Return what `evaluate` does, of one batch."""
+        return self.evaluate(x, y, len(x), 0, sample_weight, return_dict=return_dict)
+
+    def predict_on_batch(self, x: Any) -> Array:
+        """Return the outputs for one batch."""
+        return self.forward(np.asarray(x))
+
+    # Data ----------------------------------------------------------------------------------------------
+
+    def _data(self, x: Any, y: Any) -> Any:
+        """Return arrays (x, y), or an iterable of batches, as our Trainer takes them."""
+        if y is not None:
+            return self._arrays_of(x, y)
+        if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, (list, tuple, np.ndarray)):
+            return _Batches(lambda: (x[i] for i in range(len(x))), self._batch, len(x))
+        if not isinstance(x, Iterable) or isinstance(x, (np.ndarray, dict)):
+            raise TypeError(f"keras: x and y must be arrays, or x an iterable of batches. Received: {describe(x)}")
+        if isinstance(x, Iterator):
+            return map(self._batch, x)
+        return _Batches(lambda: x, self._batch, len(x) if hasattr(x, "__len__") else None)
+
+    def _validation(self, given: Any) -> Any:
+        """Return validation data alike."""
+        return self._batch(given) if isinstance(given, (tuple, list)) and len(given) in (2, 3) else self._data(given, None)
+
+    def _batch(self, batch: Any) -> Any:
+        x, y, *weight = batch
+        return (*self._arrays_of(x, y), *(one for one in weight if one is not None))
+
+    def _arrays_of(self, x: Any, y: Any) -> tuple[Array, Array]:
+        """Return samples and targets as arrays, the targets in the shape and of the kind that the loss takes."""
+        x, y = np.asarray(x), np.asarray(y)
+        if not self.built:
+            self.build((None, *x.shape[1:]))
+        trainer = self._compiled("fit")
+        if isinstance(trainer.loss, losses.SparseCategoricalCrossentropy):
+            if y.ndim == len(self.output_shape) + 1 and y.shape[-1] == 1:
+                y = y[..., 0]
+            if y.dtype.kind == "f" and np.array_equal(y, np.round(y)):
+                y = y.astype(np.int64)
+            return x, y
+        if y.ndim == len(self.output_shape) and self.output_shape[-1:] == (1,):
+            y = y[..., None]
+        return x, y if y.dtype.kind == "f" else y.astype(self.dtype)
+
+    # Describing and saving it --------------------------------------------------------------------------
+
+    def save(self, filepath: str | Path, overwrite: bool = True, *, include_optimizer: bool = True) -> None:  # type: ignore[override]  # Keras's
+        """Write the model to a file, in minidl's own format whatever its name is; see `load_model`."""
+        if not overwrite:
+            raise refuse("keras save", "overwrite", overwrite)
+        super().save(filepath, include_optimizer=include_optimizer)
+
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] | None = None) -> None:  # type: ignore[override]  # Keras's
+        """Print a line a layer."""
+        super().summary(print if print_fn is None else print_fn)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `minidl.Sequential.from_config` makes a model of our own from."""
+        return super().get_config()
+
+    @classmethod
+    def _arguments(cls) -> Any:
+        return minidl.models.Sequential._arguments()
+
+
+class Sequential(Model):
+    """Layers one after the other."""
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
+        minidl.models.Sequential.__init__(self, [], seed=next_seed(), dtype=floatx(), name=name)
+        for layer in layers if layers is not None else []:
+            self.add(layer)
+        if not trainable:
+            self.trainable = False
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Sequential:
+        """Make a model like the one whose `get_config` it is, with new weights."""
+        return cls.faced(minidl.models.Sequential.from_config(config))
+
+    @classmethod
+    def faced(cls, plain: minidl.models.Sequential) -> Sequential:
+        """Return a model of this face with the layers of one of ours, which is none any more."""
+        from minidl.keras import layers as known
+
+        model = cls(name=plain.name)
+        model.seed, model.dtype = plain.seed, plain.dtype
+        if plain.input_shape is not None:
+            model.add(layers.Input(plain.input_shape))
+        for layer in plain.layers:
+            own = getattr(known, type(layer).__name__, None)
+            if own is not None:
+                copied = own.from_config(layer.get_config())
+                copied.named_by_model = layer.named_by_model
+                model.add(copied)
+            else:
+                model.add(type(layer).from_config(layer.get_config()))
+        return model
+
+
+class Extractor:
+    """What reads the outputs of layers of a model; it shares their weights, and can't be trained.
+
+    Args:
+        inputs: The model's input.
+        outputs: One output of its layers, or a list.
+    """
+
+    def __init__(self, inputs: KerasTensor, outputs: Any) -> None:
+        self.single = isinstance(outputs, KerasTensor)
+        ends = [outputs] if self.single else list(outputs)
+        self.chains = [end.chain(inputs) for end in ends]
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Return the output of each of the layers, or of the one."""
+        longest = max(self.chains, key=len)
+        if any(chain != longest[: len(chain)] for chain in self.chains):
+            raise refuse("keras Model", "outputs", self.chains, "all must lie on one chain of layers")
+        seen: dict[int, Array] = {}
+        for number, layer in enumerate(longest, start=1):
+            x = np.array(cast(Any, layer)(x, training))
+            seen[number] = x
+        found = [seen[len(chain)] for chain in self.chains]
+        return found[0] if self.single else found
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto") -> Any:
+        """Return the outputs for all of `x`."""
+        size = 32 if batch_size is None else batch_size
+        x = np.asarray(x)
+        parts = [self(x[i : i + size]) for i in range(0, len(x), size)]
+        if self.single:
+            return np.concatenate(parts)
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Raise: its layers belong to another model."""
+        raise NotImplementedError(
+            "keras Model: a model of several outputs, or of another model's layers, can't be trained. Received: compile"
+        )
+
+
+class _Batches:
+    """Batches that are gone through anew each epoch, each made fit for our Trainer."""
+
+    def __init__(self, source: Callable[[], Iterable[Any]], batch: Callable[[Any], Any], length: int | None) -> None:
+        self._source, self._batch = source, batch
+        self.length = length
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._batch, self._source())
+
+
+def _steps(data: Any, batch_size: int | None) -> int | None:
+    """Return how many batches there are, if that is known."""
+    if isinstance(data, tuple):
+        return math.ceil(len(data[0]) / (32 if batch_size is None else batch_size))
+    return getattr(data, "length", None)
+
+
+def _metrics(given: Any, weighted: bool) -> list[Any]:
+    if given is None:
+        return []
+    if isinstance(given, dict) or not isinstance(given, (list, tuple)):
+        given = [given] if isinstance(given, str) else given
+    if not isinstance(given, (list, tuple)):
+        raise refuse("keras compile", "metrics", given, "a list is")
+    made = [metrics.get(one) for one in given]
+    for metric in made:
+        metric.weighted = weighted
+    return made
+
+
+def _single(symbols: Any) -> KerasTensor:
+    """Return the one symbol that was given, alone or in a list."""
+    one = symbols[0] if isinstance(symbols, (list, tuple)) and len(symbols) == 1 else symbols
+    if not isinstance(one, KerasTensor):
+        raise refuse("keras Model", "inputs and outputs", symbols, "one of each is, as keras.Input and layers make them")
+    return one
+
+
+def _is_taken(inputs: Any, outputs: Any) -> bool:
+    """Tell whether outputs are several, or of layers that are in a model already."""
+    from minidl.layers.ownership import owner
+
+    if isinstance(outputs, (list, tuple)) and len(outputs) != 1:
+        return True
+    if not isinstance(outputs, KerasTensor) or not isinstance(_first(inputs), KerasTensor):
+        return False
+    return any(owner(layer) is not None for layer in outputs.chain(_first(inputs)))
+
+
+def _first(symbols: Any) -> Any:
+    return symbols[0] if isinstance(symbols, (list, tuple)) and symbols else symbols
+
+
+def load_model(filepath: str | Path, custom_objects: Any = None, compile: bool = True) -> Sequential:  # noqa: A002  # Keras's name
+    """Return the model in a file that `model.save` has written, compiled as it was unless `compile` is false."""
+    from minidl.saving import load_model as load
+
+    if custom_objects:
+        raise refuse("keras load_model", "custom_objects", custom_objects, "register them with minidl's registries")
+    plain = load(filepath, compile=compile)
+    model = Sequential.faced(plain)
+    model.load_state_dict(plain.state_dict())
+    if plain.trainer is not None:
+        trainer = plain.trainer
+        model.compile(trainer.optimizer.from_config(trainer.optimizer.get_config()), trainer.loss, metrics=trainer.metrics)
+        model.optimizer.hooks = trainer.optimizer.hooks
+        model.optimizer.build(model.parameters)
+        model.optimizer.load_state_dict(trainer.optimizer.state_dict())
+    return model
+
+
+def clone_model(model: Model) -> Sequential:
+    """Return a model with the same layers and new weights."""
+    config = model.get_config()
+    return Sequential.from_config({**config, "seed": next_seed()})
+
+
+__getattr__ = missing("keras.models", __all__)
