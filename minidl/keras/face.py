@@ -53,11 +53,12 @@ class Doorway(type):
 class Door(metaclass=Doorway):
     """A class of Keras's that is but a way to make an object of ours.
 
-    A subclass names what it `makes`, and has a `__new__` with Keras's signature under the decorator `door`, which
-    returns the arguments that ours is made from, or with a decorator of its own.
+    A subclass names what it `makes`, the first by default, and has a `__new__` with Keras's signature, under the
+    decorator `door` if arguments need but be passed on, by the names that `renames` tells.
     """
 
     makes: ClassVar[tuple[type, ...]] = ()
+    renames: ClassVar[dict[str, str]] = {}
 
 
 def door(new: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,7 +79,7 @@ def door(new: Callable[..., Any]) -> Callable[..., Any]:
             raise TypeError(f"{owner}: {error}{hint}") from None
         instead = new(*bound.args, **bound.kwargs) or {}
         bound.apply_defaults()
-        given = {name: value for name, value in list(bound.arguments.items())[1:]}
+        given = {cls.renames.get(name, name): value for name, value in list(bound.arguments.items())[1:]}
         made = cls.makes[0]
         return made(**chosen(owner, made, signature, {**given, **instead}))
 

@@ -45,7 +45,15 @@ class InputLayer(KerasLayer, layers.Input):
     """The shape of a sample, as a layer."""
 
     @constructor
-    def __init__(self, shape: Any = None, batch_size: int | None = None, batch_shape: Any = None) -> Any:
+    def __init__(
+        self,
+        shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Any = None,
+    ) -> Any:
         return {"shape": tuple(batch_shape)[1:] if shape is None and batch_shape is not None else shape}
 
 
@@ -189,6 +197,9 @@ class BatchNormalization(KerasLayer, layers.BatchNormalization):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
         synchronized: bool = False,
     ) -> Any: ...
 
@@ -199,7 +210,7 @@ class LayerNormalization(KerasLayer, layers.LayerNormalization):
     @constructor
     def __init__(
         self,
-        axis: int = -1,
+        axis: Any = -1,
         epsilon: float = 0.001,
         center: bool = True,
         scale: bool = True,
@@ -209,7 +220,10 @@ class LayerNormalization(KerasLayer, layers.LayerNormalization):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
-    ) -> Any: ...
+        *,
+        rms_scaling: bool = False,
+    ) -> Any:
+        return {"axis": axis[0]} if isinstance(axis, (list, tuple)) and len(axis) == 1 else {}
 
 
 class Embedding(KerasLayer, layers.Embedding):
@@ -364,7 +378,7 @@ class PReLU(KerasLayer, layers.PReLU):
     @constructor
     def __init__(
         self,
-        alpha_initializer: Any = "zeros",
+        alpha_initializer: Any = "Zeros",
         alpha_regularizer: Any = None,
         alpha_constraint: Any = None,
         shared_axes: Any = None,

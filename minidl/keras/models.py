@@ -312,7 +312,7 @@ class Model(minidl.models.Sequential):
         return super().predict(np.asarray(x), batch_size=batch_size)
 
     def train_on_batch(
-        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Make one step; return its loss, or with metrics a list, or a dict."""
         if class_weight is not None:
@@ -322,7 +322,7 @@ class Model(minidl.models.Sequential):
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
 
-    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return what `evaluate` does, of one batch."""
         return self.evaluate(x, y, len(x), 0, sample_weight, return_dict=return_dict)
 
@@ -370,14 +370,24 @@ class Model(minidl.models.Sequential):
 
     # Describing and saving it --------------------------------------------------------------------------
 
-    def save(self, filepath: str | Path, overwrite: bool = True, *, include_optimizer: bool = True) -> None:  # type: ignore[override]  # Keras's
+    def save(  # type: ignore[override]  # Keras's signature
+        self, filepath: str | Path, overwrite: bool = True, zipped: bool | None = None, *, include_optimizer: bool = True
+    ) -> None:
         """Write the model to a file, in minidl's own format whatever its name is; see `load_model`."""
         if not overwrite:
             raise refuse("keras save", "overwrite", overwrite)
         super().save(filepath, include_optimizer=include_optimizer)
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], object] | None = None) -> None:  # type: ignore[override]  # Keras's
-        """Print a line a layer."""
+    def summary(  # type: ignore[override]  # Keras's signature
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], object] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a line a layer, as minidl does: what Keras's other arguments change isn't in it."""
         super().summary(print if print_fn is None else print_fn)
 
     def get_config(self) -> dict[str, Any]:
@@ -519,7 +529,12 @@ def _first(symbols: Any) -> Any:
     return symbols[0] if isinstance(symbols, (list, tuple)) and symbols else symbols
 
 
-def load_model(filepath: str | Path, custom_objects: Any = None, compile: bool = True) -> Sequential:  # noqa: A002  # Keras's name
+def load_model(
+    filepath: str | Path,
+    custom_objects: Any = None,
+    compile: bool = True,  # noqa: A002  # Keras's name
+    safe_mode: bool = True,
+) -> Sequential:
     """Return the model in a file that `model.save` has written, compiled as it was unless `compile` is false."""
     from minidl.saving import load_model as load
 

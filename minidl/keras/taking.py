@@ -15,7 +15,7 @@ from minidl.validation import describe
 __all__ = ["from_keras"]
 
 # What doesn't change what a layer computes.
-DROPPED = {"trainable", "dtype", "build_config", "batch_input_shape", "batch_shape"}
+DROPPED = {"trainable", "dtype", "build_config", "batch_input_shape", "batch_shape", "zero_output_for_mask"}
 
 
 def from_keras(model: Any) -> minidl.models.Sequential:
@@ -74,9 +74,9 @@ def _layer(layer: Any) -> Any:
         return inner
     if not hasattr(layers, name):
         raise NotImplementedError(f"from_keras: {name} isn't supported. Received: {given.get('name')!r}")
-    arguments = {key: _value(value) for key, value in given.items() if key not in DROPPED}
+    inside = {"layer", "backward_layer"}
+    arguments = {key: _value(value) for key, value in given.items() if key not in DROPPED | inside}
     if name == "Bidirectional":
-        arguments = {key: value for key, value in arguments.items() if key != "backward_layer"}
         arguments["layer"] = _layer(layer.forward_layer)
         arguments["layer"].name = None
         if given["layer"]["config"].get("go_backwards") is True:
@@ -93,7 +93,7 @@ def _value(value: Any) -> Any:
         return given
     for module in (initializers, regularizers, layers, schedules):
         if hasattr(module, name):
-            known = {key: _value(one) for key, one in cast("dict[str, Any]", given).items()}
+            known = {key: _value(one) for key, one in cast("dict[str, Any]", given).items() if one is not None}
             known.pop("seed", None)  # the weights are taken over
             return getattr(module, name)(**known)
     raise NotImplementedError(f"from_keras: {name} isn't supported. Received: {describe(value)}")

@@ -17,7 +17,7 @@ from minidl.keras.face import Doorway, chosen, found, refuse
 from minidl.keras.random_state import next_seed
 from minidl.layers.ownership import owner
 from minidl.randomness import generator
-from minidl.validation import describe, flag, nearest
+from minidl.validation import describe, flag
 
 if TYPE_CHECKING:
     from minidl.parameters import Parameter
@@ -75,13 +75,16 @@ def Input(  # noqa: N802  # Keras's name
     batch_size: int | None = None,
     dtype: DTypeLike = None,
     sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Any = None,
     name: str | None = None,
     tensor: Any = None,
+    optional: bool = False,
 ) -> KerasTensor:
     """Return what stands for a batch of samples of `shape`, whose sizes may be None: then data tell them."""
-    if sparse or tensor is not None:
-        raise refuse("keras Input", "sparse" if sparse else "tensor", sparse or tensor)
+    for what, value in (("sparse", sparse), ("ragged", ragged), ("tensor", tensor), ("optional", optional)):
+        if value is not None and value is not False:
+            raise refuse("keras Input", what, value)
     sizes = tuple(batch_shape)[1:] if shape is None and batch_shape is not None else shape
     if isinstance(sizes, int):
         sizes = (sizes,)
@@ -235,44 +238,64 @@ def constructor(init: Callable[..., Any]) -> Callable[..., None]:
 
     What `init` itself returns, a dict or None, takes the place of arguments.
     """
-    signature = inspect.signature(init)
+    own = inspect.signature(init)
+    common = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in COMMON.items()
+        if name not in own.parameters
+    ]
+    whole = own.replace(parameters=[*own.parameters.values(), *common])
 
     @functools.wraps(init)
     def made(self: Any, *args: Any, **kwargs: Any) -> None:
         owner = f"keras {type(self).__name__}"
-        kwargs = dict(kwargs)
-        shape = kwargs.pop("input_shape", None)
-        if "input_dim" in kwargs and "input_dim" not in signature.parameters:
-            shape = (kwargs.pop("input_dim"),)
-        batch_shape = kwargs.pop("batch_input_shape", None)
-        trainable = flag(owner, "trainable", kwargs.pop("trainable", True))
-        common = {name: kwargs.pop(name) for name in ("name", "dtype", "activity_regularizer") if name in kwargs}
-        if "activity_regularizer" in signature.parameters and "activity_regularizer" in common:
-            kwargs["activity_regularizer"] = common.pop("activity_regularizer")
-        try:
-            bound = signature.bind(self, *args, **kwargs)
-        except TypeError as error:
-            unknown = [name for name in kwargs if name not in signature.parameters]
-            hint = f". {nearest(unknown[0], list(signature.parameters)[1:])}" if unknown else ""
-            raise TypeError(f"{owner}: {error}{hint}") from None
-        instead = init(*bound.args, **bound.kwargs) or {}
+        bound = whole.bind(self, *args, **kwargs)
         bound.apply_defaults()
-        given = {**dict(list(bound.arguments.items())[1:]), **common, **instead}
+        given = dict(list(bound.arguments.items())[1:])
+        instead = init(self, **{name: value for name, value in given.items() if name in own.parameters}) or {}
+        shape, trainable = _declared(given), flag(owner, "trainable", given.pop("trainable"))
         plain: Any = plain_of(type(self)).__init__
-        own = chosen(owner, plain, signature, given)
         defaults = inspect.signature(plain).parameters
-        plain(self, **{name: _translated(name, value, defaults[name].default) for name, value in own.items()})
+        passed = chosen(owner, plain, whole, {**given, **instead})
+        plain(self, **{name: _translated(name, value, defaults[name].default) for name, value in passed.items()})
         if not trainable:
             self.trainable = False
-        shape = tuple(batch_shape)[1:] if batch_shape is not None else shape
-        if shape is not None:
-            self.declared_shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.declared_shape = shape
 
+    made.__signature__ = whole  # type: ignore[attr-defined]  # what errors and help tell
     return made
 
 
+# What every layer of Keras's takes.
+COMMON = {
+    "activity_regularizer": None,
+    "trainable": True,
+    "autocast": True,
+    "dtype": None,
+    "name": None,
+    "input_shape": None,
+    "batch_input_shape": None,
+    "input_dim": None,
+}
+
+
+def _declared(given: dict[str, Any]) -> tuple[int, ...] | None:
+    """Take from the arguments what says the shape of a sample, and return it."""
+    shape, batch_shape = given.pop("input_shape"), given.pop("batch_input_shape")
+    if batch_shape is not None:
+        shape = tuple(batch_shape)[1:]
+    if "output_dim" not in given:  # an Embedding's own
+        size = given.pop("input_dim")
+        shape = (size,) if size is not None else shape
+    if shape is None:
+        return None
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
 def _translated(name: str, value: Any, default: Any) -> Any:
-    """Return what ours takes for what Keras's argument of that name was given."""
+    """Return what ours takes for what Keras's argument of that name was given; a config is as ours has it."""
+    if isinstance(value, dict):
+        return value
     if name in ("activation", "recurrent_activation"):
         layer = activations.get(value)
         return layer if layer is not None or default is None or default is inspect.Parameter.empty else layers.Linear()

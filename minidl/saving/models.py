@@ -143,9 +143,12 @@ def save_model(model: Sequential, path: Any, trainer: Trainer | None) -> None:
 
 def training(trainer: Trainer, described: Callable[[Any], Any] = describe_object) -> dict[str, Any]:
     """Return how a model is trained, and what its optimizer has made; `described` gives the configs."""
+    state = trainer.optimizer.state_dict()
+    own = {parameter.name: path for path, parameter in trainer.model.named_parameters().items()}  # it may be in another
+    state["parameters"] = {own.get(name, name): entry for name, entry in state["parameters"].items()}
     return {
         "optimizer": described(trainer.optimizer),
-        "state": trainer.optimizer.state_dict(),
+        "state": state,
         "loss": described(trainer.loss),
         "metrics": [described(metric) for metric in trainer.metrics],
         "seed": trainer.seed,

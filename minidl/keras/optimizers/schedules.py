@@ -28,6 +28,7 @@ class ExponentialDecay(Door):
     """initial · decay_rate^(step / decay_steps)."""
 
     makes = (schedules.ExponentialDecay,)
+    renames = {"initial_learning_rate": "initial"}  # noqa: RUF012  # the base class declares it a ClassVar
 
     @door
     def __new__(
@@ -37,14 +38,14 @@ class ExponentialDecay(Door):
         decay_rate: float,
         staircase: bool = False,
         name: str = "ExponentialDecay",
-    ) -> Any:
-        return {"initial": initial_learning_rate}
+    ) -> Any: ...
 
 
 class InverseTimeDecay(Door):
     """initial / (1 + decay_rate · step / decay_steps); with `staircase` the fraction is rounded down."""
 
     makes = (schedules.InverseTimeDecay,)
+    renames = {"initial_learning_rate": "initial"}  # noqa: RUF012  # the base class declares it a ClassVar
 
     @door
     def __new__(
@@ -55,7 +56,7 @@ class InverseTimeDecay(Door):
         staircase: bool = False,
         name: str = "InverseTimeDecay",
     ) -> Any:
-        return {"initial": initial_learning_rate, "every": "step"}
+        return {"every": "step"}
 
 
 class PiecewiseConstantDecay(Door):
@@ -72,6 +73,7 @@ class PolynomialDecay(Door):
     """A power of what is left of the steps, from the first rate to `end_learning_rate`."""
 
     makes = (schedules.PolynomialDecay,)
+    renames = {"initial_learning_rate": "initial", "end_learning_rate": "final"}  # noqa: RUF012  # the base class declares it a ClassVar
 
     @door
     def __new__(
@@ -82,8 +84,7 @@ class PolynomialDecay(Door):
         power: float = 1.0,
         cycle: bool = False,
         name: str = "PolynomialDecay",
-    ) -> Any:
-        return {"initial": initial_learning_rate, "final": end_learning_rate}
+    ) -> Any: ...
 
 
 class CosineDecay(Door):
@@ -113,6 +114,7 @@ class CosineDecayRestarts(Door):
     """Half a cosine again and again: each time `t_mul` times as long, and `m_mul` times as high."""
 
     makes = (schedules.CosineRestarts,)
+    renames = {"initial_learning_rate": "initial"}  # noqa: RUF012  # the base class declares it a ClassVar
 
     @door
     def __new__(
@@ -124,7 +126,7 @@ class CosineDecayRestarts(Door):
         alpha: float = 0.0,
         name: str = "SGDRDecay",
     ) -> Any:
-        return {"initial": initial_learning_rate, "final": alpha * initial_learning_rate}
+        return {"alpha": 0.0, "final": alpha * initial_learning_rate}
 
 
 __getattr__ = missing("keras.optimizers.schedules", __all__)
