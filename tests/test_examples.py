@@ -11,6 +11,9 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 ARGUMENTS = {
     "fashion_mnist.py": [["6000", "2", "curve.png"]],
     "trajectories.py": [["."]],
+    "keras_classification.py": [["3000", "3"]],
+    "keras_convnet.py": [["2000", "4"]],
+    "keras_text.py": [["5"]],
     "nets.py": [["conv", "1000", "3"], *[[net, "2000", "3"] for net in ("lstm", "residual", "batchnorm")]],
 }
 RUNS = [(path, arguments) for path in sorted(EXAMPLES.glob("*.py")) for arguments in ARGUMENTS.get(path.name, [[]])]
@@ -20,7 +23,7 @@ PICTURES = {
     "decision_boundary.py": ["decision_boundary.png"],
     "study.py": ["study"],
 }
-NEEDS_DATA = {"fashion_mnist.py", "nets.py"}
+NEEDS_DATA = {"fashion_mnist.py", "keras_classification.py", "keras_convnet.py", "nets.py"}
 
 
 @pytest.mark.parametrize(("path", "arguments"), RUNS, ids=[" ".join([path.name, *given[:1]]) for path, given in RUNS])

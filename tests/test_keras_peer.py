@@ -1,10 +1,13 @@
 """minidl.keras beside the real Keras (`pip install keras` and a backend): layers, schedules, curves, models taken over."""
 
 import inspect
+import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+from keras_cases import OPTIMIZERS, curve, dense_net, spirals, start
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras", reason="Keras isn't installed: pip install keras torch")
@@ -126,14 +129,10 @@ def test_methods_and_functions_have_keras_s_arguments(path):
     for step in path.split("."):
         mine, theirs = getattr(mine, step), getattr(theirs, step)
     own = {
-        name: p.default
-        for name, p in inspect.signature(mine).parameters.items()
-        if p.kind is p.POSITIONAL_OR_KEYWORD
+        name: p.default for name, p in inspect.signature(mine).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD
     }
     others = {
-        name: p.default
-        for name, p in inspect.signature(theirs).parameters.items()
-        if p.kind is p.POSITIONAL_OR_KEYWORD
+        name: p.default for name, p in inspect.signature(theirs).parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD
     }
     assert list(own.items()) == list(others.items())
 
@@ -143,7 +142,11 @@ def test_defaults_are_keras_s(mine, theirs):
     own = inspect.signature(mine.__new__ if "__new__" in vars(mine) else mine.__init__).parameters
     others = inspect.signature(theirs.__init__).parameters
     for name, parameter in own.items():
-        if name in others and name not in ("self", "cls", "name") and others[name].default is not inspect.Parameter.empty:
+        if (
+            name in others
+            and name not in ("self", "cls", "name")
+            and others[name].default is not inspect.Parameter.empty
+        ):
             assert parameter.default == others[name].default, name
 
 
@@ -180,55 +183,13 @@ def test_a_schedule_has_keras_values(make):
 
 # Curves -----------------------------------------------------------------------------------------------------
 
-OPTIMIZERS = {
-    "sgd": lambda k: "sgd",
-    "sgd with momentum": lambda k: k.optimizers.SGD(0.05, momentum=0.9, clipnorm=0.1),
-    "nesterov": lambda k: k.optimizers.SGD(0.02, momentum=0.9, nesterov=True, weight_decay=0.01),
-    "rmsprop": lambda k: "rmsprop",
-    "rmsprop with all": lambda k: k.optimizers.RMSprop(0.001, momentum=0.5, centered=True, global_clipnorm=1.0),
-    "adagrad": lambda k: k.optimizers.Adagrad(0.05),
-    "adadelta": lambda k: k.optimizers.Adadelta(1.0),
-    "adam": lambda k: "adam",
-    "adam by a schedule": lambda k: k.optimizers.Adam(k.optimizers.schedules.InverseTimeDecay(0.01, 20, 0.5)),
-    "amsgrad": lambda k: k.optimizers.Adam(0.01, amsgrad=True, clipvalue=0.5),
-    "adamw": lambda k: k.optimizers.AdamW(0.01),
-    "adamax": lambda k: k.optimizers.Adamax(0.01),
-    "nadam": lambda k: k.optimizers.Nadam(0.01),
-    "lion": lambda k: k.optimizers.Lion(0.0005),
-}
-
-
-def curve(k, model, weights, x, y, epochs=20, **options):
-    """Return the losses of the steps of a model that begins with these weights and goes through batches in order."""
-    losses = []
-
-    class Steps(k.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            losses.append((batch, logs["loss"]))
-
-    model.set_weights(weights)
-    history = model.fit(x, y, batch_size=10, epochs=epochs, shuffle=False, verbose=0, callbacks=[Steps()], **options)
-    return [loss for _, loss in losses], history.history
-
-
-def spirals(n=50):
-    x, y = minidl.datasets.make_spirals(n, classes=3, noise=0.1, seed=0)
-    return x.astype(np.float32), y
-
-
-def dense_net(k):
-    return k.Sequential(
-        [k.Input((2,)), k.layers.Dense(16, "relu"), k.layers.Dense(8, "tanh"), k.layers.Dense(3, "softmax")]
-    )
-
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_loss_curve_is_keras_s(name):
     """100 steps, from the same weights, on the same batches."""
     x, y = spirals()
     nets = [dense_net(k) for k in BOTH]
-    rng = RNG(1)
-    weights = [rng.normal(0, 0.5, w.shape).astype(np.float32) for w in nets[0].get_weights()]
+    weights = start(nets[0])
     curves = []
     for k, net in zip(BOTH, nets, strict=True):
         net.compile(OPTIMIZERS[name](k), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -245,7 +206,7 @@ def test_weights_of_samples_count_as_in_keras():
     rng = RNG(2)
     weight = rng.uniform(0, 3, len(x)).astype(np.float32)
     nets = [dense_net(k) for k in BOTH]
-    weights = [rng.normal(0, 0.5, w.shape).astype(np.float32) for w in nets[0].get_weights()]
+    weights = start(nets[0], 2)
     for options in ({"sample_weight": weight}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}):
         curves = []
         for k, net in zip(BOTH, nets, strict=True):
@@ -265,6 +226,27 @@ def test_validation_split_keeps_the_same_samples():
         found.append(curve(k, net, weights, x, y, 3, validation_split=0.3)[1])
     for column in ("loss", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(found[0][column], found[1][column], atol=1e-4)
+
+
+# Scripts ------------------------------------------------------------------------------------------------------
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SMALL = {"classification": (3000, 3), "convnet": (2000, 4), "guide": (), "text": (5,)}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_same_script_runs_on_keras_itself(name, monkeypatch):
+    source = (EXAMPLES / f"keras_{name}.py").read_text(encoding="utf-8")
+    script = source.replace("from minidl import keras", "import keras").replace("from minidl.keras", "from keras")
+    assert "minidl" not in script.partition('"""\n\nimport')[2]
+    if "load_data" in script:
+        if not (Path(os.environ.get("MINIDL_DATA_DIR", "nowhere")) / "fashion_mnist").is_dir():
+            pytest.skip("MINIDL_DATA_DIR holds no Fashion-MNIST")
+        monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", minidl.datasets.load_fashion_mnist)
+    names = {"__name__": "script"}
+    exec(compile(script, name, "exec"), names)
+    result = names["main"](*SMALL[name])
+    assert result is None or result > {"classification": 0.75, "convnet": 0.7, "text": 0.85}[name]
 
 
 # Models taken over --------------------------------------------------------------------------------------------
@@ -320,7 +302,9 @@ def test_a_model_of_keras_is_taken_over(seed):
 
 def test_a_model_taken_over_can_be_saved(tmp_path):
     model, x = random_model(3)
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 100)), "sparse_categorical_crossentropy")
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 100)), "sparse_categorical_crossentropy"
+    )
     taken = minidl.from_keras(model)
     taken.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(minidl.load_model(tmp_path / "m.safetensors").predict(x), taken.predict(x))
@@ -336,3 +320,20 @@ def test_what_cannot_be_taken_over_is_refused():
         minidl.from_keras(keras.Model(inputs, keras.layers.Dense(2)(inputs)))
     with pytest.raises(TypeError, match=r"must be a keras.Sequential"):
         minidl.from_keras("model")
+
+
+# What test_keras.py compares with, without Keras: python tests/test_keras_peer.py
+def record():
+    """Write the losses of the steps that Keras itself makes."""
+    x, y = spirals()
+    curves = {}
+    for name, optimizer in OPTIMIZERS.items():
+        net = dense_net(keras)
+        net.compile(optimizer(keras), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        curves[name] = [round(float(loss), 6) for loss in curve(keras, net, start(net), x, y)[0]]
+    text = json.dumps({"keras": keras.__version__, "backend": keras.backend.backend(), "curves": curves})
+    (Path(__file__).parent / "keras_curves.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    record()

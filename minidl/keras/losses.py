@@ -207,7 +207,9 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, Doorway):
         return identifier()
     if callable(identifier) and not isinstance(identifier, losses.Loss):
-        raise refuse("keras compile", "loss", identifier, "a loss of one's own is a minidl.losses.Loss with its gradient")
+        raise refuse(
+            "keras compile", "loss", identifier, "a loss of one's own is a minidl.losses.Loss with its gradient"
+        )
     return losses.registry.get(identifier)
 
 

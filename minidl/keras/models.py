@@ -18,7 +18,8 @@ from minidl.keras.config import floatx
 from minidl.keras.face import missing, refuse
 from minidl.keras.layers import InputLayer
 from minidl.keras.random_state import next_seed
-from minidl.keras.tensors import KerasTensor, Variable, weights_of
+from minidl.keras.tensors import KerasTensor, Variable, after, weights_of
+from minidl.layers.ownership import owner
 from minidl.optimizers import NonFiniteError
 from minidl.trainer import Trainer
 from minidl.validation import describe, flag
@@ -72,8 +73,8 @@ class Model(minidl.models.Sequential):
             self._root = layer
             if self._layers:
                 raise ValueError(f"{self.title}: Input must be the first entry. Received: another before it")
-            if None not in layer.shape[1:]:
-                super().add(layers.Input(tuple(int(size) for size in layer.shape[1:] if size is not None)))
+            if layer.sample_shape is not None:
+                super().add(layers.Input(layer.sample_shape))
             return
         if isinstance(layer, InputLayer):
             super().add(layers.Input(layer.shape))
@@ -106,10 +107,9 @@ class Model(minidl.models.Sequential):
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the output for an array, or what stands for it."""
         if isinstance(x, KerasTensor):
-            if not self.built and None not in x.shape[1:]:
-                self.build(x.shape[1:])
-            shape = self.output_shape if self.built else ()
-            return KerasTensor((None, *shape), str(self.dtype), cast(Any, self), x)
+            if not self.built and x.sample_shape is not None:
+                self.build(x.sample_shape)
+            return after(self, x)
         return self.forward(np.asarray(x), training)
 
     # What it is ----------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class Model(minidl.models.Sequential):
         """Return what stands for the output of one of the layers."""
         here = self.inputs[0]
         for one in self.layers:
-            here = KerasTensor((None, *one.output_shape), str(self.dtype), cast(Any, one), here)
+            here = after(one, here)
             if one is layer:
                 break
         return here
@@ -346,7 +346,9 @@ class Model(minidl.models.Sequential):
 
     def _validation(self, given: Any) -> Any:
         """Return validation data alike."""
-        return self._batch(given) if isinstance(given, (tuple, list)) and len(given) in (2, 3) else self._data(given, None)
+        return (
+            self._batch(given) if isinstance(given, (tuple, list)) and len(given) in (2, 3) else self._data(given, None)
+        )
 
     def _batch(self, batch: Any) -> Any:
         x, y, *weight = batch
@@ -371,7 +373,12 @@ class Model(minidl.models.Sequential):
     # Describing and saving it --------------------------------------------------------------------------
 
     def save(  # type: ignore[override]  # Keras's signature
-        self, filepath: str | Path, overwrite: bool = True, zipped: bool | None = None, *, include_optimizer: bool = True
+        self,
+        filepath: str | Path,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        *,
+        include_optimizer: bool = True,
     ) -> None:
         """Write the model to a file, in minidl's own format whatever its name is; see `load_model`."""
         if not overwrite:
@@ -510,23 +517,17 @@ def _single(symbols: Any) -> KerasTensor:
     """Return the one symbol that was given, alone or in a list."""
     one = symbols[0] if isinstance(symbols, (list, tuple)) and len(symbols) == 1 else symbols
     if not isinstance(one, KerasTensor):
-        raise refuse("keras Model", "inputs and outputs", symbols, "one of each is, as keras.Input and layers make them")
+        raise refuse(
+            "keras Model", "inputs and outputs", symbols, "one of each is, as keras.Input and layers make them"
+        )
     return one
 
 
 def _is_taken(inputs: Any, outputs: Any) -> bool:
     """Tell whether outputs are several, or of layers that are in a model already."""
-    from minidl.layers.ownership import owner
-
     if isinstance(outputs, (list, tuple)) and len(outputs) != 1:
         return True
-    if not isinstance(outputs, KerasTensor) or not isinstance(_first(inputs), KerasTensor):
-        return False
-    return any(owner(layer) is not None for layer in outputs.chain(_first(inputs)))
-
-
-def _first(symbols: Any) -> Any:
-    return symbols[0] if isinstance(symbols, (list, tuple)) and symbols else symbols
+    return any(owner(layer) is not None for layer in _single(outputs).chain(_single(inputs)))
 
 
 def load_model(
@@ -545,7 +546,9 @@ def load_model(
     model.load_state_dict(plain.state_dict())
     if plain.trainer is not None:
         trainer = plain.trainer
-        model.compile(trainer.optimizer.from_config(trainer.optimizer.get_config()), trainer.loss, metrics=trainer.metrics)
+        model.compile(
+            trainer.optimizer.from_config(trainer.optimizer.get_config()), trainer.loss, metrics=trainer.metrics
+        )
         model.optimizer.hooks = trainer.optimizer.hooks
         model.optimizer.build(model.parameters)
         model.optimizer.load_state_dict(trainer.optimizer.state_dict())

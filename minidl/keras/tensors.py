@@ -22,7 +22,7 @@ from minidl.validation import describe, flag
 if TYPE_CHECKING:
     from minidl.parameters import Parameter
 
-__all__ = ["Input", "KerasLayer", "KerasTensor", "Variable", "constructor", "plain_of", "weights_of"]
+__all__ = ["Input", "KerasLayer", "KerasTensor", "Variable", "after", "constructor", "plain_of", "weights_of"]
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ class KerasTensor:
     """What stands for a batch before there is one: what `Input` returns, and layers that are called on it.
 
     Attributes:
-        shape: With None for the batch, and for sizes that aren't known.
+        shape: With None for the batch, and for sizes that aren't known; None if nothing of it is.
         dtype: By its name.
         layer: The layer that it comes out of, or None.
         source: What goes into that.
@@ -39,7 +39,7 @@ class KerasTensor:
 
     def __init__(
         self,
-        shape: tuple[int | None, ...],
+        shape: tuple[int | None, ...] | None,
         dtype: str,
         layer: KerasLayer | None = None,
         source: KerasTensor | None = None,
@@ -50,6 +50,13 @@ class KerasTensor:
         self.layer = layer
         self.source = source
         self.name = name
+
+    @property
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """The shape of a sample, if all of it is known."""
+        sizes = (None,) if self.shape is None else self.shape[1:]
+        known = tuple(size for size in sizes if size is not None)
+        return known if len(known) == len(sizes) else None
 
     def chain(self, start: KerasTensor) -> list[KerasLayer]:
         """Return the layers that lead from `start` to here.
@@ -91,6 +98,11 @@ def Input(  # noqa: N802  # Keras's name
     if not isinstance(sizes, (tuple, list)):
         raise TypeError(f"keras Input: shape must be a tuple, such as (784,). Received: shape={describe(sizes)}")
     return KerasTensor((None, *sizes), floatx() if dtype is None else str(np.dtype(dtype)), name=name)
+
+
+def after(layer: Any, source: KerasTensor) -> KerasTensor:
+    """Return what stands for what a layer or model makes of `source`."""
+    return KerasTensor((None, *layer.output_shape) if layer.built else None, str(layer.dtype), layer, source)
 
 
 class Variable:
@@ -170,11 +182,9 @@ class KerasLayer(layers.Layer):
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the output for an array, or what stands for it; a layer that isn't built is built for it."""
         if isinstance(x, KerasTensor):
-            sizes = x.shape[1:]
-            if not self.built and None not in sizes:
-                self._build_alone(tuple(int(size) for size in sizes if size is not None))
-            shape = self.output_shape if self.built else ()
-            return KerasTensor((None, *shape), str(self.dtype), self, x)
+            if not self.built and x.sample_shape is not None:
+                self._build_alone(x.sample_shape)
+            return after(self, x)
         if isinstance(x, (list, tuple)) and any(isinstance(one, KerasTensor) for one in x):
             raise refuse(f"keras {type(self).__name__}", "a list of inputs", x)
         x = np.asarray(x)

@@ -265,9 +265,7 @@ class Layer(Configurable):
         """
         own = self._weights()
         if not isinstance(weights, (list, tuple)):
-            raise TypeError(
-                f"{self.title}: weights must be a list of {len(own)} arrays. Received: {describe(weights)}"
-            )
+            raise TypeError(f"{self.title}: weights must be a list of {len(own)} arrays. Received: {describe(weights)}")
         if len(weights) != len(own):
             raise ValueError(f"{self.title}: weights must be {len(own)} arrays. Received: {len(weights)}")
         self._write(own, dict(zip(own, weights, strict=True)))

@@ -77,9 +77,7 @@ class SGD(Optimizer):
 
     makes = (optimizers.SGD, optimizers.Momentum, optimizers.Nesterov)
 
-    def __new__(
-        cls, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any
-    ) -> Any:
+    def __new__(cls, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **options: Any) -> Any:
         if not momentum:
             return _finished("SGD", optimizers.SGD(learning_rate), options)
         rule = optimizers.Nesterov if nesterov else optimizers.Momentum
