@@ -19,10 +19,10 @@ def main() -> None:
         ]
     )
     print("Output:", model(ops.ones((3, 3))).shape, "and", len(model.weights), "weights")
-    layer = layers.Dense(3)
-    assert layer.weights == []
-    layer(ops.ones((1, 4)))
-    print("A layer that was called:", [weight.shape for weight in layer.weights])
+    dense = layers.Dense(3)
+    assert dense.weights == []
+    dense(ops.ones((1, 4)))
+    print("A layer that was called:", [weight.shape for weight in dense.weights])
     model.pop()
     assert len(model.layers) == 2
 

@@ -3,8 +3,9 @@
 `loss(y_true, y_pred, sample_weight)` is the weighted mean Σ wᵢ ℓᵢ / Σ wᵢ over the samples i of a batch, so that a
 weight of 2 is the sample twice; `loss.gradient(...)` is the gradient of that number by `y_pred`. A sample's ℓᵢ is
 the mean over its other axes. If all weights are 0, the loss is 0 and so is its gradient.
-Differs from: Keras divides Σ wᵢ ℓᵢ by the number of samples, not by Σ wᵢ (`loss.mean_over = "samples"`); PyTorch doesn't weigh samples, and its
-reduction "mean" is taken over all entries, which is the same number wherever ℓᵢ is a mean of entries.
+Differs from: Keras divides Σ wᵢ ℓᵢ by the number of samples, not by Σ wᵢ (`loss.mean_over = "samples"`); PyTorch
+doesn't weigh samples, and its reduction "mean" is taken over all entries, which is the same number wherever ℓᵢ is a
+mean of entries.
 
 A model that ends in `Softmax` or `Sigmoid` is trained on the logits that go into it, under the cross-entropy
 that belongs to it (or `KLDivergence`), so that a probability of 0 never makes an infinity. For a model that ends

@@ -104,25 +104,6 @@ class Sequential(Layer):
         else:
             self._take([layer])
 
-    def pop(self) -> Layer:
-        """Take the last layer away and return it, with its parameters; what was compiled is no more.
-
-        Raises:
-            RuntimeError: If there is none, or the model is built and inside another.
-        """
-        if not self._layers:
-            raise RuntimeError(f"{self.title}: must have layers before pop. Received: none")
-        if self.built and owner(self) is not None:
-            raise RuntimeError(
-                f"{self.title}: a model inside another can't shrink once built. Received: {self._layers[-1].title}"
-            )
-        layer = self._layers.pop()
-        release(layer)
-        self._built_here = [one for one in self._built_here if one is not layer]
-        self._tapes, self._tape, self.trainer = {}, None, None
-        self._settle()
-        return layer
-
     def build(self, input_shape: Shape, rng: np.random.Generator | None = None) -> None:
         """Make all parameters, for samples of `input_shape`.
 
@@ -160,6 +141,26 @@ class Sequential(Layer):
         self._tapes: dict[tuple[Any, ...], Tape] = {}
         self._tape: Tape | None = None  # that of the last forward
         self._penalizing: list[Layer] = []  # which may have penalties on outputs inside
+
+    def pop(self) -> Layer:
+        """Take the last layer away and return it, with its parameters; what was compiled is no more.
+
+        Raises:
+            RuntimeError: If there is none, or the model is built and inside another.
+        """
+        if not self._layers:
+            raise RuntimeError(f"{self.title}: must have layers before pop. Received: none")
+        if self.built and owner(self) is not None:
+            raise RuntimeError(
+                f"{self.title}: a model inside another can't shrink once built. Received: {self._layers[-1].title}"
+            )
+        layer = self._layers.pop()
+        release(layer)
+        self._built_here = [one for one in self._built_here if one is not layer]
+        self._tapes.clear()
+        self._tape = self.trainer = None
+        self._settle()
+        return layer
 
     def _take(self, layers: Sequence[Layer]) -> None:
         """Put `layers` behind the last one: all of them, or none."""

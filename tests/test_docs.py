@@ -43,6 +43,7 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
         "CHANGELOG.md",
         "docs/architecture.md",
         "docs/data.md",
+        "docs/keras.md",
         "docs/pictures.md",
         "docs/proofs.md",
         "docs/lab.md",
@@ -135,6 +136,15 @@ def test_the_script_of_the_page_of_the_lab_runs_and_goes_on(tmp_path) -> None:
     )
     assert first.stdout == second.stdout  # the times too: nothing was run again
     assert len(list((tmp_path / "study" / "cells").iterdir())) == 3 * 3 * 3 + 9 + 4
+
+
+def test_the_script_of_the_page_of_keras_runs(tmp_path) -> None:
+    page = (ROOT / "docs" / "keras.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    command = [sys.executable, "-W", "error", "-c", script + "assert history.history['val_accuracy'][-1] > 0.6"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy: " in done.stdout
 
 
 def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:

@@ -14,6 +14,7 @@ from minidl.optimizers import (
     Adam,
     AdamW,
     ClipByGlobalNorm,
+    ClipByNorm,
     ClipByValue,
     Hook,
     Momentum,
@@ -113,6 +114,20 @@ def test_gradients_at_the_ends_of_the_range_are_clipped_right(dtype, value):
     np.testing.assert_allclose(
         found, -bound / math.sqrt(n), rtol=rounding, atol=float(np.finfo(dtype).smallest_subnormal)
     )
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_norm_for_each_parameter(flat):
+    parameters = parameters_of(scale=7.0, flat=flat)
+    expected = [
+        -p.grad / max(1.0, float(np.linalg.norm(p.grad.astype("f8").ravel())) / 2.0) for p in parameters if p.size
+    ]
+    parameters[0].grad = np.full(parameters[0].shape, 0.01)
+    expected[0] = np.full(parameters[0].shape, -0.01)  # within the bound
+    before = [p.data.copy() for p in parameters if p.size]
+    with_hooks(SGD(1.0), ClipByNorm(2.0)).step(parameters)
+    for old, new, move_of in zip(before, [p.data for p in parameters if p.size], expected, strict=True):
+        np.testing.assert_allclose(new - old, move_of, rtol=1e-5, atol=1e-6)
 
 
 def test_zero_gradients_have_no_direction_and_stay_zero():

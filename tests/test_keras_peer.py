@@ -1,4 +1,4 @@
-"""minidl.keras beside the real Keras (`pip install keras` and a backend): layers, schedules, curves, models taken over."""
+"""minidl.keras beside Keras itself (`pip install keras torch`): layers, schedules, curves, models taken over."""
 
 import inspect
 import json
@@ -214,6 +214,23 @@ def test_weights_of_samples_count_as_in_keras():
             curves.append(curve(k, net, weights, x, y, 5, **options))
         np.testing.assert_allclose(curves[0][0], curves[1][0], atol=1e-4)
         np.testing.assert_allclose(curves[0][1]["accuracy"], curves[1][1]["accuracy"], atol=0.021)
+
+
+def test_a_frozen_normalisation_does_as_in_keras():
+    x, y = spirals()
+    nets = []
+    for k in BOTH:
+        norm = k.layers.BatchNormalization()
+        net = k.Sequential([k.Input((2,)), k.layers.Dense(8, "relu"), norm, k.layers.Dense(3, "softmax")])
+        norm.trainable = False
+        nets.append(net)
+    weights = [np.abs(weight) + 0.5 for weight in start(nets[0])]
+    curves = []
+    for k, net in zip(BOTH, nets, strict=True):
+        net.compile("adam", "sparse_categorical_crossentropy")
+        curves.append(curve(k, net, weights, x, y)[0])
+        assert np.array_equal(net.layers[1].get_weights()[0], weights[2])
+    np.testing.assert_allclose(curves[0], curves[1], atol=1e-4)
 
 
 def test_validation_split_keeps_the_same_samples():

@@ -265,6 +265,38 @@ def test_without_layers_or_shape_it_says_so():
         Sequential([Dense(3)]).summary()
 
 
+def test_the_last_layer_can_be_taken_away_and_put_elsewhere():
+    model = Sequential([Input((4,)), Dense(3), Dense(2)], seed=0)
+    model.compile("sgd", "mse")
+    outputs = model.forward(X)
+    last = model.pop()
+    assert [p.name for p in model.parameters] == ["dense/kernel", "dense/bias"]
+    assert (model.output_shape, model.trainer, last.built) == ((3,), None, True)
+    other = Sequential([Input((3,)), last])
+    np.testing.assert_array_equal(other.forward(model.forward(X)), outputs)
+    model.add(Dense(1))
+    model.compile("sgd", "mse")
+    model.fit(X, np.zeros((len(X), 1)), verbose=0)
+    np.testing.assert_array_equal(last.kernel.data, other.get_weights()[0])  # it has no more to do with this one
+    with pytest.raises(RuntimeError, match=r"must have layers before pop"):
+        Sequential().pop()
+    inner = Sequential([Dense(3)])
+    Sequential([Input((4,)), inner])
+    with pytest.raises(RuntimeError, match=r"a model inside another can't shrink once built"):
+        inner.pop()
+
+
+def test_a_layer_gives_and_takes_its_own_weights():
+    model = Sequential([Input((4,)), Dense(3), Dense(2)], seed=0)
+    kernel, bias = model.layers[1].get_weights()
+    model.layers[1].set_weights([kernel * 2, bias + 1])
+    np.testing.assert_array_equal(model.parameters[2].data, kernel * 2)
+    with pytest.raises(ValueError, match=r"Dense 'dense_1': weights must be 2 arrays. Received: 1"):
+        model.layers[1].set_weights([kernel])
+    with pytest.raises(ValueError, match="must fit"):
+        model.layers[1].set_weights([kernel.T, bias])
+
+
 def test_a_build_that_fails_can_be_repeated():
     model = Sequential([Dense(3), Softmax(axis=2)], seed=0)
     with pytest.raises(ValueError, match=r"axis must be one of the 1 axes"):

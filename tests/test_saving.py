@@ -71,6 +71,16 @@ def test_training_goes_on_as_if_it_had_not_been_saved(tmp_path, optimizer, name)
     assert equal(back, model)
 
 
+def test_a_compiled_model_inside_another_is_saved_as_itself(tmp_path):
+    model = trained("dense")
+    Sequential([model, layers.Softmax()], seed=0)
+    model.save(tmp_path / "m.safetensors")
+    back = load_model(tmp_path / "m.safetensors")
+    fit(model)
+    fit(back)
+    assert equal(model, back)
+
+
 def test_how_it_is_trained_comes_back_too(tmp_path):
     model = nets.net("dense", seed=9)
     optimizer = optimizers.Momentum(schedules.CosineDecay(0.1, decay_steps=7), momentum=0.8)

@@ -11,7 +11,9 @@ import pytest
 from minidl import schedules
 from minidl.optimizers import SGD
 from minidl.schedules import (
+    CorrectedEpsilon,
     CosineDecay,
+    CosineRestarts,
     ExponentialDecay,
     InverseTimeDecay,
     PiecewiseConstant,
@@ -24,6 +26,8 @@ from minidl.schedules import (
 CASES = [
     (InverseTimeDecay(0.7, decay_rate=0.3), lambda i: 0.7 * (1 + 0.3 * i) ** -1),
     (InverseTimeDecay(0.7, decay_rate=0.0, every="step"), lambda i: 0.7),
+    (InverseTimeDecay(0.7, decay_rate=0.3, decay_steps=5), lambda i: 0.7 * 5 / (5 + 0.3 * i)),
+    (InverseTimeDecay(0.7, decay_rate=0.3, decay_steps=5, staircase=True), lambda i: 0.7 / (1 + 0.3 * (i // 5))),
     (ExponentialDecay(0.7, decay_rate=0.9), lambda i: 0.7 * math.exp(i * math.log(0.9))),
     (ExponentialDecay(0.7, decay_rate=0.5, decay_steps=4), lambda i: 0.7 * 2 ** (-i / 4)),
     (ExponentialDecay(0.7, decay_rate=0.5, decay_steps=4, staircase=True), lambda i: math.ldexp(0.7, -(i // 4))),
@@ -47,6 +51,17 @@ CASES = [
         CosineDecay(0.7, decay_steps=8, final=0.1, every="epoch"),
         lambda i: 0.1 + 0.6 * math.cos(math.pi / 2 * min(i / 8, 1)) ** 2,
     ),
+    (
+        CosineRestarts(0.7, first_decay_steps=8, t_mul=1.0, m_mul=0.5, final=0.1),
+        lambda i: 0.1 + math.ldexp(0.6, -(i // 8)) * math.cos(math.pi / 16 * (i % 8)) ** 2,
+    ),
+    # decay number k of 3 · 2^k steps begins at 3 · (2^k - 1)
+    (
+        CosineRestarts(0.7, first_decay_steps=3),
+        lambda i: 0.7 * math.cos(math.pi / 2 * ((i + 3) / 3 / 2 ** math.floor(math.log2((i + 3) / 3)) - 1)) ** 2,
+    ),
+    (CorrectedEpsilon(0.3, beta_2=0.75), lambda i: 0.3 * (1 - math.exp((i + 1) * math.log(0.75))) ** -0.5),
+    (CorrectedEpsilon(0.3, beta_2=0.0), lambda i: 0.3),
     (Warmup(0.7, warmup_steps=5), lambda i: 0.7 * min(i / 5, 1)),
     (Warmup(0.7, warmup_steps=1, start=0.2), lambda i: 0.2 if i == 0 else 0.7),
 ]
@@ -121,11 +136,12 @@ def test_ends_and_corners_are_exact(schedule, at):
 
 
 def test_by_default_the_decays_of_epochs_count_epochs_and_the_others_steps():
-    epochs = {type(s).__name__ for s, _ in CASES if type(s)(**{**s.get_config(), "every": "epoch"}).every == "epoch"}
-    assert epochs == {type(s).__name__ for s, _ in CASES}
+    either = [s for s, _ in CASES if not isinstance(s, CorrectedEpsilon)]  # that one goes with the rule's steps
+    assert {type(s)(**{**s.get_config(), "every": "epoch"}).every for s in either} == {"epoch"}
     assert InverseTimeDecay(0.1, decay_rate=1.0).every == StepDecay(0.1, step_size=1).every == "epoch"
     others = [ExponentialDecay(0.1, decay_rate=0.5), PiecewiseConstant([0.1], boundaries=[]), Warmup(1, warmup_steps=1)]
-    others += [PolynomialDecay(0.1, decay_steps=1), CosineDecay(0.1, decay_steps=1)]
+    others += [PolynomialDecay(0.1, decay_steps=1), CosineDecay(0.1, decay_steps=1), CorrectedEpsilon(0.1)]
+    others += [CosineRestarts(0.1, first_decay_steps=1)]
     assert {schedule.every for schedule in others} == {"step"}
 
 

@@ -97,6 +97,8 @@ def test_all_is_what_a_module_exports(name: str) -> None:
     exported = set(module.__all__)
     assert len(exported) == len(module.__all__)
     assert all(hasattr(module, n) for n in exported)
+    if name.startswith("minidl.keras"):
+        return  # shows Keras's names, whosever they are
     if hasattr(module, "__path__"):  # a package exports what it imports, but for its own files
         files = {m.name for m in pkgutil.iter_modules(module.__path__)}
         assert set(public) - files - {"TYPE_CHECKING", "importlib", "nearest"} <= exported
@@ -114,7 +116,7 @@ def test_importing_minidl_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"])
+@pytest.mark.parametrize("module", ["keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"])
 def test_lazy_modules_are_there_on_first_use(module: str) -> None:
     code = f"import minidl; print(minidl.{module}.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -151,7 +153,7 @@ def test_a_module_knows_only_whom_it_should(word: str) -> None:
 
 
 def test_nothing_below_imports_what_stands_on_top() -> None:
-    top = {"testing", "plotting", "lab", "reproduce", "cli"}
+    top = {"testing", "plotting", "lab", "reproduce", "cli", "keras"}
     for word in KNOWS:
         assert not _imports(word) & top, word
 

@@ -35,6 +35,8 @@ def chosen(owner: str, own: Any, theirs: inspect.Signature, given: dict[str, Any
     """Return those of the arguments of Keras's signature that the constructor of `own` takes; refuse the rest."""
     known = inspect.signature(own).parameters
     rest = {name: value for name, value in given.items() if name not in known and name not in NO_EFFECT}
+    if rest.get("data_format") == "channels_last":
+        del rest["data_format"]
     if given.get("dtype") not in (None, "float32"):
         raise refuse(owner, "dtype", given["dtype"], "keras.config.set_floatx says it for all")
     defaults_only(owner, theirs, rest, {})

@@ -53,8 +53,12 @@ class InputLayer(KerasLayer, layers.Input):
         sparse: bool | None = None,
         ragged: bool | None = None,
         batch_shape: Any = None,
-    ) -> Any:
-        return {"shape": tuple(batch_shape)[1:] if shape is None and batch_shape is not None else shape}
+    ) -> None: ...
+
+    @staticmethod
+    def adjusted(given: dict[str, Any]) -> dict[str, Any]:
+        shape, batch_shape = given["shape"], given["batch_shape"]
+        return {**given, "shape": tuple(batch_shape)[1:] if shape is None else shape, "batch_shape": None}
 
 
 class Dense(KerasLayer, layers.Dense):
@@ -76,7 +80,7 @@ class Dense(KerasLayer, layers.Dense):
         lora_rank: int | None = None,
         lora_alpha: int | None = None,
         quantization_config: Any = None,
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class Conv2D(KerasLayer, layers.Conv2D):
@@ -101,8 +105,7 @@ class Conv2D(KerasLayer, layers.Conv2D):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
-    ) -> Any:
-        return _channels_last(data_format)
+    ) -> None: ...
 
 
 class MaxPooling2D(KerasLayer, layers.MaxPooling2D):
@@ -111,8 +114,7 @@ class MaxPooling2D(KerasLayer, layers.MaxPooling2D):
     @constructor
     def __init__(
         self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", data_format: str | None = None
-    ) -> Any:
-        return _channels_last(data_format)
+    ) -> None: ...
 
 
 class AveragePooling2D(KerasLayer, layers.AveragePooling2D):
@@ -121,65 +123,65 @@ class AveragePooling2D(KerasLayer, layers.AveragePooling2D):
     @constructor
     def __init__(
         self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", data_format: str | None = None
-    ) -> Any:
-        return _channels_last(data_format)
+    ) -> None: ...
 
 
 class GlobalMaxPooling2D(KerasLayer, layers.GlobalMaxPooling2D):
     """The largest entry of each channel."""
 
     @constructor
-    def __init__(self, data_format: str | None = None, keepdims: bool = False) -> Any:
-        return _channels_last(data_format)
+    def __init__(self, data_format: str | None = None, keepdims: bool = False) -> None: ...
 
 
 class GlobalAveragePooling2D(KerasLayer, layers.GlobalAveragePooling2D):
     """The mean of each channel."""
 
     @constructor
-    def __init__(self, data_format: str | None = None, keepdims: bool = False) -> Any:
-        return _channels_last(data_format)
+    def __init__(self, data_format: str | None = None, keepdims: bool = False) -> None: ...
 
 
 class ZeroPadding2D(KerasLayer, layers.ZeroPadding2D):
     """Zeros around images."""
 
     @constructor
-    def __init__(self, padding: Any = (1, 1), data_format: str | None = None) -> Any:
-        return _channels_last(data_format)
+    def __init__(self, padding: Any = (1, 1), data_format: str | None = None) -> None: ...
 
 
 class Flatten(KerasLayer, layers.Flatten):
     """Each sample in one row."""
 
     @constructor
-    def __init__(self, data_format: str | None = None) -> Any:
-        return _channels_last(data_format)
+    def __init__(self, data_format: str | None = None) -> None: ...
 
 
 class Reshape(KerasLayer, layers.Reshape):
     """Each sample in another shape."""
 
     @constructor
-    def __init__(self, target_shape: Any) -> Any: ...
+    def __init__(self, target_shape: Any) -> None: ...
 
 
 class Rescaling(KerasLayer, layers.Rescaling):
     """scale · x + offset."""
 
     @constructor
-    def __init__(self, scale: float, offset: float = 0.0) -> Any: ...
+    def __init__(self, scale: float, offset: float = 0.0) -> None: ...
 
 
 class Dropout(KerasLayer, layers.Dropout):
     """Entries left out at random, in training."""
 
     @constructor
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None) -> Any: ...
+    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None) -> None: ...
 
 
 class BatchNormalization(KerasLayer, layers.BatchNormalization):
-    """Normalisation over the batch."""
+    """Normalisation over the batch; a frozen one uses its running statistics, in training too."""
+
+    by_calls = layers.BatchNormalization.by_calls
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return super().forward(x, training and self.trainable)
 
     @constructor
     def __init__(
@@ -201,7 +203,7 @@ class BatchNormalization(KerasLayer, layers.BatchNormalization):
         renorm_clipping: Any = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class LayerNormalization(KerasLayer, layers.LayerNormalization):
@@ -222,8 +224,12 @@ class LayerNormalization(KerasLayer, layers.LayerNormalization):
         gamma_constraint: Any = None,
         *,
         rms_scaling: bool = False,
-    ) -> Any:
-        return {"axis": axis[0]} if isinstance(axis, (list, tuple)) and len(axis) == 1 else {}
+    ) -> None: ...
+
+    @staticmethod
+    def adjusted(given: dict[str, Any]) -> dict[str, Any]:
+        axis = given["axis"]
+        return {**given, "axis": axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis}
 
 
 class Embedding(KerasLayer, layers.Embedding):
@@ -242,7 +248,7 @@ class Embedding(KerasLayer, layers.Embedding):
         lora_rank: int | None = None,
         lora_alpha: int | None = None,
         quantization_config: Any = None,
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class SimpleRNN(KerasLayer, layers.SimpleRNN):
@@ -272,7 +278,7 @@ class SimpleRNN(KerasLayer, layers.SimpleRNN):
         stateful: bool = False,
         unroll: bool = False,
         seed: int | None = None,
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class LSTM(KerasLayer, layers.LSTM):
@@ -305,7 +311,7 @@ class LSTM(KerasLayer, layers.LSTM):
         stateful: bool = False,
         unroll: bool = False,
         use_cudnn: Any = "auto",
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class GRU(KerasLayer, layers.GRU):
@@ -338,7 +344,7 @@ class GRU(KerasLayer, layers.GRU):
         unroll: bool = False,
         reset_after: bool = True,
         use_cudnn: Any = "auto",
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class Bidirectional(KerasLayer, layers.Bidirectional):
@@ -347,29 +353,32 @@ class Bidirectional(KerasLayer, layers.Bidirectional):
     @constructor
     def __init__(
         self, layer: Any, merge_mode: str = "concat", weights: Any = None, backward_layer: Any = None
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class Activation(KerasLayer, layers.Activation):
     """An activation, as a layer."""
 
     @constructor
-    def __init__(self, activation: Any) -> Any:
-        return {"activation": layers.Linear() if activation in (None, "linear") else activation}
+    def __init__(self, activation: Any) -> None: ...
+
+    @staticmethod
+    def adjusted(given: dict[str, Any]) -> dict[str, Any]:
+        return {**given, "activation": layers.Linear() if given["activation"] is None else given["activation"]}
 
 
 class ReLU(KerasLayer, layers.ReLU):
     """max(0, x)."""
 
     @constructor
-    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0) -> Any: ...
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0) -> None: ...
 
 
 class LeakyReLU(KerasLayer, layers.LeakyReLU):
     """x, or negative_slope · x below 0."""
 
     @constructor
-    def __init__(self, negative_slope: float = 0.3) -> Any: ...
+    def __init__(self, negative_slope: float = 0.3) -> None: ...
 
 
 class PReLU(KerasLayer, layers.PReLU):
@@ -382,26 +391,21 @@ class PReLU(KerasLayer, layers.PReLU):
         alpha_regularizer: Any = None,
         alpha_constraint: Any = None,
         shared_axes: Any = None,
-    ) -> Any: ...
+    ) -> None: ...
 
 
 class ELU(KerasLayer, layers.ELU):
     """x, or α (eˣ − 1) below 0."""
 
     @constructor
-    def __init__(self, alpha: float = 1.0) -> Any: ...
+    def __init__(self, alpha: float = 1.0) -> None: ...
 
 
 class Softmax(KerasLayer, layers.Softmax):
     """Probabilities of classes."""
 
     @constructor
-    def __init__(self, axis: int = -1) -> Any: ...
-
-
-def _channels_last(data_format: str | None) -> Any:
-    """Take channels that come last, which is all there is; others are refused."""
-    return {"data_format": None} if data_format == "channels_last" else {}
+    def __init__(self, axis: int = -1) -> None: ...
 
 
 __getattr__ = missing("keras.layers", __all__)

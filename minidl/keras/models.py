@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 import minidl.models
-from minidl import layers
 from minidl.keras import callbacks as keras_callbacks
 from minidl.keras import losses, metrics, optimizers
 from minidl.keras.config import floatx
@@ -19,6 +18,7 @@ from minidl.keras.face import missing, refuse
 from minidl.keras.layers import InputLayer
 from minidl.keras.random_state import next_seed
 from minidl.keras.tensors import KerasTensor, Variable, after, weights_of
+from minidl.layers import Input, Layer
 from minidl.layers.ownership import owner
 from minidl.optimizers import NonFiniteError
 from minidl.trainer import Trainer
@@ -74,16 +74,16 @@ class Model(minidl.models.Sequential):
             if self._layers:
                 raise ValueError(f"{self.title}: Input must be the first entry. Received: another before it")
             if layer.sample_shape is not None:
-                super().add(layers.Input(layer.sample_shape))
+                super().add(Input(layer.sample_shape))
             return
         if isinstance(layer, InputLayer):
-            super().add(layers.Input(layer.shape))
+            super().add(Input(layer.shape))
             return
-        if not isinstance(layer, layers.Layer):
+        if not isinstance(layer, Layer):
             raise TypeError(f"{self.title}: a layer must be an instance of Layer. Received: {describe(layer)}")
         declared = getattr(layer, "declared_shape", None)
         if declared is not None and not self._layers and not self.built:
-            super().add(layers.Input(declared))
+            super().add(Input(declared))
         super().add(layer)
 
     def build(self, input_shape: Any, rng: np.random.Generator | None = None) -> None:
@@ -91,7 +91,12 @@ class Model(minidl.models.Sequential):
         shape = tuple(input_shape)
         super().build(shape[1:] if shape and shape[0] is None else shape, rng)
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> layers.Layer:
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The layers, in order."""
+        return tuple(self._layers)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Return the layer of that name, or number.
 
         Raises:
@@ -128,7 +133,7 @@ class Model(minidl.models.Sequential):
         """What stands for what comes out."""
         return [self.symbol_after(self.layers[-1])]
 
-    def symbol_after(self, layer: layers.Layer) -> KerasTensor:
+    def symbol_after(self, layer: Layer) -> KerasTensor:
         """Return what stands for the output of one of the layers."""
         here = self.inputs[0]
         for one in self.layers:
@@ -302,7 +307,7 @@ class Model(minidl.models.Sequential):
         values = list(logs.values())
         return values if len(values) > 1 else values[0]
 
-    def predict(  # type: ignore[override]  # Keras's signature
+    def predict(
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
         callbacks: Any = None,
     ) -> Array:  # fmt: skip
@@ -336,13 +341,14 @@ class Model(minidl.models.Sequential):
         """Return arrays (x, y), or an iterable of batches, as our Trainer takes them."""
         if y is not None:
             return self._arrays_of(x, y)
-        if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, (list, tuple, np.ndarray)):
+        sized = hasattr(x, "__len__")
+        if sized and hasattr(x, "__getitem__") and not isinstance(x, (list, tuple, np.ndarray)):
             return _Batches(lambda: (x[i] for i in range(len(x))), self._batch, len(x))
         if not isinstance(x, Iterable) or isinstance(x, (np.ndarray, dict)):
             raise TypeError(f"keras: x and y must be arrays, or x an iterable of batches. Received: {describe(x)}")
         if isinstance(x, Iterator):
             return map(self._batch, x)
-        return _Batches(lambda: x, self._batch, len(x) if hasattr(x, "__len__") else None)
+        return _Batches(lambda: x, self._batch, len(cast(Any, x)) if sized else None)
 
     def _validation(self, given: Any) -> Any:
         """Return validation data alike."""
@@ -372,7 +378,7 @@ class Model(minidl.models.Sequential):
 
     # Describing and saving it --------------------------------------------------------------------------
 
-    def save(  # type: ignore[override]  # Keras's signature
+    def save(
         self,
         filepath: str | Path,
         overwrite: bool = True,
@@ -429,7 +435,7 @@ class Sequential(Model):
         model = cls(name=plain.name)
         model.seed, model.dtype = plain.seed, plain.dtype
         if plain.input_shape is not None:
-            model.add(layers.Input(plain.input_shape))
+            model.add(Input(plain.input_shape))
         for layer in plain.layers:
             own = getattr(known, type(layer).__name__, None)
             if own is not None:

@@ -20,17 +20,17 @@ SAME = (
 )  # fmt: skip
 
 
-def ones(shape: Any, dtype: DTypeLike = None) -> Array:
+def ones(shape: Any, dtype: DTypeLike | None = None) -> Array:
     """Return an array of ones."""
     return np.ones(shape, floatx() if dtype is None else dtype)
 
 
-def zeros(shape: Any, dtype: DTypeLike = None) -> Array:
+def zeros(shape: Any, dtype: DTypeLike | None = None) -> Array:
     """Return an array of zeros."""
     return np.zeros(shape, floatx() if dtype is None else dtype)
 
 
-def convert_to_tensor(x: ArrayLike, dtype: DTypeLike = None) -> Array:
+def convert_to_tensor(x: ArrayLike, dtype: DTypeLike | None = None) -> Array:
     """Return `x` as an array: here arrays are NumPy's."""
     array = np.asarray(x, dtype)
     return array.astype(floatx()) if dtype is None and array.dtype == np.float64 else array

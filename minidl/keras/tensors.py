@@ -80,7 +80,7 @@ class KerasTensor:
 def Input(  # noqa: N802  # Keras's name
     shape: Any = None,
     batch_size: int | None = None,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     sparse: bool | None = None,
     ragged: bool | None = None,
     batch_shape: Any = None,
@@ -140,7 +140,7 @@ class Variable:
             raise ValueError(f"{self.path}: must have shape {self.shape}. Received: {describe(values)}")
         self.value[...] = values
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype)
 
     def __repr__(self) -> str:
@@ -178,6 +178,11 @@ class KerasLayer(layers.Layer):
     @classmethod
     def _arguments(cls) -> dict[str, inspect.Parameter]:
         return cast(Any, plain_of(cls))._arguments()
+
+    @staticmethod
+    def adjusted(given: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments as ours are to get them."""
+        return given
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the output for an array, or what stands for it; a layer that isn't built is built for it."""
@@ -240,14 +245,11 @@ class KerasLayer(layers.Layer):
 def plain_of(cls: type) -> type[layers.Layer]:
     """Return the class of ours that a class of this face is a face of."""
     own = (one for one in cls.__mro__ if not one.__module__.startswith("minidl.keras"))
-    return cast("type[layers.Layer]", next(one for one in own if issubclass(one, layers.Layer)))
+    return next(one for one in own if issubclass(one, layers.Layer))
 
 
 def constructor(init: Callable[..., Any]) -> Callable[..., None]:
-    """Let an `__init__` with Keras's signature, and the arguments that all layers have there, make a layer of ours.
-
-    What `init` itself returns, a dict or None, takes the place of arguments.
-    """
+    """Let an `__init__` with Keras's signature, and the arguments that all layers have there, make a layer of ours."""
     own = inspect.signature(init)
     common = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
@@ -262,11 +264,10 @@ def constructor(init: Callable[..., Any]) -> Callable[..., None]:
         bound = whole.bind(self, *args, **kwargs)
         bound.apply_defaults()
         given = dict(list(bound.arguments.items())[1:])
-        instead = init(self, **{name: value for name, value in given.items() if name in own.parameters}) or {}
         shape, trainable = _declared(given), flag(owner, "trainable", given.pop("trainable"))
         plain: Any = plain_of(type(self)).__init__
         defaults = inspect.signature(plain).parameters
-        passed = chosen(owner, plain, whole, {**given, **instead})
+        passed = chosen(owner, plain, whole, self.adjusted(given))
         plain(self, **{name: _translated(name, value, defaults[name].default) for name, value in passed.items()})
         if not trainable:
             self.trainable = False

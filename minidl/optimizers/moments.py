@@ -51,7 +51,7 @@ class Adam(Optimizer):
 
     Source: Kingma, Ba, Adam: a method for stochastic optimization, 2015, Algorithm 1.
     Differs from: Keras and scikit-learn add ε to √v before its correction, which is our ε as the schedule
-    ε / √(1 − β₂ᵗ): `epsilon=lambda step: 1e-7 / (1 - 0.999 ** (step + 1)) ** 0.5`. The course notebook's
+    ε / √(1 − β₂ᵗ): `epsilon=schedules.CorrectedEpsilon(1e-7)`. The course notebook's
     formula has ε inside the root (epsilon_root=1e-8, epsilon=0), its code outside.
 
     >>> w, m, v = Adam.update(np.array([1.0]), np.array([4.0]), np.array([0.0]), np.array([0.0]),

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from minidl import optimizers
 from minidl.config import Configurable
@@ -36,7 +36,7 @@ class Optimizer(Door):
     `gradient_accumulation_steps` aren't supported: average with a callback, and give `fit` its `accumulate`.
     """
 
-    makes = (optimizers.Optimizer,)
+    makes: ClassVar[tuple[type, ...]] = (optimizers.Optimizer,)
 
 
 def _finished(owner: str, optimizer: optimizers.Optimizer, options: dict[str, Any]) -> optimizers.Optimizer:
