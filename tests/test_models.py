@@ -281,9 +281,9 @@ def test_the_last_layer_can_be_taken_away_and_put_elsewhere():
     with pytest.raises(RuntimeError, match=r"must have layers before pop"):
         Sequential().pop()
     inner = Sequential([Dense(3)])
-    Sequential([Input((4,)), inner])
+    outer = Sequential([Input((4,)), inner])
     with pytest.raises(RuntimeError, match=r"a model inside another can't shrink once built"):
-        inner.pop()
+        outer.layers[0].pop()
 
 
 def test_a_layer_gives_and_takes_its_own_weights():
