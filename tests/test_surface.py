@@ -116,7 +116,10 @@ def test_importing_minidl_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"])
+LAZY = ["estimators", "keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"]
+
+
+@pytest.mark.parametrize("module", LAZY)
 def test_lazy_modules_are_there_on_first_use(module: str) -> None:
     code = f"import minidl; print(minidl.{module}.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -153,7 +156,7 @@ def test_a_module_knows_only_whom_it_should(word: str) -> None:
 
 
 def test_nothing_below_imports_what_stands_on_top() -> None:
-    top = {"testing", "plotting", "lab", "reproduce", "cli", "keras"}
+    top = {"testing", "plotting", "lab", "reproduce", "cli", "keras", "estimators"}
     for word in KNOWS:
         assert not _imports(word) & top, word
 
