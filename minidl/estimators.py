@@ -159,7 +159,10 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # it has no types
 
     def _data(self, X: Any, y: Any, weight: Any, first: bool, **how: Any) -> tuple[Array, Array, Array | None]:
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], reset=first, **how)
-        return X, y, check_weight(type(self).__name__, weight, len(X))
+        weight = check_weight(type(self).__name__, weight, len(X))
+        if weight is not None and not weight.any():
+            raise ValueError(f"{type(self).__name__}: a sample_weight must be greater than 0. Received: only zeros")
+        return X, y, weight
 
 
 class MinidlClassifier(ClassifierMixin, _Net):  # type: ignore[misc]  # likewise

@@ -43,6 +43,7 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
         "CHANGELOG.md",
         "docs/architecture.md",
         "docs/data.md",
+        "docs/estimators.md",
         "docs/keras.md",
         "docs/pictures.md",
         "docs/proofs.md",
@@ -145,6 +146,14 @@ def test_the_script_of_the_page_of_keras_runs(tmp_path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "accuracy: " in done.stdout
+
+
+def test_the_script_of_the_page_of_estimators_runs(tmp_path) -> None:
+    page = (ROOT / "docs" / "estimators.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    command = [sys.executable, "-W", "error", "-c", script + "assert search.score(x_test, y_test) > 0.95"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:
