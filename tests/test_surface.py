@@ -33,6 +33,7 @@ HEAVY = (
     "distributed",
     "imageio_ffmpeg",
     "mpi4py",
+    "tensorboardX",
 )
 
 # Who may import whom, by the first word after "minidl."; validation and config are everybody's.

@@ -1,116 +1,24 @@
-"""Callbacks that write down what happens."""
+"""Callbacks that keep what happens."""
 
 from __future__ import annotations
 
 import copy
 import math
-import os
-from collections.abc import Collection, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl.callbacks.base import Callback
-from minidl.validation import describe, flag, integer, state
+from minidl.validation import describe, integer, state
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from minidl.parameters import Parameter
 
-__all__ = ["CSVLogger", "Norms", "WeightPath"]
+__all__ = ["Norms", "WeightPath"]
 
 Logs = dict[str, float]
-
-
-class CSVLogger(Callback):
-    """Writes a line an epoch to a CSV file: its number and its logs; each line is on disk at once.
-
-    Args:
-        path: The file. Its folder must exist.
-        append: Whether to go on in a file that is there, under its header, instead of starting anew.
-    """
-
-    writes = True
-
-    def __init__(self, path: str | Path, *, append: bool = False) -> None:
-        if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"CSVLogger: path must be a path. Received: path={describe(path)}")
-        from pathlib import Path
-
-        self.path = Path(path)
-        self.append = flag("CSVLogger", "append", append)
-        self._file: IO[str] | None = None
-        self._columns: list[str] | None = None
-        self._size: int | None = None  # at which a resumed fit goes on
-
-    def on_train_begin(self) -> None:
-        """Open the file; what is in it stays until the first line is written.
-
-        A resumed fit goes on behind the last line that its checkpoint knows; what was written later comes again.
-
-        Raises:
-            ValueError: If its columns are others than those of this fit.
-        """
-        import csv
-
-        self._columns = None
-        if (self.append or self._size) and self._there():
-            with self.path.open(newline="", encoding="utf-8") as file:
-                self._columns = next(csv.reader(file))
-            self._check(["epoch", *self.trainer.columns])
-        self._file = self.path.open("a", newline="", encoding="utf-8")
-
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Write the line.
-
-        Raises:
-            ValueError: If the columns aren't those of the header.
-        """
-        import csv
-
-        assert self._file is not None
-        row = {"epoch": epoch, **logs}
-        if self._size is not None:
-            self._file.truncate(self._size)  # not before there is something to write
-            self._size = None
-        if self._columns is None:
-            self._columns = list(row)
-            self._file.truncate(0)
-            self.append = True  # a second fit goes on where this one ends
-            csv.writer(self._file).writerow(self._columns)
-        self._check(row)
-        csv.writer(self._file).writerow([row[name] for name in self._columns])
-        self._file.flush()
-
-    def on_train_end(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return how long the file is; None if it is to be begun."""
-        begun = self._file is not None and self._columns is not None
-        return {"size": (self._there() if self._size is None else self._size) if begun else None}
-
-    def load_state_dict(self, given: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        size = state("CSVLogger", given, self.state_dict())["size"]
-        if size is not None and integer("CSVLogger", "size", size) > self._there():
-            raise ValueError(
-                f"CSVLogger: {self.path} must be as the fit left it, {size} bytes. Received: {self._there()} bytes"
-            )
-        self._size = size
-
-    def _there(self) -> int:
-        """Return how many bytes the file has."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def _check(self, columns: Collection[str]) -> None:
-        if set(columns) != set(self._columns or ()):
-            raise ValueError(f"CSVLogger: {self.path} has the columns {self._columns}. Received: {list(columns)}")
 
 
 class Norms(Callback):
