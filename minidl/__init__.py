@@ -20,7 +20,7 @@ from minidl.trainer import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:
-    from minidl import datasets, estimators, keras, lab, plotting, saving, slices, surfaces, testing, tuning
+    from minidl import datasets, estimators, exchange, keras, lab, plotting, saving, slices, surfaces, testing, tuning
     from minidl.keras import from_keras
     from minidl.saving import CheckpointPolicy, load_model
 
@@ -37,6 +37,7 @@ __all__ = [
     "configure_parameters",
     "datasets",
     "estimators",
+    "exchange",
     "from_keras",
     "initializers",
     "keras",
@@ -56,7 +57,19 @@ __all__ = [
     "tuning",
 ]
 
-_LAZY = ("datasets", "estimators", "keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning")
+_LAZY = (
+    "datasets",
+    "estimators",
+    "exchange",
+    "keras",
+    "lab",
+    "plotting",
+    "saving",
+    "slices",
+    "surfaces",
+    "testing",
+    "tuning",
+)
 _INSIDE = {"CheckpointPolicy": "saving", "from_keras": "keras", "load_model": "saving"}
 
 

@@ -44,6 +44,7 @@ def test_there_are_exactly_two_commands_to_set_up_and_go() -> None:
         "docs/architecture.md",
         "docs/data.md",
         "docs/estimators.md",
+        "docs/exchange.md",
         "docs/keras.md",
         "docs/pictures.md",
         "docs/proofs.md",
@@ -146,6 +147,15 @@ def test_the_script_of_the_page_of_keras_runs(tmp_path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "accuracy: " in done.stdout
+
+
+def test_the_script_of_the_page_of_exchange_runs(tmp_path) -> None:
+    page = (ROOT / "docs" / "exchange.md").read_text(encoding="utf-8")
+    script = "\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "True\n['0.weight', '0.bias', '2.weight', '2.bias']\n"
 
 
 def test_the_script_of_the_page_of_estimators_runs(tmp_path) -> None:

@@ -34,6 +34,7 @@ HEAVY = (
     "imageio_ffmpeg",
     "mpi4py",
     "tensorboardX",
+    "onnx",
 )
 
 # Who may import whom, by the first word after "minidl."; validation and config are everybody's.
@@ -117,7 +118,7 @@ def test_importing_minidl_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-LAZY = ["estimators", "keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"]
+LAZY = ["estimators", "exchange", "keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"]
 
 
 @pytest.mark.parametrize("module", LAZY)
@@ -157,7 +158,7 @@ def test_a_module_knows_only_whom_it_should(word: str) -> None:
 
 
 def test_nothing_below_imports_what_stands_on_top() -> None:
-    top = {"testing", "plotting", "lab", "reproduce", "cli", "keras", "estimators"}
+    top = {"testing", "plotting", "lab", "reproduce", "cli", "keras", "estimators", "exchange"}
     for word in KNOWS:
         assert not _imports(word) & top, word
 

@@ -178,11 +178,6 @@ class Dropout(KerasLayer, layers.Dropout):
 class BatchNormalization(KerasLayer, layers.BatchNormalization):
     """Normalisation over the batch; a frozen one uses its running statistics, in training too."""
 
-    by_calls = layers.BatchNormalization.by_calls
-
-    def forward(self, x: Any, training: bool = False) -> Any:
-        return super().forward(x, training and self.trainable)
-
     @constructor
     def __init__(
         self,
