@@ -141,6 +141,17 @@ class History:
     def __len__(self) -> int:
         return len(self.epoch)
 
+    def _repr_html_(self) -> str:
+        from minidl.representation import curve, html_table
+
+        rows = [
+            [name, values[0], values[-1], min(values), max(values), curve(values)]
+            for name, values in self.history.items()
+            if values
+        ]
+        ended = ", interrupted" if self.interrupted else ""
+        return html_table(f"{len(self)} epochs{ended}", ["column", "first", "last", "least", "largest", ""], rows)
+
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items() if values)
         return f"History({len(self)} epochs; last: {last})" if self.epoch else "History(0 epochs)"

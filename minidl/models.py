@@ -518,21 +518,41 @@ class Sequential(Layer):
         if not self.built:
             how = "begin with Input(shape), or fit it"
             raise RuntimeError(f"{self.title}: must be built before its summary: {how}. Received: no build")
+        heads, *rows = self._rows()
+        widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(3)]
+        rule = "─" * (sum(widths) + 4)
+        for row in [heads, None, *rows, None]:
+            print_fn(rule if row is None else f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}")
+        for note in self._notes():
+            print_fn(note)
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """Return the heads of the summary's columns, and a row a layer."""
         rows = [("Layer", "Output shape", "Parameters")]
         for layer in self.layers:
             shape = f"({', '.join(['batch', *map(str, layer.output_shape)])})"
             rows.append((f"{layer.name} ({type(layer).__name__})", shape, f"{_count(layer.parameters):,}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        rule = "─" * (sum(widths) + 4)
-        for row in [rows[0], None, *rows[1:], None]:
-            print_fn(rule if row is None else f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}")
+        return rows
+
+    def _notes(self) -> list[str]:
+        """Return what the summary says of the whole."""
         frozen = _count(p for p in self.parameters if not p.trainable)
         total = _count(self.parameters)
         size = sum(p.data.nbytes for p in self.parameters)
-        print_fn(f"{total:,} parameters ({size / 1e6:.2f} MB, {self.dtype}), of which {frozen:,} frozen")
+        notes = [f"{total:,} parameters ({size / 1e6:.2f} MB, {self.dtype}), of which {frozen:,} frozen"]
         if self.trainer is not None:
             executed = self.trainer.optimizer.executed
-            print_fn(f"{self.trainer.optimizer!r}{f', its last step {executed}' if executed else ''}")
+            notes.append(f"{self.trainer.optimizer!r}{f', its last step {executed}' if executed else ''}")
+        return notes
+
+    def _repr_html_(self) -> str:
+        from minidl.representation import html_table
+
+        if not self.built:
+            rows = [(layer.name, type(layer).__name__) for layer in self.layers]
+            return html_table(f"{self.title}, not built", ["Layer", "Class"], rows)
+        heads, *shown = self._rows()
+        return html_table(self.title, heads, shown, self._notes())
 
     def __repr__(self) -> str:
         inside = ", ".join(repr(layer) for layer in self.layers)

@@ -49,14 +49,15 @@ KNOWS = {
     "schedules": COMMON,
     "initializers": COMMON,
     "regularizers": COMMON,
-    "history": COMMON,
+    "history": COMMON | {"representation"},
     "progress": set(),
+    "representation": set(),
     "splitting": COMMON,
     "datasets": COMMON | {"randomness", "splitting"},
     "losses": COMMON | {"compute", "functions"},
     "metrics": COMMON | {"losses", "splitting"},
     "layers": COMMON | {"compute", "functions", "initializers", "parameters", "randomness", "regularizers"},
-    "optimizers": COMMON | {"compute", "parameters", "schedules"},
+    "optimizers": COMMON | {"compute", "parameters", "representation", "schedules"},
     "data": COMMON | {"compute", "losses", "randomness", "splitting"},
     "interruption": set(),
     "keeping": set(),
@@ -67,7 +68,10 @@ KNOWS = {
     "surfaces": COMMON | {"optimizers", "parameters"},
     "tuning": COMMON | {"data", "functions", "trainer"},
     "models": COMMON
-    | {"compute", "history", "layers", "parameters", "randomness", "regularizers", "saving", "trainer"},
+    | {
+        "compute", "history", "layers", "parameters", "randomness", "regularizers", "representation", "saving",
+        "trainer",
+    },
     "saving": COMMON
     | {
         "callbacks", "compute", "history", "initializers", "keeping", "layers", "losses", "metrics", "models",

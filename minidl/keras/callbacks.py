@@ -20,6 +20,7 @@ __all__ = [
     "LearningRateScheduler",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TerminateOnNaN",
     "adapted",
 ]
@@ -236,6 +237,38 @@ class ModelCheckpoint(callbacks.ModelCheckpoint):
             initial_value_threshold=initial_value_threshold,
         )
         self.verbose = verbose
+
+
+class TensorBoard(callbacks.TensorBoard):
+    """Writes event files for TensorBoard, in the folders `train` and `validation`; there is no graph to be written."""
+
+    def __init__(
+        self,
+        log_dir: str | Path = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: int = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
+    ) -> None:
+        for name, value in (
+            ("write_images", write_images),
+            ("write_steps_per_second", write_steps_per_second),
+            ("profile_batch", profile_batch),
+            ("embeddings_freq", embeddings_freq),
+            ("embeddings_metadata", embeddings_metadata),
+        ):
+            if value:
+                raise refuse("keras TensorBoard", name, value)
+        if histogram_freq not in (0, 1):
+            raise refuse("keras TensorBoard", "histogram_freq", histogram_freq, "0 and 1 are")
+        every = (
+            {"epoch": None, "batch": 1}.get(update_freq, update_freq) if isinstance(update_freq, str) else update_freq
+        )
+        super().__init__(log_dir, every=every, histograms=bool(histogram_freq))  # type: ignore[arg-type]  # which checks it
 
 
 class Adapter(callbacks.Callback):

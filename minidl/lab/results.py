@@ -120,10 +120,20 @@ class Table:
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str:
+        from minidl.representation import html_table
+
+        if not self.rows:
+            return html_table("no cell has been run", [], [])
+        lines, _ = self._lines()
+        return html_table("mean ± standard deviation over seeds", lines[0], lines[1:])
+
     def text(self) -> str:
         """Return, for each setting, mean ± standard deviation over seeds, as a table to print."""
-        if not self.rows:
-            return "no cell has been run"
+        return _aligned(*self._lines()) if self.rows else "no cell has been run"
+
+    def _lines(self) -> tuple[list[list[str]], int]:
+        """Return the table's lines, the heads first, and how many columns are settings."""
         metrics = [name for name in self.columns if name.startswith(("train_", "test_")) and name != "train_loss"]
         metrics.sort(key=lambda name: name == "test_loss")
         groups = {name: self.summary(name) for name in metrics}
@@ -147,7 +157,7 @@ class Table:
                 continue
             cells = [_accuracy_or_loss(name, groups[name][i]) for name in metrics]
             lines.append([*head, *cells, f"{statistics.mean(seconds[_identity(summary.settings, varying)]):.2f}"])
-        return _aligned(lines, len(varying))
+        return lines, len(varying)
 
 
 @dataclass(frozen=True)

@@ -270,7 +270,7 @@ class _Bar:
 
     def __enter__(self) -> _Bar:
         if self.shown and self.runs:
-            from tqdm import tqdm
+            from tqdm.auto import tqdm
 
             self.bar = tqdm(
                 total=sum(map(_work, self.runs)),

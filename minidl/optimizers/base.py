@@ -486,6 +486,14 @@ class Optimizer(Configurable):
     def _name(self) -> str:
         return type(self).__name__
 
+    def _repr_html_(self) -> str:
+        from minidl.representation import html_table
+
+        rows = [[name, repr(getattr(self, name)), self.current(name)] for name in self._names]
+        notes = [f"{self.iterations} steps{f', the last one {self.executed}' if self.executed else ''}"]
+        notes += [f"hooks: {', '.join(map(repr, self.hooks))}"] if self.hooks else []
+        return html_table(self._name, ["hyperparameter", "given", "in force"], rows, notes)
+
     def __repr__(self) -> str:
         shown = [f"{name}={getattr(self, name)!r}" for name in self._names]
         if self.hooks:

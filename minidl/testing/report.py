@@ -57,11 +57,25 @@ class Report:
         """The results of the checks that failed."""
         return tuple(result for result in self.results if result.status == "fail")
 
-    def __str__(self) -> str:
-        width = max(len(result.check) for result in self.results)
+    @property
+    def summary(self) -> str:
+        """How many checks there were, and how many ended how."""
         counts = Counter(result.status for result in self.results)
         found = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
-        lines = [f"{self.subject}: {len(self.results)} check{'s' * (len(self.results) != 1)}: {found}"]
+        return f"{self.subject}: {len(self.results)} check{'s' * (len(self.results) != 1)}: {found}"
+
+    def _repr_html_(self) -> str:
+        from minidl.representation import html_table
+
+        rows = [
+            [result.status, result.check, f"{result.meaning}{f' → {result.detail}' if result.detail else ''}"]
+            for result in sorted(self.results, key=lambda result: result.status != "fail")
+        ]
+        return html_table(self.summary, ["", "check", "what it shows"], rows, self.notes)
+
+    def __str__(self) -> str:
+        width = max(len(result.check) for result in self.results)
+        lines = [self.summary]
         for result in self.results:
             lines.append(f"  {result.status:<16}  {result.check:<{width}}  {result.meaning}")
             if result.detail:
