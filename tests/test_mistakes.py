@@ -262,8 +262,8 @@ MISTAKES = [
      "minidl: unknown regularizer. Received: 'l3'. Known: l1, l1_l2, l1l2, l2."),
     ("an unknown schedule", lambda w: Adam({"class": "cosine", "initial": 0.1}), ValueError,
      "Adam: unknown schedule. Received: 'cosine'. Did you mean 'cosinedecay'?"),
-    ("an unknown hook", lambda w: Adam.from_config({"hooks": [{"class": "clip_by_norm", "max_norm": 1.0}]}), ValueError,
-     "Adam: unknown hook. Received: 'clip_by_norm'. Did you mean 'clip_by_global_norm'?"),
+    ("an unknown hook", lambda w: Adam.from_config({"hooks": [{"class": "clip_globally", "max_norm": 1.0}]}), ValueError,
+     "Adam: unknown hook. Received: 'clip_globally'. Did you mean 'clip_by_global_norm'?"),
     ("an unknown layer", lambda w: Sequential([{"class": "Dens", "units": 3}]), ValueError,
      "minidl: unknown layer. Received: 'Dens'. Did you mean 'dense'?"),
     ("an unknown name in the package", lambda w: minidl.Sequental, AttributeError,
@@ -917,7 +917,7 @@ MISTAKES = [
     ("a frozen parameter as text", lambda w: assign(w.kernel, trainable="no"), TypeError,
      "Parameter 'dense/kernel': trainable must be True or False. Received: trainable='no'"),
     ("a model frozen by a number", lambda w: assign(w.model, trainable=0), TypeError,
-     "Parameter 'dense/kernel': trainable must be True or False. Received: trainable=0"),
+     "Sequential: trainable must be True or False. Received: trainable=0"),
     ("a negative multiplier", lambda w: assign(w.model, learning_rate_multiplier=-1), ValueError,
      "Parameter 'dense/kernel': learning_rate_multiplier must be in [0, inf). Received: learning_rate_multiplier=-1.0"),
     ("a parameter's gradient misspelt", lambda w: assign(w.kernel, gradient=0), AttributeError,
@@ -1138,8 +1138,8 @@ MISTAKES = [
      lambda w: load(w.optimizer, hyperparameters=w.optimizer.hyperparameters | {"beta_1": 1.0}), ValueError,
      "Adam: beta_1 must be in [0, 1). Received: beta_1=1.0"),
     ("an optimizer's state of an unknown hook", lambda w: load(w.optimizer, hooks=[{"class": "Clip"}]), ValueError,
-     ("Adam: unknown hook. Received: 'Clip'. Known: clip_by_global_norm, clip_by_value, clipbyglobalnorm, "
-      "clipbyvalue, l2, weight_decay, weightdecay.")),
+     ("Adam: unknown hook. Received: 'Clip'. Known: clip_by_global_norm, clip_by_norm, clip_by_value, "
+      "clipbyglobalnorm, clipbynorm, clipbyvalue, l2, weight_decay, weightdecay.")),
     ("an optimizer's state without parameters", lambda w: load(w.optimizer, parameters={}), ValueError,
      ("Adam: the state must hold exactly the parameters' names. Received: missing ['dense/bias', 'dense/kernel', "
       "'dense_1/bias', 'dense_1/kernel'], unknown []")),
