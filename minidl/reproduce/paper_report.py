@@ -96,7 +96,8 @@ def sheet(place: str, found: Sequence[Line]) -> Sheet:
         by_reading = {line.reading: line for line in here if line.entry == entry}
         main = by_reading.get(MAIN)
         rows.append([*_head(entry), *_own(entry, main), *(_other(by_reading.get(name)) for name in others)])
-    seeds = max((len(line.test) for line in here if line.reading == MAIN), default=0)
+    counts = sorted({len(line.test) for line in here if line.reading == MAIN}) or [0]
+    seeds = f"{counts[0]} seed{'s' * (counts[0] != 1)}" + (f", {counts[-1]} where each stands" if counts[1:] else "")
     keras = place in ("VIII", "IX")
     heads = ["learning rate", "batch size", "iterations"]
     if keras:  # Table IX doesn't tell the batch size
@@ -106,7 +107,7 @@ def sheet(place: str, found: Sequence[Line]) -> Sheet:
         own.append("ours, best epoch")
     else:
         own = ["theirs, train", "ours, train", *own, "their training accuracy reached in epoch"]
-    caption = f"Table {place}. {TITLES[place]}. Accuracy in %; ours: {seeds} seed{'s' * (seeds != 1)}"
+    caption = f"Table {place}. {TITLES[place]}. Accuracy in %; ours: {seeds}"
     return Sheet(caption, [*heads, *own, *others], rows)
 
 
@@ -179,14 +180,12 @@ def headlines(found: Sequence[Line]) -> list[str]:
             f"theirs {theirs.test:g} % ({_words(theirs)})."
         )
     for name, lines_of in {
-        "I to VII": small,
-        "VIII (IX has the same runs)": [line for line in here if line.entry.full],
+        "Tables I to VII": small,
+        "Table VIII (IX has the same runs)": [line for line in here if line.entry.full],
     }.items():
         if lines_of:
             near = sum(abs(line.gap) <= LIMIT for line in lines_of)
-            told.append(
-                f"Tables {name}: {near} of {len(lines_of)} test accuracies are within {LIMIT:g} points of theirs."
-            )
+            told.append(f"{name}: {near} of {len(lines_of)} test accuracies are within {LIMIT:g} points of theirs.")
     return told
 
 
@@ -261,9 +260,8 @@ def _reason_by_keras(line: Line, others: Mapping[str, Line]) -> str:
             f"ours have {_accuracy(line.best, [])[0]} there."
         )
     if entry.test == CHANCE:
-        return "Theirs is chance: its ReLUs died, or it diverged. Of ours " + (
-            "that is true, too, in another epoch." if line.diverged else "they didn't die with this start."
-        )
+        ours = "Ours did so, too, in another epoch." if line.diverged else "Ours didn't, with this start."
+        return f"Theirs is chance: its ReLUs died, or it diverged. {ours}"
     return f"Both have learned; ours has {_accuracy(line.best, [])[0]} in its best epoch{on_few}."
 
 
