@@ -76,7 +76,10 @@ def test_out_gets_curves_and_results(tmp_path: Path, capsys: pytest.CaptureFixtu
         "seeds": [0, 1],
         "interrupted": False,
     }
-    assert results["runs"][0]["schedule"] == "class=InverseTimeDecay, decay_rate=0.5, every=epoch"
+    assert (
+        results["runs"][0]["schedule"]
+        == "class=InverseTimeDecay, decay_rate=0.5, decay_steps=1, staircase=False, every=epoch"
+    )
     kept = json.loads((out / "cells" / f"{results['runs'][0]['key']}.json").read_text())
     rates = kept["history"]["learning_rate"]
     assert rates == pytest.approx([0.1, 0.1 / 1.5], rel=1e-15)
