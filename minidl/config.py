@@ -140,6 +140,7 @@ def _same(value: Any, default: Any) -> bool:
 
 
 T = TypeVar("T", bound=Configurable)
+C = TypeVar("C", bound=type[Any])  # what is decorated stays what it is, for type checkers too
 
 
 class Registry(Generic[T]):
@@ -153,10 +154,10 @@ class Registry(Generic[T]):
         self.base = base
         self._classes: dict[str, type[T]] = {}
 
-    def register(self, *names: str) -> Callable[[type[T]], type[T]]:
+    def register(self, *names: str) -> Callable[[C], C]:
         """Return a class decorator that makes a class known by its own name and by `names`."""
 
-        def decorate(cls: type[T]) -> type[T]:
+        def decorate(cls: C) -> C:
             for name in (cls.__name__, *names):
                 self._classes[name.lower()] = cls
             return cls

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+T = TypeVar("T", bound=type[Any])
 
 ROOT_2_BY_PI = math.sqrt(2 / math.pi)
 
@@ -59,10 +60,10 @@ def resolve_activation(identifier: object) -> Layer:
     return layer
 
 
-def _activation(name: str) -> Callable[[type[Layer]], type[Layer]]:
+def _activation(name: str) -> Callable[[T], T]:
     """Return a class decorator that makes an activation known as a layer and to `activation=`."""
 
-    def decorate(cls: type[Layer]) -> type[Layer]:
+    def decorate(cls: T) -> T:
         return activations.register(name)(registry.register(name)(cls))
 
     return decorate
