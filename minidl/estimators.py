@@ -295,7 +295,8 @@ class MinidlClassifier(ClassifierMixin, _Net):  # type: ignore[misc]  # likewise
 
     def predict(self, X: ArrayLike) -> Array:
         """Return each sample's most probable label."""
-        found: Array = self.classes_[self._outputs(X).argmax(axis=1)] if self._fitted else self._outputs(X)
+        outputs = self._outputs(X)
+        found: Array = self.classes_[outputs.argmax(axis=1)]
         return found
 
     def _codes(self, y: Array) -> Array:

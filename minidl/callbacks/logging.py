@@ -18,6 +18,26 @@ __all__ = ["CSVLogger", "JSONLogger", "Log", "Logger", "TensorBoard"]
 Logs = dict[str, float]
 
 
+class _AfterSteps(Callback):
+    """Has something to do after each of `every` steps, and, without such a number, nothing that anybody need call."""
+
+    every: int | None = None
+
+    def _listen(self, every: int | None) -> None:
+        if every is not None:
+            self.every = integer(type(self).__name__, "every", every, 1)
+            vars(self)["on_train_batch_end"] = self._after_step
+
+    def _after_step(self, batch: int, logs: Logs) -> None:
+        step = self.trainer.optimizer.iterations
+        if step % int(self.every or 1) == 0:
+            self.log_step(step, logs)
+
+    def log_step(self, step: int, logs: Logs) -> None:
+        """Tell of a step."""
+        raise NotImplementedError
+
+
 class _Lines(Callback):
     """Writes lines to a file, each of which is on disk at once.
 
@@ -141,7 +161,7 @@ def _csv(values: list[Any]) -> str:
     return text.getvalue()
 
 
-class JSONLogger(_Lines):
+class JSONLogger(_Lines, _AfterSteps):
     """Writes a JSON object a line (JSONL): after each epoch its number, the steps so far and its logs.
 
     On request there are lines of steps too, with "step", "epoch" and the step's logs. JSON has no word for numbers that
@@ -155,17 +175,13 @@ class JSONLogger(_Lines):
 
     def __init__(self, path: str | Path, *, append: bool = False, every: int | None = None) -> None:
         super().__init__(path, append)
-        self.every = None if every is None else integer("JSONLogger", "every", every, 1)
-        if self.every is not None:  # otherwise nobody needs to call after steps
-            vars(self)["on_train_batch_end"] = self._after_step
+        self._listen(every)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self._line({"epoch": epoch, "step": self.trainer.optimizer.iterations, **logs})
 
-    def _after_step(self, batch: int, logs: Logs) -> None:
-        step = self.trainer.optimizer.iterations
-        if step % int(self.every or 1) == 0:
-            self._line({"step": step, "epoch": self.trainer.epoch, **logs})
+    def log_step(self, step: int, logs: Logs) -> None:
+        self._line({"step": step, "epoch": self.trainer.epoch, **logs})
 
     def _line(self, row: dict[str, Any]) -> None:
         import json
@@ -181,7 +197,7 @@ class Log(Protocol):
         """Take them."""
 
 
-class Logger(Callback):
+class Logger(_AfterSteps):
     """Hands each epoch's logs to a function that takes numbers by name and a step: `Logger(run.log)`.
 
     Weights & Biases' `run.log`, MLflow's `mlflow.log_metrics` and Comet's `experiment.log_metrics` are such functions,
@@ -208,20 +224,16 @@ class Logger(Callback):
                 f"Logger: log must be a function (metrics, *, step), such as run.log. Received: log={describe(log)}"
             )
         self.log = log
-        self.every = None if every is None else integer("Logger", "every", every, 1)
-        if self.every is not None:
-            vars(self)["on_train_batch_end"] = self._after_step
+        self._listen(every)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.log({"epoch": epoch, **logs}, step=self.trainer.optimizer.iterations)
 
-    def _after_step(self, batch: int, logs: Logs) -> None:
-        step = self.trainer.optimizer.iterations
-        if step % int(self.every or 1) == 0:
-            self.log({"epoch": self.trainer.epoch, **logs}, step=step)
+    def log_step(self, step: int, logs: Logs) -> None:
+        self.log({"epoch": self.trainer.epoch, **logs}, step=step)
 
 
-class TensorBoard(Callback):
+class TensorBoard(_AfterSteps):
     """Writes event files for TensorBoard (extra `tensorboard`): `tensorboard --logdir logs` shows them.
 
     As Keras does, it has one run for training and one for validation, so that both are curves of one picture: the
@@ -245,12 +257,10 @@ class TensorBoard(Callback):
         if not isinstance(log_dir, (str, os.PathLike)):
             raise TypeError(f"TensorBoard: log_dir must be a path. Received: log_dir={describe(log_dir)}")
         self.log_dir = os.fspath(log_dir)
-        self.every = None if every is None else integer("TensorBoard", "every", every, 1)
         self.histograms = flag("TensorBoard", "histograms", histograms)
         self._writers: dict[str, Any] = {}
         self._resumed: int | None = None  # the epoch to go on with
-        if self.every is not None:
-            vars(self)["on_train_batch_end"] = self._after_step
+        self._listen(every)
 
     def on_train_begin(self) -> None:
         """See that events can be written."""
@@ -270,10 +280,8 @@ class TensorBoard(Callback):
         for writer in self._writers.values():
             writer.flush()
 
-    def _after_step(self, batch: int, logs: Logs) -> None:
-        step = self.trainer.optimizer.iterations
-        if step % int(self.every or 1) == 0:
-            self._writer("train").add_scalar("batch_loss", logs["batch_loss"], step)
+    def log_step(self, step: int, logs: Logs) -> None:
+        self._writer("train").add_scalar("batch_loss", logs["batch_loss"], step)
 
     def _writer(self, run: str) -> Any:
         """Return what writes a run's events."""

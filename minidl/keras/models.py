@@ -17,7 +17,7 @@ from minidl.keras.config import floatx
 from minidl.keras.face import missing, refuse
 from minidl.keras.layers import InputLayer
 from minidl.keras.random_state import next_seed
-from minidl.keras.tensors import KerasTensor, Variable, after, weights_of
+from minidl.keras.tensors import KerasTensor, Variable, Weighted, after, weights_of
 from minidl.layers import Input, Layer
 from minidl.layers.ownership import owner
 from minidl.optimizers import NonFiniteError
@@ -33,12 +33,14 @@ Array = NDArray[Any]
 Logs = dict[str, float]
 
 
-class Model(minidl.models.Sequential):
+class Model(Weighted, minidl.models.Sequential):
     """A chain of layers from `inputs` to `outputs`, with Keras's ways of training it.
 
     Several outputs, or layers that belong to another model, make an `Extractor`, which only predicts. Models that
     branch aren't supported.
     """
+
+    _root: KerasTensor | None = None  # what stands for its input, once that was asked for or given
 
     def __new__(cls, inputs: Any = None, outputs: Any = None, **options: Any) -> Any:
         """Make a model, or what reads the outputs of another one's layers."""
@@ -122,11 +124,9 @@ class Model(minidl.models.Sequential):
     @property
     def inputs(self) -> list[KerasTensor]:
         """What stands for a batch of samples."""
-        root: KerasTensor | None = getattr(self, "_root", None)
-        if root is None:
-            root = KerasTensor((None, *self._shape()), str(self.dtype))
-            self._root = root
-        return [root]
+        if self._root is None:
+            self._root = KerasTensor((None, *self._shape()), str(self.dtype))
+        return [self._root]
 
     @property
     def outputs(self) -> list[KerasTensor]:
@@ -149,22 +149,6 @@ class Model(minidl.models.Sequential):
         return weights_of(self)
 
     variables = weights
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """Those that are trained."""
-        return [weight for weight in self.weights if weight.trainable]
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """Those that aren't: frozen ones and running statistics."""
-        return [weight for weight in self.weights if not weight.trainable]
-
-    def count_params(self) -> int:
-        """Return the number of entries of all weights."""
-        return sum(weight.value.size for weight in self.weights)
 
     @property
     def optimizer(self) -> Any:
@@ -248,16 +232,9 @@ class Model(minidl.models.Sequential):
         if isinstance(data, tuple) and validation_split:
             if validation_data is not None:
                 raise ValueError("keras fit: validation_data or validation_split can be given. Received: both")
-            kept = math.floor(len(data[0]) * (1 - float(validation_split)))
-            if not 0 < kept < len(data[0]):
-                raise ValueError(
-                    f"keras fit: validation_split must leave samples for both. Received: {validation_split}, "
-                    f"{len(data[0])} samples"
-                )
-            weights = None if sample_weight is None else np.asarray(sample_weight)
-            tail = (data[0][kept:], data[1][kept:], *([] if weights is None else [weights[kept:]]))
-            data, validation = (data[0][:kept], data[1][:kept]), tail
-            weights = None if weights is None else weights[:kept]
+            given_weights = [] if sample_weight is None else [np.asarray(sample_weight)]
+            head, validation = _split((*data, *given_weights), float(validation_split))
+            data, weights = head[:2], head[2] if given_weights else None
         elif validation is not None:
             validation = self._validation(validation)
         params = {"epochs": epochs, "verbose": verbose, "steps": _steps(data, batch_size)}
@@ -403,10 +380,6 @@ class Model(minidl.models.Sequential):
         """Print a line a layer, as minidl does: what Keras's other arguments change isn't in it."""
         super().summary(print if print_fn is None else print_fn)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what `minidl.Sequential.from_config` makes a model of our own from."""
-        return super().get_config()
-
     @classmethod
     def _arguments(cls) -> Any:
         return minidl.models.Sequential._arguments()
@@ -429,7 +402,7 @@ class Sequential(Model):
 
     @classmethod
     def faced(cls, plain: minidl.models.Sequential) -> Sequential:
-        """Return a model of this face with the layers of one of ours, which is none any more."""
+        """Return a model of this face with layers like those of one of ours, and new weights."""
         from minidl.keras import layers as known
 
         model = cls(name=plain.name)
@@ -506,11 +479,21 @@ def _steps(data: Any, batch_size: int | None) -> int | None:
     return getattr(data, "length", None)
 
 
+def _split(arrays: tuple[Array, ...], fraction: float) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Return the samples but for the last ones, as they come, and these, as Keras does."""
+    samples = len(arrays[0])
+    kept = math.floor(samples * (1 - fraction))
+    if not 0 < kept < samples:
+        raise ValueError(
+            f"keras fit: validation_split must leave samples for both. Received: {fraction}, {samples} samples"
+        )
+    return tuple(array[:kept] for array in arrays), tuple(array[kept:] for array in arrays)
+
+
 def _metrics(given: Any, weighted: bool) -> list[Any]:
     if given is None:
         return []
-    if isinstance(given, dict) or not isinstance(given, (list, tuple)):
-        given = [given] if isinstance(given, str) else given
+    given = [given] if isinstance(given, str) else given
     if not isinstance(given, (list, tuple)):
         raise refuse("keras compile", "metrics", given, "a list is")
     made = [metrics.get(one) for one in given]

@@ -22,7 +22,17 @@ from minidl.validation import describe, flag
 if TYPE_CHECKING:
     from minidl.parameters import Parameter
 
-__all__ = ["Input", "KerasLayer", "KerasTensor", "Variable", "after", "constructor", "plain_of", "weights_of"]
+__all__ = [
+    "Input",
+    "KerasLayer",
+    "KerasTensor",
+    "Variable",
+    "Weighted",
+    "after",
+    "constructor",
+    "plain_of",
+    "weights_of",
+]
 
 Array = NDArray[Any]
 
@@ -157,7 +167,32 @@ def weights_of(layer: layers.Layer, prefix: str = "") -> list[Variable]:
     ]
 
 
-class KerasLayer(layers.Layer):
+class Weighted:
+    """What layers and models say of their `weights`."""
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, in the order of `get_weights`."""
+        raise NotImplementedError
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Those that are trained."""
+        return [weight for weight in self.weights if weight.trainable]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """Those that aren't: frozen ones and running statistics."""
+        return [weight for weight in self.weights if not weight.trainable]
+
+    def count_params(self) -> int:
+        """Return the number of entries of all weights."""
+        return sum(weight.value.size for weight in self.weights)
+
+
+class KerasLayer(Weighted, layers.Layer):
     """What the layers of this face have beside ours: they can be called before they are built.
 
     A layer of one's own is a subclass of `minidl.layers.Layer` that gives `forward` and `backward`: nothing here
@@ -209,22 +244,6 @@ class KerasLayer(layers.Layer):
         return weights_of(self, f"{self.name}/" if self.name else "") if self.built else []
 
     variables = weights
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """Those that are trained."""
-        return [weight for weight in self.weights if weight.trainable]
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """Those that aren't: frozen ones and running statistics."""
-        return [weight for weight in self.weights if not weight.trainable]
-
-    def count_params(self) -> int:
-        """Return the number of entries of all weights."""
-        return sum(weight.value.size for weight in self.weights)
 
     @property
     def output(self) -> KerasTensor:
@@ -310,10 +329,8 @@ def _translated(name: str, value: Any, default: Any) -> Any:
     if name in ("activation", "recurrent_activation"):
         layer = activations.get(value)
         return layer if layer is not None or default is None or default is inspect.Parameter.empty else layers.Linear()
-    if name.endswith("_initializer"):
-        if isinstance(value, str):
-            return found("initializer", _initializers(), value)()
-        return value() if isinstance(value, Doorway) else value
+    if name.endswith("_initializer") and isinstance(value, str):
+        return found("initializer", _initializers(), value)()
     return value() if isinstance(value, Doorway) else value
 
 
