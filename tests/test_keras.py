@@ -313,6 +313,12 @@ def test_saved_and_loaded_it_goes_on(tmp_path):
     assert type(minidl.load_model(tmp_path / "m.keras")) is minidl.Sequential
 
 
+def test_a_frozen_layer_is_frozen_when_it_is_loaded(tmp_path):
+    model = net(layers.Dense(5, "relu", trainable=False))
+    model.save(tmp_path / "m.keras")
+    assert [w.trainable for w in keras.models.load_model(tmp_path / "m.keras").weights] == [False] * 2 + [True] * 2
+
+
 def test_float64_for_all():
     keras.config.set_floatx("float64")
     assert net().predict(X).dtype == np.float64

@@ -527,20 +527,19 @@ def load_model(
 ) -> Sequential:
     """Return the model in a file that `model.save` has written, compiled as it was unless `compile` is false."""
     from minidl.saving import load_model as load
+    from minidl.saving.models import parameter_settings, restore_model, restore_optimizer
 
     if custom_objects:
         raise refuse("keras load_model", "custom_objects", custom_objects, "register them with minidl's registries")
     plain = load(filepath, compile=compile)
     model = Sequential.faced(plain)
-    model.load_state_dict(plain.state_dict())
+    restore_model(model, plain.state_dict(), parameter_settings(plain))
     if plain.trainer is not None:
         trainer = plain.trainer
         model.compile(
             trainer.optimizer.from_config(trainer.optimizer.get_config()), trainer.loss, metrics=trainer.metrics
         )
-        model.optimizer.hooks = trainer.optimizer.hooks
-        model.optimizer.build(model.parameters)
-        model.optimizer.load_state_dict(trainer.optimizer.state_dict())
+        restore_optimizer(model.optimizer, trainer.optimizer.state_dict(), model)
     return model
 
 
