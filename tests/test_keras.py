@@ -277,6 +277,15 @@ def test_layers_are_frozen_before_or_after():
     np.testing.assert_array_equal(before[0], model.layers[0].get_weights()[0])
 
 
+@pytest.mark.parametrize("given", [None, "linear", keras.activations.linear])
+def test_no_activation_by_any_name(given):
+    x = X[:, None]
+    for layer in (layers.Activation(given), layers.Dense(4, given, kernel_initializer=minidl.initializers.Ones())):
+        assert layer(X).shape == (40, 4)
+    np.testing.assert_array_equal(layers.Activation(given)(X), X)
+    assert layers.SimpleRNN(2, activation=given)(x).shape == (40, 2)
+
+
 def test_pop_and_add_again():
     model = net(layers.Dense(5))
     last = model.pop()

@@ -251,6 +251,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SMALL = {"classification": (3000, 3), "convnet": (2000, 4), "guide": (), "text": (5,)}
 
 
+@pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`:UserWarning")  # the tutorial does
 @pytest.mark.parametrize("name", SMALL)
 def test_the_same_script_runs_on_keras_itself(name, monkeypatch):
     source = (EXAMPLES / f"keras_{name}.py").read_text(encoding="utf-8")

@@ -357,10 +357,6 @@ class Activation(KerasLayer, layers.Activation):
     @constructor
     def __init__(self, activation: Any) -> None: ...
 
-    @staticmethod
-    def adjusted(given: dict[str, Any]) -> dict[str, Any]:
-        return {**given, "activation": layers.Linear() if given["activation"] is None else given["activation"]}
-
 
 class ReLU(KerasLayer, layers.ReLU):
     """max(0, x)."""

@@ -328,7 +328,7 @@ def _translated(name: str, value: Any, default: Any) -> Any:
         return value
     if name in ("activation", "recurrent_activation"):
         layer = activations.get(value)
-        return layer if layer is not None or default is None or default is inspect.Parameter.empty else layers.Linear()
+        return layers.Linear() if layer is None and default is not None else layer  # None is for those that take it
     if name.endswith("_initializer") and isinstance(value, str):
         return found("initializer", _initializers(), value)()
     return value() if isinstance(value, Doorway) else value
