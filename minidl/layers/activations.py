@@ -147,8 +147,8 @@ class Elementwise(Layer):
 class BinaryStep(Elementwise):
     """f(x) = 1 for x ≥ 0, else 0; range {0, 1}. The perceptron's threshold, of historical interest.
 
-    Its slope is 0 wherever there is one, and is taken as 0 at x = 0: nothing before this layer ever learns. It serves
-    behind weights that are given, or as the last step of a model that is trained without it.
+    f'(x) = 0, at x = 0 too, where there is none: nothing before this layer ever learns. It serves behind weights that
+    are given, or as the last step of a model that is trained without it.
     """
 
     def function(self, x: Array) -> Array:
@@ -161,6 +161,8 @@ class BinaryStep(Elementwise):
 @_activation("linear")
 class Linear(Elementwise):
     """f(x) = a · x, range (−∞, ∞); the outputs of a regression (a = 1).
+
+    f'(x) = a. A net of such layers alone is no more than one of them, however deep.
 
     Args:
         a: The slope, any finite number.
@@ -182,8 +184,8 @@ class Linear(Elementwise):
 class Sigmoid(Elementwise):
     """f(x) = 1 / (1 + e^−x), range (0, 1): the probability of one class against another, and the gates of an LSTM.
 
-    Inside deep nets its slope, at most 1/4, makes gradients vanish. At the end of a model under `BinaryCrossentropy`
-    the loss is computed from the logits x.
+    f'(x) = f(x) · (1 − f(x)), at most 1/4: inside deep nets it makes gradients vanish. At the end of a model under
+    `BinaryCrossentropy` the loss is computed from the logits x.
     """
 
     link_name = "sigmoid"
@@ -199,7 +201,7 @@ class Sigmoid(Elementwise):
 class HardSigmoid(Elementwise):
     """f(x) = min(max(x / 6 + 1/2, 0), 1), range [0, 1]: a sigmoid of three straight pieces, cheap to compute.
 
-    The slopes at x = ±3 are taken as 0.
+    f'(x) = 1/6 for −3 < x < 3, else 0, at ±3 too.
     Differs from: before Keras 3 the slope was 1/5.
     """
 
@@ -212,7 +214,10 @@ class HardSigmoid(Elementwise):
 
 @_activation("tanh")
 class Tanh(Elementwise):
-    """f(x) = tanh x = 2 · sigmoid(2x) − 1, range (−1, 1), centred on 0; the usual choice inside recurrent layers."""
+    """f(x) = tanh x = 2 · sigmoid(2x) − 1, range (−1, 1), centred on 0; the usual choice inside recurrent layers.
+
+    f'(x) = 1 − f(x)², at most 1, so steeper than sigmoid's; far from 0 it vanishes too.
+    """
 
     def function(self, x: Array) -> Array:
         return np.tanh(x)
@@ -224,6 +229,8 @@ class Tanh(Elementwise):
 @_activation("softsign")
 class Softsign(Elementwise):
     """f(x) = x / (1 + |x|), range (−1, 1): like tanh, but it saturates slowly.
+
+    f'(x) = 1 / (1 + |x|)².
 
     Source: Bergstra and others, Quadratic polynomials learn better image features, 2009.
     """
@@ -237,9 +244,10 @@ class Softsign(Elementwise):
 
 @_activation("relu")
 class ReLU(Elementwise):
-    """f(x) = max(0, x), range [0, ∞); the usual choice for hidden layers. The slope at 0 is taken as 0.
+    """f(x) = max(0, x), range [0, ∞); the usual choice for hidden layers: cheap, and it never saturates above 0.
 
-    A unit whose x is below 0 for all samples is dead: it has no gradient any more. `LeakyReLU` and `ELU` have no such.
+    f'(x) = 1 for x > 0, else 0, at 0 too. A unit whose x is below 0 for all samples is dead: it has no gradient any
+    more. `LeakyReLU` and `ELU` have no such.
     """
 
     slope_by_output = True
@@ -255,13 +263,15 @@ class ReLU(Elementwise):
 class LeakyReLU(Elementwise):
     """f(x) = x for x ≥ 0, negative_slope · x below. With a slope above 0, range (−∞, ∞), and units never go dead.
 
+    f'(x) = 1 for x ≥ 0, negative_slope below. To be tried where ReLU leaves many units dead.
+
     Args:
         negative_slope: The slope below 0, any finite number.
         name: See `Layer`.
 
     Source: Maas, Hannun, Ng, Rectifier nonlinearities improve neural network acoustic models, 2013.
     Differs from: the default is that of Keras's layer, 0.3; Keras's `activation="leaky_relu"` has 0.2, PyTorch and the
-    paper have 0.01. The slope at 0 is taken as 1; PyTorch takes the other one, there and in PReLU, ELU and SELU.
+    paper have 0.01. f'(0) is taken as 1; PyTorch takes the other one, there and in PReLU, ELU and SELU.
     """
 
     def __init__(self, negative_slope: float = 0.3, *, name: str | None = None) -> None:
@@ -278,6 +288,8 @@ class LeakyReLU(Elementwise):
 @_activation("elu")
 class ELU(Elementwise):
     """f(x) = x for x ≥ 0, alpha · (e^x − 1) below; range (−alpha, ∞). Smooth for alpha = 1, with means near 0.
+
+    f'(x) = 1 for x ≥ 0, alpha · e^x = f(x) + alpha below. For deep nets without normalisation; dearer than ReLU.
 
     Args:
         alpha: How far below 0 it saturates, at least 0.
@@ -302,7 +314,8 @@ class ELU(Elementwise):
 class SELU(Elementwise):
     """f(x) = 1.0507 · ELU(x) with alpha = 1.6733; range (−1.7581, ∞).
 
-    The two numbers keep mean 0 and variance 1 from layer to layer, if weights start from `lecun_normal`.
+    f'(x) = 1.0507 for x ≥ 0, 1.7581 · e^x = f(x) + 1.7581 below. For deep nets of Dense layers without normalisation:
+    the two numbers keep mean 0 and variance 1 from layer to layer, if weights start from `lecun_normal`.
 
     Source: Klambauer and others, Self-normalizing neural networks, 2017.
     Differs from: the slope at 0 is taken as 1.0507; PyTorch takes 1.7581.
@@ -319,7 +332,10 @@ class SELU(Elementwise):
 
 @_activation("softplus")
 class Softplus(Elementwise):
-    """f(x) = log(1 + e^x), range (0, ∞): a smooth ReLU; for outputs that must be positive."""
+    """f(x) = log(1 + e^x), range (0, ∞): a smooth ReLU; for outputs that must be positive.
+
+    f'(x) = sigmoid(x).
+    """
 
     def function(self, x: Array) -> Array:
         return functions.softplus(x)
@@ -332,6 +348,8 @@ class Softplus(Elementwise):
 @_activation("swish")
 class Swish(Elementwise):
     """f(x) = x · sigmoid(x) = x / (1 + e^−x), range [−0.2785, ∞): smooth, and not monotonic; for deep nets.
+
+    f'(x) = s + x · s · (1 − s), s = sigmoid(x).
 
     Source: Ramachandran, Zoph, Le, Searching for activation functions, 2017. Also known as SiLU.
     """
@@ -347,6 +365,8 @@ class Swish(Elementwise):
 @_activation("gelu")
 class GELU(Elementwise):
     """f(x) = x · Φ(x), Φ the distribution function of the normal distribution; range [−0.17, ∞). For transformers.
+
+    f'(x) = Φ(x) + x · φ(x), φ the density.
 
     Args:
         approximate: Whether to compute x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))) instead, which differs by less than
@@ -381,7 +401,10 @@ class GELU(Elementwise):
 
 @_activation("exponential")
 class Exponential(Elementwise):
-    """f(x) = e^x, range (0, ∞): for outputs that are rates, as under `Poisson`. It overflows to inf, by nature."""
+    """f(x) = e^x, range (0, ∞): for outputs that are rates, as under `Poisson`. It overflows to inf, by nature.
+
+    f'(x) = e^x.
+    """
 
     def function(self, x: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -395,6 +418,9 @@ class Exponential(Elementwise):
 class PReLU(Layer):
     """f(x) = x for x ≥ 0, α · x below, with a trained slope α for each entry of a sample.
 
+    f'(x) = 1 for x ≥ 0, α below; the derivative by α is 0 for x ≥ 0, x below. To be tried where a leaky ReLU's fixed
+    slope doesn't do.
+
     Args:
         alpha_initializer: How the slopes start; Keras's default is zeros, that of the paper 0.25.
         alpha_regularizer: None, a name, or a regularizer.
@@ -403,7 +429,7 @@ class PReLU(Layer):
         name: See `Layer`.
 
     Source: He and others, Delving deep into rectifiers, 2015.
-    Differs from: the slope at 0 is taken as 1; PyTorch takes α.
+    Differs from: f'(0) is taken as 1; PyTorch takes α.
     """
 
     def __init__(
@@ -452,8 +478,8 @@ class PReLU(Layer):
 class Softmax(Layer):
     """f(x)_j = e^x_j / Σ_k e^x_k along `axis`, range (0, 1), sum 1: one probability a class.
 
-    At the end of a model under `CategoricalCrossentropy` or `SparseCategoricalCrossentropy` the loss is
-    computed from the logits x (if `axis` is the last).
+    ∂f_j / ∂x_k = f_j · (δ_jk − f_k), δ_jk 1 for j = k and else 0. At the end of a model under `CategoricalCrossentropy`
+    or `SparseCategoricalCrossentropy` the loss is computed from the logits x (if `axis` is the last).
 
     Args:
         axis: Counted with the batch axis, which is 0.
@@ -492,7 +518,10 @@ class Softmax(Layer):
 
 @_activation("log_softmax")
 class LogSoftmax(Layer):
-    """f(x)_j = x_j − log Σ_k e^x_k along the last axis, range (−∞, 0]: the logarithms of softmax's probabilities."""
+    """f(x)_j = x_j − log Σ_k e^x_k along the last axis, range (−∞, 0]: the logarithms of softmax's probabilities.
+
+    ∂f_j / ∂x_k = δ_jk − e^f_k, δ_jk 1 for j = k and else 0. For where logarithms are wanted: softmax's own may be −∞.
+    """
 
     def forward(self, x: Array, training: bool = False) -> Array:
         y = functions.log_softmax(x)
