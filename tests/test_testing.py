@@ -204,6 +204,33 @@ def test_what_cancels_may_be_rounded_otherwise() -> None:
     assert failures(Leaky, oracle=oracle, checks=["oracle"], examples=100) == set()
 
 
+def jumping(jump: float) -> type[Optimizer]:
+    """Return a rule that jumps where a sum isn't exact, so that a last digit decides, as it does near LAMB's w = 0."""
+
+    class Jumpy(Optimizer):
+        def __init__(self, learning_rate: float = 0.1) -> None:
+            super().__init__(learning_rate=learning_rate)
+
+        @staticmethod
+        def update(w: Any, g: Any, *, learning_rate: float) -> Any:
+            moved = w - learning_rate * g
+            return np.where(moved + learning_rate * g == w, moved, moved + jump)
+
+    return Jumpy
+
+
+def jumpy(w: Any, gradients: Any, rates: Any) -> Any:
+    for g, rate in zip(gradients, rates, strict=True):
+        moved = w + -rate * g * 3 / 3
+        w = np.where(moved + rate * g == w, moved, moved + 1.0)
+    return w
+
+
+def test_where_the_last_digit_decides_neither_is_wrong() -> None:
+    assert failures(jumping(1.0), oracle=jumpy, checks=["oracle"], examples=20) == set()
+    assert failures(jumping(5.0), oracle=jumpy, checks=["oracle"], examples=20) == {"oracle"}
+
+
 def test_an_oracle_gets_every_rate_and_hyperparameter() -> None:
     seen: list[Any] = []
 
