@@ -52,6 +52,7 @@ def main(site: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "docs"
         shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("*.py", "*.yml", "__pycache__"))
+        shutil.copy(HERE / "docstrings.py", folder)
         for path, content in written():
             (source / path).parent.mkdir(parents=True, exist_ok=True)
             (source / path).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -190,12 +191,12 @@ def rule_page(kind: type[Optimizer]) -> str:
     return f"""# {name}
 
 ::: minidl.optimizers.{name}
-    options: {{members: false}}
+    options: {{members: false, show_bases: false}}
 
 ## Its code
 
 ```python
-{textwrap.dedent(inspect.getsource(kind.update))}```
+{textwrap.dedent(inspect.getsource(kind.update)).replace("  # fmt: skip", "")}```
 
 ## Its path
 
@@ -224,12 +225,16 @@ those at which each shows how it walks{"" if name == "SGD" else ", SGD's beside 
 
 def path_picture(kind: type[Optimizer]) -> Figure:
     """Return a picture of the rule's paths down the surfaces, with SGD's beside them."""
-    figure = Figure(figsize=(15, 3.2), layout="constrained")
-    for ax, surface in zip(figure.subplots(1, len(surfaces.SURFACES)), surfaces.SURFACES.values(), strict=True):
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    *panels, key = figure.subplots(2, 3).ravel()
+    for ax, surface in zip(panels, surfaces.SURFACES.values(), strict=True):
         walkers = {kind.__name__: kind(learning_rate=shown_rate(kind, surface))}
         walkers.setdefault("SGD", optimizers.SGD(surface.rates["sgd"]))
         plotting.plot_trajectories(surface, surfaces.descend(surface, walkers), ax=ax)
-        ax.set_title(f"{surface.name}\nη = {walkers[kind.__name__].learning_rate:g}", fontsize="medium")
+        ax.set_title(f"{surface.name}, η = {walkers[kind.__name__].learning_rate:g}", fontsize="medium")
+        ax.get_legend().remove()
+    key.set_axis_off()
+    key.legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False, fontsize="large")
     return figure
 
 
@@ -260,7 +265,7 @@ def table_of_activations() -> str:
 def activation_page(kind: type[layers.Layer]) -> str:
     """Return the page of an activation: formula, derivative, when to use it; its picture; its code."""
     name = kind.__name__
-    lines = [f"# {name}", f"\n::: minidl.layers.{name}\n    options: {{members: false}}"]
+    lines = [f"# {name}", f"\n::: minidl.layers.{name}\n    options: {{members: false, show_bases: false}}"]
     if issubclass(kind, layers.Elementwise):
         code = "\n".join(textwrap.dedent(inspect.getsource(part)) for part in (kind.function, kind.slope))
         lines += [f"\n![{name} and its derivative]({name}.png)", f"\n## Its code\n\n```python\n{code}```"]

@@ -158,8 +158,9 @@ class Registry(Generic[T]):
         """Return a class decorator that makes a class known by its own name and by `names`."""
 
         def decorate(cls: C) -> C:
-            for name in (cls.__name__, *names):
-                self._classes[name.lower()] = cls
+            kind: Any = cls
+            for name in (kind.__name__, *names):
+                self._classes[name.lower()] = kind
             return cls
 
         return decorate

@@ -152,7 +152,7 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # it has no types
     def _fitted(self) -> bool:
         return hasattr(self, "trainer_")
 
-    def _outputs(self, X: ArrayLike) -> Array:
+    def _outputs(self, X: Any) -> Array:
         check_is_fitted(self, "trainer_")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return self.trainer_.predict(X, batch_size=PREDICT_BATCH)

@@ -290,7 +290,7 @@ class Sequential(Layer):
             x = self._converted(x)
         if self.reuse.on and self.reuse.taping and training and not self._penalized():
             return self._run_taped(x, logits)
-        self.__dict__["_tape"] = None
+        vars(self)["_tape"] = None
         return self._run_layers(x, training, logits)
 
     def _run_layers(self, x: Array, training: bool, logits: bool) -> Array:
@@ -320,7 +320,7 @@ class Sequential(Layer):
             if len(self._tapes) >= MOST:
                 self._tapes.clear()
             self._tapes[key] = tape
-        self.__dict__["_tape"] = tape
+        vars(self)["_tape"] = tape
         return tape.output
 
     def _made(self) -> tuple[Any, ...]:

@@ -152,11 +152,11 @@ class Parameter(metaclass=Checked):
 
     def promise(self, outer: Outer) -> None:
         """Let the gradient be that product, which is computed when somebody looks; its arrays must stay until then."""
-        self.__dict__["_outer"] = outer
+        vars(self)["_outer"] = outer
 
     def settle(self) -> None:
         """Write down what is promised; what is known of the gradient is forgotten."""
-        outer, self.__dict__["_outer"] = self._outer, None
+        outer, vars(self)["_outer"] = self._outer, None
         if outer is not None and not outer.written:
             outer.write(self._grad)
 
@@ -241,7 +241,7 @@ class Parameter(metaclass=Checked):
     # A copied or pickled view would be cut off from its storage: keep the place, and view it again.
     def __getstate__(self) -> dict[str, Any]:
         self.settle()
-        state = self.__dict__.copy()
+        state = vars(self).copy()
         if self.storage is not None:
             state["_shape"] = self.shape
             del state["_data"], state["_grad"]
@@ -249,7 +249,7 @@ class Parameter(metaclass=Checked):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         shape = state.pop("_shape", None)
-        self.__dict__.update(state)
+        vars(self).update(state)
         if self.storage is not None:
             self._attach(self.storage, self.offset, shape)
 
@@ -265,20 +265,19 @@ def flatten(parameters: Iterable[Parameter]) -> None:
         TypeError: If they are no parameters, or of different dtypes.
         ValueError: If one is given twice.
     """
-    given = parameters
-    parameters = tuple(given) if isinstance(given, Iterable) else (None,)
-    if not all(isinstance(parameter, Parameter) for parameter in parameters):
-        raise TypeError(f"flatten: needs a list of parameters. Received: {describe(given)}")
-    if len(set(parameters)) < len(parameters):
-        raise ValueError(f"flatten: a parameter must be given once. Received: {[p.name for p in parameters]}")
-    dtypes = {parameter.dtype for parameter in parameters}
+    given: tuple[Any, ...] = tuple(parameters) if isinstance(parameters, Iterable) else (None,)
+    if not all(isinstance(parameter, Parameter) for parameter in given):
+        raise TypeError(f"flatten: needs a list of parameters. Received: {describe(parameters)}")
+    if len(set(given)) < len(given):
+        raise ValueError(f"flatten: a parameter must be given once. Received: {[p.name for p in given]}")
+    dtypes = {parameter.dtype for parameter in given}
     if len(dtypes) > 1:
-        received = ", ".join(f"{p.name}: {p.dtype}" for p in parameters)
+        received = ", ".join(f"{p.name}: {p.dtype}" for p in given)
         raise TypeError(f"flatten: parameters must have one dtype. Received: {received}")
     if dtypes:
-        storage = Storage(sum(parameter.size for parameter in parameters), dtypes.pop())
+        storage = Storage(sum(parameter.size for parameter in given), dtypes.pop())
         offset = 0
-        for parameter in parameters:
+        for parameter in given:
             parameter.move(storage, offset)
             offset += parameter.size
 

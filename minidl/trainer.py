@@ -106,7 +106,7 @@ class Trainer(metaclass=Checked):
 
     # What is bound to memory is found anew by a copy.
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_memory": {}, "_bound": {}}
+        return {**vars(self), "_memory": {}, "_bound": {}}
 
     @property
     def epoch(self) -> int:

@@ -97,9 +97,10 @@ class ModelCheckpoint(Monitor):
             self._save(self._epoch, logs)
 
     def _save(self, epoch: int, logs: Logs) -> None:
+        best = self.best
         if self.save_best_only:
-            value = self.value(logs)
-            if not self.better(value):
+            best = self.value(logs)
+            if not self.better(best):
                 return
         from minidl.saving import save_model
 
@@ -109,8 +110,7 @@ class ModelCheckpoint(Monitor):
             self.model.save_weights(path)
         else:
             save_model(self.model, path, self.trainer)
-        if self.save_best_only:
-            self.best = value
+        self.best = best
         self.saved = path
 
     def _path(self, epoch: int, logs: Logs) -> Path:

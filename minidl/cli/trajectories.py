@@ -145,7 +145,9 @@ def _walk_net(task: Task, chosen: Chosen, steps: int, animate: str | None, out: 
     data = task.data
     paths: dict[str, Any] = {}
     losses: dict[str, float] = {}
-    for cell in task.cells(chosen, [0]):
+    cells = task.cells(chosen, [0])
+    trainer = cells[0].new_trainer()
+    for cell in cells:
         trainer, recorded = cell.new_trainer(), WeightPath(every=max(steps // 200, 1))
         x, y = _for_steps(steps, task)
         first = trainer.evaluate(data.x, data.y, batch_size=1000)["loss"]

@@ -189,10 +189,10 @@ def _loop(function: np.ufunc, dtypes: tuple[str, ...]) -> tuple[int, int] | None
     """Return the address of a function's loop for these dtypes, and of its data; None if there is none."""
     if set(dtypes) - set("fd") or not all(_is_known(known) for known in (np.add, np.matmul, function)):
         return None
-    inputs, output = "".join(dtypes[: function.nin]), dtypes[-1]
-    if f"{inputs}->{output}" not in function.types:
+    wanted, known = f"{''.join(dtypes[: function.nin])}->{dtypes[-1]}", [str(types) for types in function.types]
+    if wanted not in known:
         return None
-    index, structure = function.types.index(f"{inputs}->{output}"), _UFunc.from_address(id(function))
+    index, structure = known.index(wanted), _UFunc.from_address(id(function))
     return structure.functions[index] or 0, structure.data[index] or 0
 
 

@@ -123,7 +123,9 @@ class _Entries(NDArrayOperatorsMixin):
         raise Untraceable("it looks at the values of an array, or branches on them")
 
     __bool__ = __array__ = __iter__ = __len__ = _refuse
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -46,7 +46,7 @@ def chosen(owner: str, own: Any, theirs: inspect.Signature, given: dict[str, Any
 class Doorway(type):
     """The metaclass of doors: what a door makes is an instance of it, too."""
 
-    makes: tuple[type, ...] = ()
+    makes: ClassVar[tuple[type, ...]] = ()
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cls.makes)

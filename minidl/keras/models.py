@@ -284,7 +284,7 @@ class Model(Weighted, minidl.models.Sequential):
         values = list(logs.values())
         return values if len(values) > 1 else values[0]
 
-    def predict(
+    def predict(  # pyright: ignore[reportIncompatibleMethodOverride]  # Keras's signature, here and below
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None,
         callbacks: Any = None,
     ) -> Array:  # fmt: skip
@@ -355,7 +355,7 @@ class Model(Weighted, minidl.models.Sequential):
 
     # Describing and saving it --------------------------------------------------------------------------
 
-    def save(
+    def save(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         filepath: str | Path,
         overwrite: bool = True,

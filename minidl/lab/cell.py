@@ -179,7 +179,7 @@ class Cell:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be found anew."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("definition", "key", "run_key")}
+        return {name: value for name, value in vars(self).items() if name not in ("definition", "key", "run_key")}
 
     @property
     def settings(self) -> dict[str, Any]:

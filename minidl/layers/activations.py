@@ -128,15 +128,15 @@ class Elementwise(Layer):
 
     def _fused(self) -> tuple[Fused, Fused, Biased]:
         """Return what runs `function`, dy · `slope` and `forward_biased`; made anew when an attribute has changed."""
-        fused = self.__dict__.get("_fused_functions")
+        fused = vars(self).get("_fused_functions")
         if fused is None:
             slope = Fused(lambda dy, x, y: dy * self.slope(x, y))
             fused = Fused(self.function), slope, Biased(self.function)
-            self.__dict__["_fused_functions"] = fused
+            vars(self)["_fused_functions"] = fused
         return fused
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__.pop("_fused_functions", None)
+        vars(self).pop("_fused_functions", None)
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:

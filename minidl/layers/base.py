@@ -73,7 +73,7 @@ class Layer(Configurable):
                 f"{type(self).__name__}: name must be made of letters, digits, '_', '-' and '.'. "
                 f"Received: name={name!r}"
             )
-        self.__dict__["reuse"] = Reuse()  # by itself; setting any other attribute asks for it
+        vars(self)["reuse"] = Reuse()  # by itself; setting any other attribute asks for it
         self.name = name
         self.named_by_model = False
         self._trainable = True
@@ -212,7 +212,7 @@ class Layer(Configurable):
 
     def remember(self, **what: Any) -> None:
         """Keep in `forward` what `backward` will need; it is neither copied nor pickled with the layer."""
-        self.__dict__["_remembered"] = what  # assigned directly: this is done at every step
+        vars(self)["_remembered"] = what  # assigned directly: this is done at every step
 
     def remembered(self, what: str) -> Any:
         """Return what the last `forward` kept under that name.
@@ -384,22 +384,22 @@ class Layer(Configurable):
         return self.forward(x, training)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not isinstance(value, Parameter) and isinstance(self.__dict__.get(name), Parameter):
+        if not isinstance(value, Parameter) and isinstance(vars(self).get(name), Parameter):
             raise AttributeError(
                 f"{self.title}: {name} is a parameter; assign to {name}.data. Received: {name}={describe(value)}"
             )
-        if not name.startswith("_") and self.__dict__.get(name) is not value:
+        if not name.startswith("_") and vars(self).get(name) is not value:
             self.reuse.changes += 1
         object.__setattr__(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "reuse"} | {
+        return {name: value for name, value in vars(self).items() if name != "reuse"} | {
             "_remembered": {},
             "_scratch": {},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, reuse=Reuse())
+        vars(self).update(state, reuse=Reuse())
 
     def __copy__(self) -> Layer:
         raise TypeError(

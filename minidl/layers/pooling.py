@@ -71,7 +71,7 @@ class MaxPooling2D(_Pooling2D):
         self.check_input(x)
         padded = self.windows.padded(x, self.scratch, -np.inf)
         y, winner = self._pool(padded, training)
-        self.remember(padded=padded, winner=winner)
+        self.remember(padded=padded, winner=winner if training else None)
         return y
 
     def backward(self, dy: Array, accumulate: bool = False) -> Array:
@@ -90,8 +90,8 @@ class MaxPooling2D(_Pooling2D):
                 np.add(view, np.multiply(dy, won, out=self.scratch("share", dy.shape, dy.dtype)), out=view)
         return self.windows.cropped(slopes, self.scratch)
 
-    def _pool(self, padded: Array, places: bool) -> tuple[Array, Array | None]:
-        """Return the greatest of each window and, if asked for, its place there: the first, if several are so."""
+    def _pool(self, padded: Array, places: bool) -> tuple[Array, Array]:
+        """Return the greatest of each window and, if asked for, its place there: the first, if several are so; else it again."""
         views = self.windows.views(padded)
         first = next(views)
         second = next(views, first)  # a window of one pixel has none
@@ -104,7 +104,7 @@ class MaxPooling2D(_Pooling2D):
         if not places:
             for view in views:
                 np.maximum(y, view, out=y)
-            return y, None
+            return y, y
         greater = self.scratch("greater", y.shape, np.bool_)
         np.copyto(winner, np.greater(second, first, out=greater))
         for place, view in enumerate(views, start=2):

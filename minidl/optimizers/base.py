@@ -197,7 +197,7 @@ class Optimizer(Configurable):
         if self.hooks:
             self._refuse_hooks(self.hooks)
         huge = self._refuse_nonfinite(spans)
-        values = {name: self._current(name, self.__dict__[name]) for name in self._names}
+        values = {name: self._current(name, vars(self)[name]) for name in self._names}
         for span in spans:
             span.learning_rate = values.get("learning_rate", 1.0) * span.multiplier
             span.load()
@@ -211,8 +211,8 @@ class Optimizer(Configurable):
             hook.after(spans)
         for span in spans:
             span.store()
-        self.__dict__["iterations"] += 1  # what is assigned so isn't checked
-        self.__dict__["applied"] = values
+        vars(self)["iterations"] += 1  # what is assigned so isn't checked
+        vars(self)["applied"] = values
 
     def build(self, parameters: Iterable[Parameter]) -> None:
         """Make the slots of those `parameters` that have none yet; a first `step` does it too.
@@ -403,7 +403,7 @@ class Optimizer(Configurable):
     def _listed(self, given: Any) -> tuple[Parameter, ...]:
         if given is self._seen[0]:
             return given
-        parameters = tuple(given) if hasattr(given, "__iter__") else (None,)
+        parameters: tuple[Any, ...] = tuple(given) if hasattr(given, "__iter__") else (None,)
         if not all(isinstance(parameter, Parameter) for parameter in parameters):
             raise TypeError(f"{self._name}: a step needs a list of parameters. Received: {describe(given)}")
         return parameters
@@ -417,7 +417,7 @@ class Optimizer(Configurable):
                 )
 
     def _forget_layout(self) -> None:
-        self.__dict__.update(_no_layout())
+        vars(self).update(_no_layout())
 
     def _start(self, parameter: Parameter) -> dict[str, NDArray[Any]]:
         slots = self._slots_for(parameter.data.astype(compute_dtype(parameter)))
@@ -441,7 +441,7 @@ class Optimizer(Configurable):
     # Hyperparameters -----------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        known = self.__dict__.get("_names", ())
+        known = vars(self).get("_names", ())
         if name in known:
             value = self.checked(name, value)
         elif name == "hooks":
@@ -456,13 +456,13 @@ class Optimizer(Configurable):
                     f"Received: execution='compiled'"
                 )
             self._forget_layout()
-        elif self.__dict__.get("_locked") and name not in self.__dict__ and not hasattr(type(self), name):
-            hint = nearest(name, {n for n in self.__dict__ if not n.startswith("_")})
+        elif vars(self).get("_locked") and name not in vars(self) and not hasattr(type(self), name):
+            hint = nearest(name, {n for n in vars(self) if not n.startswith("_")})
             raise AttributeError(f"{self._name}: no such attribute. Received: {name}={describe(value)}. {hint}")
         object.__setattr__(self, name, value)
 
     def _constructed(self) -> None:
-        if "_names" not in self.__dict__:
+        if "_names" not in vars(self):
             raise RuntimeError(
                 f"{self._name}: its constructor must call super().__init__ with its hyperparameters. "
                 f"Received: no such call"
@@ -583,10 +583,10 @@ class Optimizer(Configurable):
 
     # The layout is made of views: a copy finds its own anew.
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, **_no_layout()}
+        return {**vars(self), **_no_layout()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
         object.__setattr__(self, "_is_copy", True)
 
     def _adopt(self, new: Sequence[Parameter]) -> None:

@@ -72,7 +72,9 @@ class CheckpointPolicy(metaclass=Checked):
 class Best(Monitor):
     """Which epoch is the best so far."""
 
-    owner = "CheckpointPolicy"
+    @property
+    def owner(self) -> str:
+        return "CheckpointPolicy"
 
     def __init__(self, monitor: str, mode: str) -> None:
         super().__init__(monitor, 0.0, 0, mode)

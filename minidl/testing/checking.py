@@ -171,7 +171,7 @@ def for_all(examples: int, strategy: Any, check: Callable[[T], None]) -> None:
         derandomize=True,
         report_multiple_bugs=False,
         phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  # its metaclass has no type
     )
     @given(strategy)
     def run(value: T) -> None:

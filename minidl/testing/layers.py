@@ -81,7 +81,7 @@ def check_layer(
     )
 
 
-def _maker(given: Any) -> Callable[[], Layer]:
+def _maker(given: Any) -> Callable[[], Any]:
     if isinstance(given, Layer):
         if given.built:
             raise ValueError(f"check_layer: the layer must not be built yet. Received: {describe(given)}")
