@@ -202,8 +202,8 @@ def rule_page(kind: type[Optimizer]) -> str:
 
 ![The paths of {name} down five surfaces]({name}.png)
 
-Two hundred steps down each of the [test surfaces](../reference/minidl.surfaces.md), from the circle; stars are minima. The rates are
-those at which each shows how it walks{"" if name == "SGD" else ", SGD's beside it"}.
+Two hundred steps down each of the [test surfaces](../reference/minidl.surfaces.md), from the circle; stars are minima.
+The rates are those at which each shows how it walks{"" if name == "SGD" else ", SGD's beside it"}.
 
 ## What holds for it
 
@@ -219,7 +219,8 @@ those at which each shows how it walks{"" if name == "SGD" else ", SGD's beside 
 
 {peers[1].strip() if peers else "No framework of those compared has it."}
 
-[Conventions](../conventions.md) tells how this is measured, [Compliance](../compliance.md) how the others do in the same checks.
+[Conventions](../conventions.md) tells how this is measured, [Compliance](../compliance.md) how the others do in the
+same checks.
 """
 
 
@@ -252,9 +253,9 @@ def table_of_activations() -> str:
     lines = [
         "# Activations",
         "",
-        "Start with ReLU in hidden layers, Tanh in recurrent ones; take what the loss asks for at the end: Softmax for one class",
-        "of several, Sigmoid for yes or no, Linear for any number, Softplus or Exponential for positive ones. Each page says when",
-        "another is worth a try.",
+        "Start with ReLU in hidden layers and Tanh in recurrent ones. At the end take what the loss asks for: Softmax",
+        "for one class of several, Sigmoid for yes or no, Linear for any number, Softplus or Exponential for positive",
+        "ones. Each page says when another is worth a try.",
         "",
         "| | |",
         "|---|---|",

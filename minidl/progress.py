@@ -5,13 +5,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "new_bar"]
 
 Logs = dict[str, float]
 
 # How long a line or a drawing stands alone at least, in seconds: on a terminal, and in a file.
 PAUSES = {True: (0.1, 0.1), False: (10.0, 10.0)}
 FORMAT = "{desc}{percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+
+
+def new_bar(**options: Any) -> Any:
+    """Return a new bar of tqdm's, of the kind that suits a terminal or a notebook."""
+    from tqdm.auto import tqdm
+
+    if sys.platform == "emscripten":  # a browser has no thread for the monitor of bars
+        tqdm.monitor_interval = 0
+    return tqdm(**options)
 
 
 class Progress:
@@ -34,11 +43,9 @@ class Progress:
     def begin(self, batches: int, epochs_done: int = 0, batches_done: int = 0) -> None:
         """Show that it begins, with so many `batches` an epoch (0 if nobody knows), or goes on behind what is done."""
         if self.verbose == 1:
-            from tqdm.auto import tqdm
-
             self.redraw, self.pause = PAUSES[sys.stderr.isatty()]
             self.drawn = self.printed = time.monotonic() - self.pause
-            self.bar = tqdm(
+            self.bar = new_bar(
                 total=self.epochs * batches or None,
                 initial=epochs_done * batches + batches_done,
                 unit="batch",

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Write and prove your own optimizer
 #
-# We write a rule from a paper, let minidl look for what is wrong with it, state what must hold for it, plant a fault and see
-# it found. The rule is *Signum* (Bernstein et al., signSGD, 2018, Algorithm 2): the sign of a moving average of gradients.
+# We write a rule from a paper, let minidl look for what is wrong with it, state what must hold for it, plant a fault
+# and see it found. The rule is *Signum* (Bernstein et al., signSGD, 2018, Algorithm 2): the sign of a moving average of
+# gradients.
 
 # %%
 import numpy as np
@@ -27,8 +28,8 @@ class Signum(optimizers.Optimizer):
 
 
 # %% [markdown]
-# `update` is a pure function. The engine does the rest: the slot `v`, the step count, schedules, the update in place. Does it
-# walk?
+# `update` is a pure function. The engine does the rest: the slot `v`, the step count, schedules, the update in place.
+# Does it walk?
 
 # %%
 paths = surfaces.descend(surfaces.VALLEY, {"Signum": Signum(0.1), "Momentum": optimizers.Momentum(0.01)})
@@ -50,8 +51,8 @@ report
 #
 # ## Laws
 #
-# Statements about the rule itself; the report has named some that seem to hold. We add those that single Signum out: along
-# a constant gradient each step is η · sign(g), and one gradient followed by zeros is never forgotten.
+# Statements about the rule itself; the report has named some that seem to hold. We add those that single Signum out:
+# along a constant gradient each step is η · sign(g), and one gradient followed by zeros is never forgotten.
 
 
 # %%
@@ -101,8 +102,8 @@ for failure in found.failures[:3]:
     print(f"\n{failure.check}: {failure.meaning}\n{failure.detail}")
 
 # %% [markdown]
-# Each failure shows the smallest example that has it. To leave out the factor 1 − μ alone is no fault, by the way: `v` is ten
-# times as large then, and has the same sign.
+# Each failure shows the smallest example that has it. To leave out the factor 1 − μ alone is no fault, by the way: `v`
+# is ten times as large then, and has the same sign.
 #
 # ## Does it train?
 
@@ -117,5 +118,5 @@ plotting.plot_curves(histories, ["val_loss", "val_accuracy"])
 pyplot.show()
 
 # %% [markdown]
-# One seed each, and rates from a guess: that shows that it works, not which is better. For that, see
-# [Compare optimizers](../how-to/compare.md); for tests of your own in pytest, [Prove a rule](../proofs.md).
+# One seed each, and rates from a guess: that shows that it works, not which is better. For that, see [Compare
+# optimizers](../how-to/compare.md); for tests of your own in pytest, [Prove a rule](../proofs.md).

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # The seven optimizers, told by pictures
 #
-# An optimizer makes new weights w of old ones and their gradient g. Here are seven, one idea after the other, on surfaces
-# in the plane where one can see them walk. η is the learning rate.
+# An optimizer makes new weights w of old ones and their gradient g. Here are seven, one idea after the other, on
+# surfaces in the plane where one can see them walk. η is the learning rate.
 
 # %%
 import numpy as np
@@ -45,8 +45,8 @@ show(surfaces.VALLEY, creeps=optimizers.SGD(0.01), jumps=optimizers.SGD(0.066))
 show(surfaces.VALLEY, "sgd", "momentum")
 
 # %% [markdown]
-# In its other form, `v ← μ v + (1 − μ) g`, the velocity is a moving average of gradients: the larger μ, the smoother, and
-# the later. Divided by 1 − μᵗ it is corrected for having started at zero, as Adam does below.
+# In its other form, `v ← μ v + (1 − μ) g`, the velocity is a moving average of gradients: the larger μ, the smoother,
+# and the later. Divided by 1 − μᵗ it is corrected for having started at zero, as Adam does below.
 
 # %%
 noisy = 5 + np.sin(np.linspace(0, 6, 300)) + np.random.default_rng(0).normal(0, 0.4, 300)
@@ -73,8 +73,8 @@ show(surfaces.VALLEY, "sgd", "adagrad")
 # %% [markdown]
 # ## 5. RMSprop: forget
 #
-# `v ← ρ v + (1 − ρ) g²` in place of the sum: what was long ago doesn't count any more, and steps don't die out. Nor do they
-# get small near the minimum: each is about η long, whatever the slope, so it ends in a jitter as wide as that.
+# `v ← ρ v + (1 − ρ) g²` in place of the sum: what was long ago doesn't count any more, and steps don't die out. Nor do
+# they get small near the minimum: each is about η long, whatever the slope, so it ends in a jitter as wide as that.
 
 # %%
 show(surfaces.VALLEY, "adagrad", "rmsprop")
@@ -137,8 +137,8 @@ histories["Adam"]
 # %% [markdown]
 # ## What none of them does: end
 #
-# At a constant rate and with noisy gradients, each jitters around a minimum for ever. A rate that decays is the cure, for
-# any of them:
+# At a constant rate and with noisy gradients, each jitters around a minimum for ever. A rate that decays is the cure,
+# for any of them:
 
 # %%
 cosine = schedules.CosineDecay(0.1, decay_steps=20, every="epoch")
@@ -153,5 +153,5 @@ plotting.plot_schedules(
 pyplot.show()
 
 # %% [markdown]
-# Which is best? That wants several seeds, a rate tuned for each, and an honest look at the spread:
-# [Compare optimizers](../how-to/compare.md).
+# Which is best? That wants several seeds, a rate tuned for each, and an honest look at the spread: [Compare
+# optimizers](../how-to/compare.md).

@@ -22,6 +22,7 @@ from minidl.lab.executors import Processes
 from minidl.lab.results import Result, Table
 from minidl.lab.running import one_thread, run
 from minidl.models import Sequential
+from minidl.progress import new_bar
 from minidl.saving.files import place
 from minidl.validation import describe, flag
 
@@ -270,9 +271,7 @@ class _Bar:
 
     def __enter__(self) -> _Bar:
         if self.shown and self.runs:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(
+            self.bar = new_bar(
                 total=sum(map(_work, self.runs)),
                 bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining} left",
                 leave=False,

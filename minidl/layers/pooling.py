@@ -91,7 +91,7 @@ class MaxPooling2D(_Pooling2D):
         return self.windows.cropped(slopes, self.scratch)
 
     def _pool(self, padded: Array, places: bool) -> tuple[Array, Array]:
-        """Return the greatest of each window and, if asked for, its place there: the first, if several are so; else it again."""
+        """Return the greatest of each window, and its place there, the first of several, if asked for; else y again."""
         views = self.windows.views(padded)
         first = next(views)
         second = next(views, first)  # a window of one pixel has none
