@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from typing import Any
 
 import jupytext
 import nbconvert
+import numpy as np
 import yaml
 from matplotlib.figure import Figure
 
@@ -143,11 +145,14 @@ def written() -> Iterator[tuple[str, str | bytes]]:
 
 def notebook(path: Path) -> Iterator[tuple[str, str | bytes]]:
     """Yield a notebook's page and its pictures, as a kernel of Jupyter's makes them."""
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # the kernel's own, whatever else is set
     cells = jupytext.read(path)
     cells.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     done, _ = nbconvert.preprocessors.ExecutePreprocessor(timeout=600).preprocess(
         cells, {"metadata": {"path": str(ROOT)}}
     )
+    if not any(output.output_type == "display_data" for cell in done.cells for output in cell.get("outputs", [])):
+        raise RuntimeError(f"{path} shows no picture")
     resources = {"unique_key": path.stem, "output_files_dir": path.stem}
     page, resources = nbconvert.MarkdownExporter().from_notebook_node(done, resources)
     yield f"notebooks/{path.stem}.md", page
@@ -240,12 +245,14 @@ def path_picture(kind: type[Optimizer]) -> Figure:
 
 
 def shown_rate(kind: type[Optimizer], surface: surfaces.Surface) -> float:
-    """Return the rate that the surface names, or else the one whose path ends lowest."""
-    if kind.__name__.lower() in surface.rates:
-        return surface.rates[kind.__name__.lower()]
-    paths = surfaces.descend(surface, {f"{rate}": kind(learning_rate=rate) for rate in RATES})
-    whole = {rate: path for rate, path in paths.items() if len(path) == max(map(len, paths.values()))}
-    return float(min(whole, key=lambda rate: float(surface(*whole[rate][-1]))))
+    """Return the rate that the surface names, or else the one whose path is lowest on the whole."""
+    named = surface.rates.get(kind.__name__.lower())
+    if named is not None:
+        return named
+    paths = surfaces.descend(surface, {str(rate): kind(learning_rate=rate) for rate in RATES})
+    longest = max(map(len, paths.values()))
+    heights = {rate: float(np.mean(surface(*path.T))) for rate, path in paths.items() if len(path) == longest}
+    return float(min(heights, key=heights.__getitem__))
 
 
 def table_of_activations() -> str:
