@@ -77,6 +77,7 @@ def main(site: Path) -> None:
 def linked(path: str, page: str) -> str:
     """Return a page whose links hold in the site, where README and `benchmarks/` stand beside the pages of docs/."""
     if path in FROM_THE_TOP:
+        page = re.sub(r"\]\(docs/(notebooks/\w+)\.py\)", r"](\1.md)", page)
         return page.replace("](docs/", "](").replace("](README.md", "](index.md")
     return page.replace("](../benchmarks/", "](benchmarks/")
 

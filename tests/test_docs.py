@@ -31,6 +31,7 @@ PRINTED = {
     "README.md": r"(?s)0\.(8[5-9]|9)\d*\]\n.*: 55 checks: 52 pass, 3 not applicable\n",
     "docs/estimators.md": r"\} 0\.9[5-9]",
     "docs/exchange.md": r"True\n\['0.weight', '0.bias', '2.weight', '2.bias'\]\n",
+    "docs/how-to/compare.md": r"sgd 0\.3 \(the greatest tried\), ",
     "docs/how-to/layer.md": r"(?s)20 checks: 19 pass.*20 checks: 20 pass.*\['gradient_by_input', 'ties', 'compl",
     "docs/how-to/optimizer.md": r"(?s)^Bounded: beta must be in \[0, 1\)\. .*: 5\d checks: \d\d pass, \d not a",
     "docs/how-to/pytorch.md": r"0\.(8[5-9]|9)\d*\n",
@@ -76,6 +77,17 @@ def test_files_that_a_page_names_exist(page: str) -> None:
     named = set(re.findall(r"`((?:minidl|tests|benchmarks|docs|examples)/[\w./]*)`", text))  # from the top
     assert not {path for path in linked if not (ROOT / page).parent.joinpath(path).exists()}
     assert not {path for path in named if not (ROOT / path).exists()}
+
+
+def test_every_page_is_in_the_navigation_of_the_site_and_every_one_there_exists() -> None:
+    """Pages that docs/website.py writes are those of sections that end in a slash, of README's folder or of notebooks."""
+    targets = re.findall(r": ([\w/-]+\.md)$", (ROOT / "docs" / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(set(targets)) == len(targets) > 25
+    docs = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
+    assert docs <= set(targets)
+    written = {"index.md": "README.md", **{t: t.replace(".md", ".py") for t in targets if t.startswith("notebooks/")}}
+    places = [(ROOT / "docs" / written.get(target, target), ROOT / written.get(target, target)) for target in targets]
+    assert all(any(place.exists() for place in either) for either in places)
 
 
 def test_the_readmes_table_is_one_that_the_command_prints() -> None:

@@ -340,6 +340,10 @@ def test_a_rate_is_chosen_by_the_validation_loss_and_never_one_that_diverges(dat
     assert [c.learning_rate for c in tuning.cells] == [0.03] * 4
     assert [c.data is data for c in tuning.cells] == [True] * 4
     assert len(tuning.table.rows) == 12
+    assert str(tuning) == "sgd 0.03, adam 0.03"
+    ends = tune(cells[:2], [0.03, 1e-6], progress=False), tune(cells[:2], [0.03, 1e30], progress=False)
+    assert [str(end) for end in ends] == ["sgd 0.03 (the greatest tried)", "sgd 0.03 (the least tried)"]
+    assert str(tune(cells[:2], [0.03], progress=False)) == "sgd 0.03"
 
 
 def test_the_test_data_change_nothing_in_what_is_chosen(data: Data) -> None:

@@ -129,8 +129,7 @@ def _compare(asked: _Asked) -> None:
     cells = asked.cells()
     if asked.tune:
         tuning = tune(cells, folder=asked.out, workers=asked.workers)
-        told = ", ".join(f"{name} {rate:g}" for name, rate in tuning.rates.items())
-        print(f"learning rates of the least loss on a fifth of the training data, kept for validation: {told}\n")
+        print(f"learning rates of the least loss on a fifth of the training data, kept for validation: {tuning}\n")
         cells = tuning.cells
     study = Study(cells, asked.out, keep_weights=data.x.shape[1:] == (2,))
     if study.results:

@@ -23,7 +23,7 @@ RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 @dataclass(frozen=True)
 class Tuning:
-    """What `tune` found.
+    """What `tune` found; it prints as the rates, and says which are the least or the greatest of those tried.
 
     Attributes:
         cells: Those that were given, with the chosen rates.
@@ -36,6 +36,15 @@ class Tuning:
     rates: dict[str, float]
     losses: dict[str, dict[float, float]]
     table: Table
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {rate:g}{self._end(name)}" for name, rate in self.rates.items())
+
+    def _end(self, name: str) -> str:
+        tried, rate = self.losses[name], self.rates[name]
+        if len(tried) > 1 and rate in (min(tried), max(tried)):
+            return f" (the {'least' if rate == min(tried) else 'greatest'} tried)"
+        return ""
 
 
 def tune(
@@ -64,8 +73,8 @@ def tune(
 
     >>> from minidl.lab.tasks import TASKS; task = TASKS["moons"]
     >>> cells = minidl.lab.grid(model=task.net, optimizer=["sgd"], data=task.data, epochs=2)
-    >>> tune(cells, [0.1, 1e30], progress=False).rates
-    {'sgd': 0.1}
+    >>> print(tune(cells, [0.01, 0.1, 1e30], progress=False))
+    sgd 0.1
     """
     rates = [number("tune", "rates", rate, "(0, inf)") for rate in rates]
     if not rates:
