@@ -80,7 +80,7 @@ def test_files_that_a_page_names_exist(page: str) -> None:
 
 
 def test_every_page_is_in_the_navigation_of_the_site_and_every_one_there_exists() -> None:
-    """Pages that docs/website.py writes are those of sections that end in a slash, of README's folder or of notebooks."""
+    """docs/website.py writes those of sections that end in a slash, of README's folder, and of notebooks."""
     targets = re.findall(r": ([\w/-]+\.md)$", (ROOT / "docs" / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(set(targets)) == len(targets) > 25
     docs = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
