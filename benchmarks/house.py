@@ -1,8 +1,8 @@
 """How large the code is, and how it hangs together: `python -m benchmarks.house [REVISION]`.
 
-It prints, as tables for docs/architecture.md: lines of code without comments, docstrings and blank lines, of each module of
-the package; the largest file and function; how many names are public; and cycles among imports. With a revision of git,
-beside what they were there.
+It prints, as tables for docs/architecture.md: lines of code without comments, docstrings and blank lines, of each
+module of the package; the largest file and function; how many names are public; and cycles among imports. With a
+revision of git, beside what they were there.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def _code(tree: ast.AST) -> set[int]:
     """Return the lines on which code stands; comments and docstrings are no part of it."""
     lines: set[int] = set()
     for node in ast.walk(tree):
-        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        docstring = (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        )
         if isinstance(node, ast.stmt) and not docstring:
             body = getattr(node, "body", None)
             last = body[0].lineno - 1 if body and isinstance(body[0], ast.stmt) else node.end_lineno
@@ -79,7 +81,7 @@ def _exported(tree: ast.Module) -> list[str]:
 
 
 def _imported(tree: ast.Module, names: Collection[str]) -> Iterator[str]:
-    """Yield the modules that a module names where it is imported itself; that Python goes by their packages is no matter."""
+    """Yield the modules that a module imports when it is imported itself; their packages, by the way, don't count."""
     for node in tree.body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -16,7 +16,7 @@ from minidl import (
 from minidl.history import History
 from minidl.models import Residual, Sequential
 from minidl.parameters import Parameter, configure_parameters
-from minidl.trainer import Trainer
+from minidl.training import Trainer
 from minidl.validation import nearest
 
 if TYPE_CHECKING:

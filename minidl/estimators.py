@@ -13,7 +13,7 @@ from minidl import callbacks as all_callbacks
 from minidl import layers, optimizers
 from minidl.losses import check_weight
 from minidl.models import Sequential
-from minidl.trainer import Trainer
+from minidl.training import Trainer
 from minidl.validation import choice, describe, flag, integer, number
 
 try:

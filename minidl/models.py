@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from minidl.history import History
-    from minidl.trainer import Trainer
+    from minidl.training import Trainer
 
 __all__ = ["Residual", "Sequential"]
 
@@ -567,7 +567,7 @@ class Sequential(Layer):
 
         The weights stay as they are. Afterwards `model.trainer` is the Trainer that `fit` uses.
         """
-        from minidl.trainer import Trainer
+        from minidl.training import Trainer
 
         self.trainer = Trainer(self, optimizer, loss, metrics)
 
@@ -589,7 +589,7 @@ class Sequential(Layer):
 
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
         """Return the outputs for all of `x`, computed in batches."""
-        from minidl.trainer import predict
+        from minidl.training import predict
 
         return predict(self, x, batch_size)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.randomness import generator
-from minidl.trainer import Trainer
+from minidl.training import Trainer
 from minidl.validation import describe, integer, number
 
 __all__ = ["Plane", "Slice", "around", "flat_weights", "loss_slice", "path_plane", "random_plane"]

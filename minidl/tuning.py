@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.data import Batch, Batches, Stream, batches
-from minidl.trainer import Trainer
+from minidl.training import Trainer
+from minidl.training.batches import Batch, Batches, Stream, batches
 from minidl.validation import describe, integer, number
 
 __all__ = ["RangeTest", "lr_find"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl.data import Batches, Stream, grouped
 from minidl.splitting import class_labels, split_indices
+from minidl.training.batches import Batches, Stream, grouped
 
 counts = st.integers(1, 60)
 seeds = st.integers(0, 2**64)

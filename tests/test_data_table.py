@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from minidl import Sequential, Trainer, layers, optimizers
-from minidl.data import Batches
+from minidl.training.batches import Batches
 
 PAGE = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
 N = 24

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minidl.compute import gathering
 from minidl.compute.compiling import can_compile
-from minidl.data import Batches
+from minidl.training.batches import Batches
 
 pytestmark = pytest.mark.skipif(not can_compile(), reason="needs the extra `fast`")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from minidl.data import Batches
 from minidl.reproduce import notebook
+from minidl.training.batches import Batches
 
 # What the notebook's own output cells show, once more, so that a slip in the module is seen too.
 FIRST = {

@@ -14,7 +14,7 @@ import pytest
 from mpi import TESTS, mpiexec
 
 from minidl import Sequential, Trainer, layers
-from minidl.parallel import Ranks
+from minidl.training.ranks import Ranks
 
 Found = dict[str, Any]
 

@@ -50,7 +50,6 @@ KNOWS = {
     "initializers": COMMON,
     "regularizers": COMMON,
     "history": COMMON | {"representation"},
-    "progress": set(),
     "representation": set(),
     "splitting": COMMON,
     "datasets": COMMON | {"randomness", "splitting"},
@@ -58,41 +57,34 @@ KNOWS = {
     "metrics": COMMON | {"losses", "splitting"},
     "layers": COMMON | {"compute", "functions", "initializers", "parameters", "randomness", "regularizers"},
     "optimizers": COMMON | {"compute", "parameters", "representation", "schedules"},
-    "data": COMMON | {"compute", "losses", "randomness", "splitting"},
-    "interruption": set(),
-    "keeping": set(),
-    "parallel": COMMON | {"data", "parameters"},
-    "position": COMMON | {"data", "history", "losses", "metrics"},
-    "callbacks": COMMON | {"parameters", "saving", "trainer"},
-    "slices": COMMON | {"randomness", "trainer"},
+    "callbacks": COMMON | {"parameters", "saving", "training"},
+    "slices": COMMON | {"randomness", "training"},
     "surfaces": COMMON | {"optimizers", "parameters"},
-    "tuning": COMMON | {"data", "functions", "trainer"},
+    "tuning": COMMON | {"functions", "training"},
     "models": COMMON
     | {
         "compute", "history", "layers", "parameters", "randomness", "regularizers", "representation", "saving",
-        "trainer",
+        "training",
     },
     "saving": COMMON
     | {
-        "callbacks", "compute", "history", "initializers", "keeping", "layers", "losses", "metrics", "models",
-        "optimizers", "parameters", "position", "trainer",
+        "callbacks", "compute", "history", "initializers", "layers", "losses", "metrics", "models", "optimizers",
+        "parameters", "training",
     },
-    "trainer": COMMON
+    "training": COMMON
     | {
-        "callbacks", "data", "history", "interruption", "keeping", "losses", "metrics", "optimizers", "parallel",
-        "position", "progress", "randomness", "saving", "splitting",
+        "callbacks", "compute", "history", "losses", "metrics", "optimizers", "parameters", "randomness", "saving",
+        "splitting",
     },
 }  # fmt: skip
 # Imports that only name types, or that wait until a function needs them, point upwards in these places alone.
 LATE = {
     ("callbacks", "saving"),
-    ("callbacks", "trainer"),
+    ("callbacks", "training"),
     ("models", "saving"),
-    ("models", "trainer"),
+    ("models", "training"),
     ("saving", "models"),
-    ("saving", "position"),
-    ("saving", "trainer"),
-    ("trainer", "saving"),
+    ("training", "saving"),
 }
 
 

@@ -10,7 +10,7 @@ from minidl.config import Checked
 from minidl.validation import describe, nearest
 
 if TYPE_CHECKING:
-    from minidl.trainer import Trainer
+    from minidl.training import Trainer
 
 __all__ = ["Callback", "Lambda", "Listeners"]
 

@@ -12,7 +12,7 @@ from minidl.callbacks.base import Callback
 from minidl.validation import choice, describe, differences, flag, integer, nearest, number, state
 
 if TYPE_CHECKING:
-    from minidl.trainer import Trainer
+    from minidl.training import Trainer
 
 __all__ = ["EarlyStopping", "Monitor", "ReduceOnPlateau"]
 

@@ -21,7 +21,7 @@ from minidl.keras.tensors import KerasTensor, Variable, Weighted, after, weights
 from minidl.layers import Input, Layer
 from minidl.layers.ownership import owner
 from minidl.optimizers import NonFiniteError
-from minidl.trainer import Trainer
+from minidl.training import Trainer
 from minidl.validation import describe, flag
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from minidl.config import Configurable, describe_object
 from minidl.lab.data import Data
 from minidl.models import Sequential
 from minidl.optimizers import Optimizer
-from minidl.trainer import Trainer
+from minidl.training import Trainer
 from minidl.validation import describe, integer
 
 __all__ = ["Cell", "grid"]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.data import samples
 from minidl.randomness import generator
 from minidl.splitting import class_labels, split_indices
+from minidl.training.batches import samples
 from minidl.validation import describe, number
 
 __all__ = ["Data"]

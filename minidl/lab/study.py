@@ -22,8 +22,8 @@ from minidl.lab.executors import Processes
 from minidl.lab.results import Result, Table
 from minidl.lab.running import one_thread, run
 from minidl.models import Sequential
-from minidl.progress import new_bar
 from minidl.saving.files import place
+from minidl.training.progress import new_bar
 from minidl.validation import describe, flag
 
 __all__ = ["Study", "StudyError"]

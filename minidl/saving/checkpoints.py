@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minidl.keeping import Keeper
 from minidl.saving.container import DamagedError, FileError
 from minidl.saving.files import PART, SUFFIX, place
 from minidl.saving.models import pack_document, unpack_document
 from minidl.saving.policy import Best, CheckpointPolicy
 from minidl.saving.resuming import Fitting, Parts, ResumeWarning
 from minidl.saving.setup import environment, training_setup
+from minidl.training.keeping import Keeper
 from minidl.validation import integer, warn
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from minidl.callbacks import Callback
-    from minidl.position import Position
-    from minidl.trainer import Trainer
+    from minidl.training import Trainer
+    from minidl.training.position import Position
 
 __all__ = ["FolderKeeper", "keeper_of"]
 

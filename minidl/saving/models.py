@@ -22,7 +22,7 @@ from minidl.validation import describe, flag, integer
 if TYPE_CHECKING:
     from minidl.models import Sequential
     from minidl.optimizers import Optimizer
-    from minidl.trainer import Trainer
+    from minidl.training import Trainer
 
 __all__ = [
     "apply_settings",

@@ -18,9 +18,9 @@ from minidl.validation import integer, sample_shape, warn
 
 if TYPE_CHECKING:
     from minidl.callbacks import Callback
-    from minidl.position import Position
     from minidl.saving.policy import Best
-    from minidl.trainer import Trainer
+    from minidl.training import Trainer
+    from minidl.training.position import Position
 
 __all__ = ["Fitting", "ResumeWarning"]
 

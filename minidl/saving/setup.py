@@ -14,7 +14,7 @@ from minidl.config import describe_object
 from minidl.validation import describe
 
 if TYPE_CHECKING:
-    from minidl.trainer import Trainer
+    from minidl.training import Trainer
 
 __all__ = ["agreement", "changes", "described", "environment", "training_setup"]
 

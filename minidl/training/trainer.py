@@ -2,10 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,33 +13,28 @@ from minidl import losses, metrics, optimizers
 from minidl.callbacks import Callback
 from minidl.callbacks.base import Listeners
 from minidl.config import Checked
-from minidl.data import (
-    DEFAULT_BATCH_SIZE,
-    Batch,
+from minidl.history import History
+from minidl.randomness import generator, seed_or_fresh
+from minidl.splitting import class_labels, split_indices
+from minidl.training.batches import (
     Batches,
     Order,
     Stream,
     batches,
     grouped,
-    pieces,
-    samples,
 )
-from minidl.history import History
-from minidl.interruption import Interrupted, Interruption
-from minidl.keeping import Keeper
-from minidl.parallel import ranks_of
-from minidl.position import Means, Position
-from minidl.progress import Progress
-from minidl.randomness import generator, seed_or_fresh
-from minidl.splitting import class_labels, split_indices
-from minidl.validation import choice, describe, flag, integer, mapped, number
+from minidl.training.interruption import Interrupted, Interruption
+from minidl.training.keeping import Keeper
+from minidl.training.position import Means, Position
+from minidl.training.progress import Progress
+from minidl.training.ranks import ranks_of
+from minidl.training.step import Stepper, built_as_before, predict, settle
+from minidl.validation import choice, describe, flag, integer, number
 
-__all__ = ["Trainer", "predict"]
+__all__ = ["Trainer"]
 
 Array = NDArray[Any]
 Logs = dict[str, float]
-
-MOST = 16  # arrays of predictions that a trainer knows
 
 
 class Trainer(metaclass=Checked):
@@ -98,15 +91,11 @@ class Trainer(metaclass=Checked):
         self.columns: list[str] = []
         self.split: tuple[Array, Array] | None = None
         self._memory: dict[tuple[Any, ...], Array] = {}  # of gathered batches
-        self._bound: dict[
-            int, tuple[Array, Callable[[Array], tuple[float, Array]] | None]
-        ] = {}  # by predictions' arrays
         self._step_means = Means(self.metrics)
-        self._check_pair()
+        self._new_stepper()
 
-    # What is bound to memory is found anew by a copy.
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_memory": {}, "_bound": {}}
+        return {**vars(self), "_memory": {}}
 
     @property
     def epoch(self) -> int:
@@ -202,10 +191,10 @@ class Trainer(metaclass=Checked):
                 found = keeper.find()
                 self.seed = self.seed if found is None else found  # the split and the order are functions of it
                 train, validation = self._validation(data, validation_data, validation_split, stratify)
-                self._check(train, validation, epochs, ["skipped"] if skipping else [])
+                stepper = self._checked(train, validation, epochs, ["skipped"] if skipping else [])
                 fit = _Fit(
                     train, validation, shuffle, accumulate, skipping, own,
-                    listeners, position, keeper, progress, interruption,
+                    stepper, listeners, position, keeper, progress, interruption,
                 )  # fmt: skip
                 keeper.begin(epochs, fit.told)
                 self._agree("fit")
@@ -230,7 +219,7 @@ class Trainer(metaclass=Checked):
                         self.model.unbuild()
                 raise
             finally:
-                self._settle()
+                settle(self.model)
                 progress.close()
                 listeners.on_train_end()
             position.history.interrupted |= interruption.pending  # it may have come behind the last step
@@ -238,7 +227,7 @@ class Trainer(metaclass=Checked):
 
     def _train(self, fit: "_Fit", epoch: int) -> None:
         """Make the steps of an epoch, from where the fit stands in it."""
-        position, listeners, buffers = fit.position, fit.listeners, _buffers(self.model)
+        position, listeners, stepper = fit.position, fit.listeners, fit.stepper
         if not position.batches:
             position.begin_epoch()
             listeners.on_epoch_begin(epoch)
@@ -251,7 +240,7 @@ class Trainer(metaclass=Checked):
             if listeners.hear_begins:
                 listeners.on_train_batch_begin(index)
             try:
-                loss = self._update(group, position.means, checked, buffers, fit.own, looked_at, fit.skipping)
+                loss = stepper.update(group, position.means, checked, fit.own, looked_at, fit.skipping)
             except optimizers.NonFiniteError as error:
                 where = f"fit: batch {index} of epoch {epoch}, both from 0: {error}"
                 if not fit.skipping:
@@ -268,7 +257,7 @@ class Trainer(metaclass=Checked):
             raise optimizers.NonFiniteError(
                 f"fit: no step of this epoch could be made; the last one, {position.reason}"
             )
-        self._settle()
+        settle(self.model)
 
     def _end_epoch(self, fit: "_Fit", epoch: int) -> None:
         """Evaluate and record an epoch, and tell all who listen."""
@@ -276,7 +265,7 @@ class Trainer(metaclass=Checked):
         if fit.skipping:
             logs["skipped"] = fit.position.skipped
         if fit.validation is not None:
-            values = self._evaluate(fit.validation, fit.interruption)
+            values = _evaluated(fit.stepper, fit.validation, self.metrics, fit.interruption)
             logs.update({f"val_{name}": value for name, value in values.items()})
         logs.update(self._rate())
         self.optimizer.epoch = epoch + 1
@@ -294,10 +283,10 @@ class Trainer(metaclass=Checked):
         `trainer.optimizer.epoch += 1`.
         """
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
-        self._check_pair()
+        stepper = self._new_stepper()
         self._agree("step", every=False)
         self._step_means.reset()
-        self._update(data.checked, self._step_means, False, _buffers(self.model))
+        stepper.update(data.checked, self._step_means, False)
         return self._step_means.logs()
 
     def evaluate(
@@ -308,8 +297,8 @@ class Trainer(metaclass=Checked):
         Takes data as `fit` does. Nothing is changed.
         """
         data = batches("evaluate", x, y, sample_weight=sample_weight, batch_size=batch_size)
-        with self._built_as_before():
-            return self._evaluate(data)
+        with built_as_before(self.model):
+            return _evaluated(Stepper(self.model, self.optimizer, self.loss, self.ranks), data, self.metrics)
 
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
         """Return the model's outputs for all of `x`, computed in batches."""
@@ -325,116 +314,6 @@ class Trainer(metaclass=Checked):
 
     # What the loop is made of --------------------------------------------------------------------------
 
-    def _update(
-        self,
-        group: list[Batch],
-        means: Means,
-        checked: bool,
-        buffers: list[Array],
-        own: bool = False,
-        looked_at: bool = True,
-        may_fail: bool = False,
-    ) -> float:
-        """Make one step on the samples of all batches of `group` together; return their loss before it.
-
-        A step that can't be made leaves all as it was, the model's `buffers` too (a model that isn't built adds them
-        here) and, if it `may_fail`, `means`.
-
-        The model's layers write into the memory of the step before. If the batches are in `own` memory, where no one
-        else writes, and no one has `looked_at` gradients before `_settle`, these needn't be written down.
-        """
-        if not self.model.built:
-            self._check_known([batch[:2] for batch in group])
-            buffers += _buffers(self.model)
-        reuse = self.model.reuse
-        reuse.on, reuse.taping = True, len(group) == 1
-        reuse.same_input, reuse.promising = own, own and reuse.taping and not looked_at
-        before, steps = [buffer.copy() for buffer in buffers], self.optimizer.iterations
-        try:
-            return self._step(group, means, checked, may_fail)
-        except Exception:
-            if self.optimizer.iterations == steps:
-                for buffer, saved in zip(buffers, before, strict=True):
-                    buffer[...] = saved
-            raise
-        finally:
-            reuse.on = reuse.taping = reuse.same_input = reuse.promising = False
-            reuse.share = None
-
-    def _settle(self) -> None:
-        """Let the gradients be written down."""
-        for parameter in self.model.parameters:
-            parameter.settle()
-
-    def _step(self, group: list[Batch], means: Means, checked: bool, may_fail: bool) -> float:
-        ranks = self.ranks
-        weights = [self._weight(batch) for batch in group]
-        weight_of_all, samples = sum(weights), sum([len(batch[0]) for batch in group])
-        penalty = self.model.regularization()
-        loss = activity = 0.0
-        made = 0  # samples of which this rank has the gradient
-        counted_later: list[tuple[Batch, Array]] = []
-        for batch, weight in zip(group, weights, strict=True):
-            part = ranks.share(batch)
-            x, y_pred = part[0], None
-            if len(x):
-                with np.errstate(over="ignore", invalid="ignore"):  # the optimizer refuses what isn't finite, by name
-                    if ranks.size > 1:
-                        self.model.reuse.share = ranks.first(batch), len(batch[0])
-                    y_pred = self._forward(x, training=True)
-                    value, slopes = self._value_and_gradient(part, y_pred, checked)
-                    if len(x) < samples:
-                        weight = self._weight(part) if ranks.size > 1 else weight
-                        share = weight / weight_of_all if weight_of_all else 0.0
-                        value, slopes = value * share, slopes * share
-                        self.model.share_activities(len(x) / samples)
-                    activity += self.model.activity_penalty()
-                    self.model.backward_part(
-                        slopes, accumulate=made > 0, from_logits=self._on_logits, input_gradient=False
-                    )
-                loss += value
-                made += len(x)
-            if not self.metrics:
-                continue
-            outputs = ranks.gathered(y_pred)
-            if may_fail:
-                counted_later.append((batch, outputs.copy()))
-            else:
-                means.add_metrics(batch, outputs, self._objective)
-        ranks.add_gradients(self.model.parameters, made > 0)
-        loss, activity = ranks.sums(loss, activity)
-        self.model.add_regularization_gradient()
-        self.optimizer.step(self.model.parameters)
-        if ranks.size > 1:
-            ranks.even_out(_buffers(self.model), made)
-        for batch, outputs in counted_later:
-            means.add_metrics(batch, outputs, self._objective)
-        means.add_loss(loss + penalty, weight_of_all)
-        means.add_activity(activity, samples)
-        return loss + penalty + activity
-
-    def _value_and_gradient(self, batch: Batch, y_pred: Array, checked: bool) -> tuple[float, Array]:
-        """Return the loss and its gradient by the predictions, which at most steps come in an array that is known."""
-        _, y, weight = batch
-        if not (checked and self._needs_no_check):
-            return self._objective.value_and_gradient(y, y_pred, weight)
-        if weight is not None:
-            return self._objective.unchecked(y, y_pred, weight)
-        seen, run = self._bound.get(id(y_pred), (None, None))
-        if seen is None:  # it may never come again
-            if len(self._bound) >= MOST:
-                self._bound.clear()
-            self._bound[id(y_pred)] = y_pred, None
-            return self._objective.unchecked(y, y_pred, None)
-        if run is None:
-            run = self._objective.bound(y_pred) or partial(self._objective.unchecked, y_pred=y_pred, weight=None)
-            self._bound[id(y_pred)] = y_pred, run
-        return run(y)
-
-    def _weight(self, batch: Batch) -> float:
-        """Return how much the mean loss of a batch weighs among those of others."""
-        return self._objective.total_weight(batch[2], len(batch[0]))
-
     def _keeper(self, checkpoint: Any, resume: bool, position: Position, listeners: Listeners) -> Keeper:
         """Return who keeps a fit: nobody, or a folder."""
         if checkpoint is None:
@@ -446,28 +325,6 @@ class Trainer(metaclass=Checked):
 
         return keeper_of(CheckpointPolicy.given(checkpoint), resume, self, position, listeners.callbacks)
 
-    def _evaluate(self, data: Batches | Stream, interruption: Interruption | None = None) -> Logs:
-        self._objective, self._on_logits = _objective(self.model, self.loss)
-        means = Means(self.metrics)
-        penalty = self.model.regularization()
-        for batch in data.epoch():
-            _, y, weight = batch
-            y_pred, activity = self._outputs(batch)
-            means.add_loss(self._objective(y, y_pred, weight) + penalty, self._weight(batch))
-            means.add_activity(activity, len(y))
-            means.add_metrics(batch, y_pred, self._objective)
-            if interruption is not None:
-                interruption.check()
-        return means.logs()
-
-    def _outputs(self, batch: Batch) -> tuple[Array, float]:
-        """Return the outputs for a batch, and the penalty on them."""
-        x, y_pred, activity = self.ranks.share(batch)[0], None, 0.0
-        if len(x):
-            y_pred = self._forward(x, training=False)
-            activity = self.model.activity_penalty() * (len(x) / len(batch[0]))
-        return self.ranks.gathered(y_pred), self.ranks.sums(activity)[0]
-
     def _agree(self, owner: str, every: bool = True) -> None:
         """Raise ValueError if ranks train something else; a single step looks only where it begins."""
         if self.ranks.size > 1 and (every or not self.optimizer.iterations):
@@ -475,55 +332,27 @@ class Trainer(metaclass=Checked):
 
             self.ranks.agree(owner, agreement(self))
 
-    def _check(
+    def _checked(
         self, train: Batches | Stream, validation: Batches | Stream | None, epochs: int, more_columns: list[str]
-    ) -> None:
-        """Raise ValueError for what can be seen to go wrong later, before anything is changed."""
-        self._check_pair()
+    ) -> Stepper:
+        """Return what makes the steps; raise ValueError for what can be seen to go wrong later, before it does."""
+        stepper = self._new_stepper()
         for part in (train, validation):
             if epochs > 1 and part is not None and part.once:
                 raise ValueError(
                     f"fit: an iterator can be read once only; for epochs > 1 give a list or an object that iterates "
                     f"anew. Received: an iterator, epochs={epochs}"
                 )
-        self._check_known([pair for part in (train, validation) if part is not None for pair in part.known()])
+        stepper.check([pair for part in (train, validation) if part is not None for pair in part.known()])
         names = ["loss", *(metric.name for metric in self.metrics)]
         self.columns = names + more_columns + ([f"val_{name}" for name in names] if validation is not None else [])
         if "learning_rate" in self.optimizer.hyperparameters:
             self.columns.append("learning_rate")
+        return stepper
 
-    def _check_known(self, known: Iterable[tuple[Array, Array]]) -> None:
-        with self._built_as_before():
-            for x, y in known:
-                self._check_data(x, y)
-
-    @contextmanager
-    def _built_as_before(self) -> Iterator[None]:
-        """If anything is refused inside, let a model that wasn't built be so again."""
-        built = self.model.built
-        try:
-            yield
-        except Exception:
-            if not built:
-                self.model.unbuild()
-            raise
-
-    def _check_data(self, x: Array, y: Array) -> None:
-        """Raise ValueError if a batch of these couldn't be trained on; the targets are all looked at."""
-        if self.model.built:
-            self.model.check_input(x)
-        if not mapped(x):
-            self.model.check_values(x)
-        y_pred = self._forward(x[:1], training=False)
-        self._objective.check(y, np.broadcast_to(y_pred, (len(y), *y_pred.shape[1:])))
-
-    def _check_pair(self) -> None:
-        """See that model, loss and optimizer go together; a model may have changed since the last time."""
-        self._objective, self._on_logits = _objective(self.model, self.loss)
-        # Logits may be any numbers, so that where the targets have been checked nothing is left to look at.
-        own = type(self._objective).value_and_gradient is losses.Loss.value_and_gradient
-        self._needs_no_check = self._objective.from_logits and own
-        self._bound.clear()
+    def _new_stepper(self) -> Stepper:
+        """Return what makes steps; raise ValueError if model, loss and optimizer don't go together, as they are now."""
+        stepper = Stepper(self.model, self.optimizer, self.loss, self.ranks)
         trained = self.optimizer.state
         if self.optimizer.iterations and trained and not any(p in trained for p in self.model.parameters):
             raise ValueError(
@@ -531,10 +360,7 @@ class Trainer(metaclass=Checked):
                 f"{type(self.optimizer).__name__}.from_config(optimizer.get_config()). "
                 f"Received: an optimizer after {self.optimizer.iterations} steps"
             )
-
-    def _forward(self, x: Array, training: bool) -> Array:
-        output: Array = (self.model.forward_logits if self._on_logits else self.model.forward)(x, training)
-        return output
+        return stepper
 
     def _rate(self) -> Logs:
         """Return the learning rate that the last step used, if the rule has one."""
@@ -580,6 +406,7 @@ class _Fit:
     accumulate: int
     skipping: bool
     own: bool  # whether batches are gathered into memory of the trainer's own
+    stepper: Stepper
     listeners: Listeners
     position: Position
     keeper: Keeper
@@ -598,35 +425,22 @@ class _Fit:
         }
 
 
-def predict(model: Any, x: Any, batch_size: int | None = None) -> Array:
-    """Return the outputs of `model` for all samples of `x`, computed in batches of `batch_size` (32 if None).
-
-    Raises:
-        ValueError: If `x` doesn't fit the model, or isn't finite.
-    """
-    size = DEFAULT_BATCH_SIZE if batch_size is None else integer("predict", "batch_size", batch_size, 1)
-    x = samples("predict", "x", x)
-    if not mapped(x):
-        model.check_values(x)
-    return np.concatenate([model.forward(piece) for piece in pieces("predict", x, size)])
-
-
-def _buffers(model: Any) -> list[Array]:
-    """Return what layers keep besides parameters, and change before it is seen whether a step can be made."""
-    return list(model.named_buffers().values()) if hasattr(model, "named_buffers") else []
-
-
-def _objective(model: Any, loss: losses.Loss) -> tuple[losses.Loss, bool]:
-    """Return what is computed on the model's outputs, and whether these outputs are the logits."""
-    link = None if model.link is None else model.link.link_name
-    if link is None or link != loss.link_name:
-        return loss, False
-    if loss.from_logits:
-        raise ValueError(
-            f"Trainer: from_logits=True is for a model that ends without {link}. "
-            f"Received: {loss!r} and a model that ends in {model.link!r}"
-        )
-    return loss.on_logits(), True
+def _evaluated(
+    stepper: Stepper,
+    data: Batches | Stream,
+    metrics: Sequence[metrics.Metric],
+    interruption: Interruption | None = None,
+) -> Logs:
+    """Return the loss, penalties included, and the metrics over all of the data."""
+    means, penalty = Means(metrics), stepper.model.regularization()
+    for batch in data.epoch():
+        y_pred, activity = stepper.outputs(batch)
+        means.add_loss(stepper.objective(batch[1], y_pred, batch[2]) + penalty, stepper.weight(batch))
+        means.add_activity(activity, len(batch[1]))
+        means.add_metrics(batch, y_pred, stepper.objective)
+        if interruption is not None:
+            interruption.check()
+    return means.logs()
 
 
 def _given_validation(given: Any, batch_size: int | None) -> Batches | Stream:

@@ -6,10 +6,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from minidl.data import Batch
 from minidl.history import History
 from minidl.losses import Loss
 from minidl.metrics import Metric
+from minidl.training.batches import Batch
 from minidl.validation import flag, integer, number, state
 
 __all__ = ["Means", "Position"]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from minidl.validation import describe
 
 if TYPE_CHECKING:
-    from minidl.data import Batch
     from minidl.parameters import Parameter
+    from minidl.training.batches import Batch
 
 __all__ = ["Alone", "Ranks", "ranks_of"]
 
