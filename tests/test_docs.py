@@ -1,6 +1,7 @@
 """README and docs: what they show runs and prints what they say; their commands and links are real."""
 
 import importlib.util
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from pages import called, run
 from pages import pages as runnable
 from PIL import Image
 
+import minidl
 from minidl import cli
 from minidl.cli import check, compare, data, reproduce, trajectories
 from minidl.lab.tasks import TASKS
@@ -124,6 +126,34 @@ def test_the_tables_of_checks_and_laws_are_those_of_the_code() -> None:
     tables = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tables)
     assert tables.filled(PROOFS) == PROOFS, "run python docs/tables.py"
+
+
+def test_the_picture_of_the_imports_is_true() -> None:
+    spec = importlib.util.spec_from_file_location("imports", ROOT / "docs" / "imports.py")
+    assert spec is not None
+    assert spec.loader is not None
+    imports = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(imports)
+    drawn = (ROOT / "docs" / "pictures" / "imports.svg").read_text(encoding="utf-8")
+    assert f">{imports.told(imports.reduced(imports.graph()))}<" in drawn, "run python docs/imports.py"
+
+
+def test_the_walks_name_what_is_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    walks = re.search(r"^## Four walks\n(.*?)^## ", page, flags=re.MULTILINE | re.DOTALL)
+    assert walks is not None
+    modules = [
+        importlib.import_module(m.name)
+        for m in pkgutil.walk_packages(minidl.__path__, "minidl.")
+        if "__main__" not in m.name
+    ]
+    known = {name: value for module in modules for name, value in vars(module).items()}
+    methods = {name for value in known.values() if isinstance(value, type) for name in dir(value)}
+    words = set(re.findall(r"`([A-Za-z_]\w*(?:\.\w+)?)`", walks[1])) - {"kernel.grad", "seed", "epoch"}
+    assert len(words) > 30
+    for word in words:
+        owner, _, name = word.rpartition(".")
+        assert hasattr(known[owner], name) if owner else (name in known or name in methods), word
 
 
 def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:
