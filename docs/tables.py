@@ -1,12 +1,16 @@
-"""Write the tables of docs/proofs.md from the code: `python docs/tables.py`."""
+"""Write the tables of docs/proofs.md and docs/surface.md from the code: `python docs/tables.py`."""
 
-import re
+import importlib
+import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import minidl
 from minidl.optimizers import SGD, laws
 from minidl.testing.optimizers.suite import checks_of, subject_of
 
-PAGE = Path(__file__).parent / "proofs.md"
+HERE = Path(__file__).parent
 
 
 def checks() -> str:
@@ -23,14 +27,49 @@ def statements() -> str:
     return "\n".join(["| law | what it says |", "|---|---|", *rows])
 
 
-def filled(page: str) -> str:
-    """Return the page with its tables as the code has them."""
-    for name, table in (("checks", checks()), ("laws", statements())):
-        page = re.sub(
-            f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, t=table: f"{m[1]}{t}\n{m[2]}", page, flags=re.S
-        )
+def surface() -> str:
+    """Return a table of each public module's names with their arguments, but for those of Keras's face."""
+    parts = []
+    for name in ["minidl", *(f"minidl.{n}" for n in minidl.__all__ if inspect.ismodule(getattr(minidl, n)))]:
+        if name != "minidl.keras":
+            module = importlib.import_module(name)
+            named = {n: getattr(module, n) for n in module.__all__ if not inspect.ismodule(getattr(module, n))}
+            rows = [f"| `{n}{arguments(value)}` | {meaning(value)} |" for n, value in named.items()]
+            parts.append("\n".join([f"## {name}", "", "| | |", "|---|---|", *rows]))
+    return "\n\n".join(parts)
+
+
+def arguments(value: Any) -> str:
+    """Return what a class or function takes, with defaults; types are in the reference."""
+    if not callable(value) or (isinstance(value, type) and issubclass(value, BaseException)):
+        return ""
+    signature = inspect.signature(value)
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    return str(inspect.Signature(plain)).replace("|", "\\|")
+
+
+def meaning(value: Any) -> str:
+    """Return the first line of a docstring; of a value what it is."""
+    if not callable(value):
+        return type(value).__name__
+    return (inspect.getdoc(value) or "").splitlines()[0].replace("|", "\\|")
+
+
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "proofs.md": {"checks": checks, "laws": statements},
+    "surface.md": {"surface": surface},
+}
+
+
+def filled(name: str) -> str:
+    """Return a page with its tables as the code has them."""
+    page = (HERE / name).read_text(encoding="utf-8")
+    for mark, table in PAGES[name].items():
+        before, start, rest = page.partition(f"<!-- {mark} -->\n")
+        page = before + start + table() + "\n" + rest[rest.index(f"<!-- /{mark} -->") :]
     return page
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in PAGES:
+        (HERE / name).write_text(filled(name), encoding="utf-8")

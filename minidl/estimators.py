@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl import callbacks as all_callbacks
 from minidl import layers, optimizers
-from minidl.losses import check_weight
 from minidl.models import Sequential
+from minidl.targets import check_weight
 from minidl.training import Trainer
 from minidl.validation import choice, describe, flag, integer, number
 

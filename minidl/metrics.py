@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl import losses
 from minidl.config import Configurable, Registry
 from minidl.splitting import class_labels
+from minidl.targets import check_batch, check_labels, check_unit, check_weight, sample_means
 from minidl.validation import choice, describe, integer, number, numbers, state
 
 __all__ = [
@@ -130,7 +131,7 @@ class MeanMetric(Metric):
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Take in a batch."""
-        y_true, y_pred = losses.check_batch(type(self).__name__, y_true, y_pred, self.axes)
+        y_true, y_pred = check_batch(type(self).__name__, y_true, y_pred, self.axes)
         if y_pred.dtype.kind != "f":
             y_pred = y_pred.astype(np.float64)
         values = numbers(type(self).__name__, "what values returns", self.values(y_true, y_pred))
@@ -139,7 +140,7 @@ class MeanMetric(Metric):
                 f"{type(self).__name__}: values must return shape {y_pred.shape[:1]}, one for each sample. "
                 f"Received: shape {values.shape}"
             )
-        weight = losses.check_weight(type(self).__name__, sample_weight, len(values))
+        weight = check_weight(type(self).__name__, sample_weight, len(values))
         self._sum += float(values.sum(dtype=np.float64) if weight is None else (values * weight).sum())
         self._weight += float(len(values) if weight is None else weight.sum())
 
@@ -161,19 +162,19 @@ class MeanMetric(Metric):
 
     def _fit_labels(self, y_true: Array, y_pred: Array) -> None:
         self._fit(y_true, y_pred, y_pred.shape[:-1])
-        losses.check_labels(type(self).__name__, y_true, y_pred.shape[-1])
+        check_labels(type(self).__name__, y_true, y_pred.shape[-1])
 
 
 def _binary_values(y_true: Array, y_pred: Array, threshold: float = 0.5) -> Array:
-    return losses.sample_means((y_pred > threshold) == (y_true > 0.5))
+    return sample_means((y_pred > threshold) == (y_true > 0.5))
 
 
 def _categorical_values(y_true: Array, y_pred: Array) -> Array:
-    return losses.sample_means(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
+    return sample_means(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
 
 
 def _sparse_values(y_true: Array, y_pred: Array) -> Array:
-    return losses.sample_means(y_pred.argmax(axis=-1) == y_true)
+    return sample_means(y_pred.argmax(axis=-1) == y_true)
 
 
 registry: Registry[Metric] = Registry("metric", Metric)
@@ -312,7 +313,7 @@ class TopKAccuracy(MeanMetric):
             y_true = y_true.argmax(axis=-1)
         self._fit_labels(y_true, y_pred)
         own = np.take_along_axis(y_pred, y_true[..., None].astype(np.intp), axis=-1)
-        return losses.sample_means((y_pred > own).sum(axis=-1) < self.k)
+        return sample_means((y_pred > own).sum(axis=-1) < self.k)
 
 
 def confusion_matrix(
@@ -360,7 +361,7 @@ def _confusion(
         raise ValueError(
             f"{owner}: classes must be given if they are more than {MOST_CLASSES}. Received: {size} classes"
         )
-    weight = losses.check_weight(owner, sample_weight, len(true))
+    weight = check_weight(owner, sample_weight, len(true))
     counts = np.bincount(true * size + pred, weight, size * size).reshape(size, size)
     return counts if weight is not None else counts.astype(np.int64)
 
@@ -389,7 +390,7 @@ class _FromCounts(Metric):
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         owner = type(self).__name__
-        y_true, y_pred = losses.check_batch(owner, y_true, y_pred)
+        y_true, y_pred = check_batch(owner, y_true, y_pred)
         y_pred = y_pred[:, None] if y_pred.ndim == 1 else y_pred
         outputs = _same_outputs(owner, self._outputs, y_pred.shape[1])
         matrix = _confusion(owner, y_true, y_pred, max(2, outputs), sample_weight)
@@ -497,17 +498,17 @@ class AUC(Metric):
         self._batches: list[tuple[Array, Array, Array]] = []
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        true, pred = losses.check_batch("AUC", y_true, y_pred)
+        true, pred = check_batch("AUC", y_true, y_pred)
         if true.shape != pred.shape or pred.size != len(pred):
             raise ValueError(
                 f"AUC: targets and predictions must have one shape, (n,) or (n, 1). "
                 f"Received: y_true of shape {true.shape}, y_pred of shape {pred.shape}"
             )
-        losses.check_unit("AUC", true)
+        check_unit("AUC", true)
         missing = int(np.isnan(pred).sum())
         if missing:
             raise ValueError(f"AUC: predictions must not be NaN. Received: {missing} of {len(pred)} NaN")
-        weight = losses.check_weight("AUC", sample_weight, len(pred))
+        weight = check_weight("AUC", sample_weight, len(pred))
         pred = pred.astype(np.float64).ravel()
         self._batches.append((true.ravel() > 0.5, pred, np.ones(len(pred)) if weight is None else weight))
 
@@ -548,14 +549,14 @@ class R2(Metric):
         self._error: Array = np.zeros(1)
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        true, pred = losses.check_batch("R2", y_true, y_pred)
+        true, pred = check_batch("R2", y_true, y_pred)
         if true.shape != pred.shape:
             raise ValueError(
                 f"R2: targets must have the shape of the predictions. "
                 f"Received: y_true of shape {true.shape}, y_pred of shape {pred.shape}"
             )
         outputs = _same_outputs("R2", self._outputs, math.prod(pred.shape[1:]))
-        given = losses.check_weight("R2", sample_weight, len(pred))
+        given = check_weight("R2", sample_weight, len(pred))
         weight = np.ones(len(pred)) if given is None else given
         total = weight.sum()
         if not total:

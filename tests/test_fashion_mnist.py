@@ -158,16 +158,16 @@ def test_the_folder_is_found_by_the_environment(server, tmp_path, monkeypatch):
 
 
 def test_files_are_fetched_and_verified_without_loading_them(server, tmp_path):
-    assert set(verify_fashion_mnist(tmp_path).values()) == {"isn't there"}
+    assert set(verify_fashion_mnist(folder=tmp_path).values()) == {"isn't there"}
     assert server.asked == []
     assert fetch_fashion_mnist(folder=tmp_path, url=server.url, progress=False) == tmp_path
-    assert verify_fashion_mnist(tmp_path) == {tmp_path / name: "" for name in FILES}
+    assert verify_fashion_mnist(folder=tmp_path) == {tmp_path / name: "" for name in FILES}
     plain = tmp_path / "plain"
     plain.touch()
     modes = {path.stat().st_mode for path in tmp_path.iterdir()}
     assert modes == {plain.stat().st_mode}  # readable by whoever may read the user's other files
     (tmp_path / WRONG).write_bytes(b"damaged")
-    problems = {path.name: problem for path, problem in verify_fashion_mnist(tmp_path).items() if problem}
+    problems = {path.name: problem for path, problem in verify_fashion_mnist(folder=tmp_path).items() if problem}
     assert list(problems) == [WRONG]
     assert problems[WRONG].startswith("isn't Fashion-MNIST: its SHA-256 checksum must be ")
     with pytest.raises(ValueError, match=r"fetch_fashion_mnist: .* Remove it"):

@@ -52,9 +52,10 @@ KNOWS = {
     "history": COMMON | {"representation"},
     "representation": set(),
     "splitting": COMMON,
+    "targets": COMMON,
     "datasets": COMMON | {"randomness", "splitting"},
-    "losses": COMMON | {"compute", "functions"},
-    "metrics": COMMON | {"losses", "splitting"},
+    "losses": COMMON | {"compute", "functions", "targets"},
+    "metrics": COMMON | {"losses", "splitting", "targets"},
     "layers": COMMON | {"compute", "functions", "initializers", "parameters", "randomness", "regularizers"},
     "optimizers": COMMON | {"compute", "parameters", "representation", "schedules"},
     "callbacks": COMMON | {"parameters", "saving", "training"},
@@ -74,7 +75,7 @@ KNOWS = {
     "training": COMMON
     | {
         "callbacks", "compute", "history", "losses", "metrics", "optimizers", "parameters", "randomness", "saving",
-        "splitting",
+        "splitting", "targets",
     },
 }  # fmt: skip
 # Imports that only name types, or that wait until a function needs them, point upwards in these places alone.

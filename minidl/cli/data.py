@@ -60,7 +60,7 @@ def _prepare(options: argparse.Namespace) -> Callable[[], int]:
 
 
 def _list(folder: Path | None) -> int:
-    files = datasets.verify_fashion_mnist(folder)
+    files = datasets.verify_fashion_mnist(folder=folder)
     place, problems = next(iter(files)).parent, set(files.values())
     if problems == {""}:
         state = f"here and verified, in {place}"
@@ -80,7 +80,7 @@ def _fetch(folder: Path | None, url: str | None, timeout: float) -> int:
 
 
 def _verify(folder: Path | None) -> int:
-    files = datasets.verify_fashion_mnist(folder)
+    files = datasets.verify_fashion_mnist(folder=folder)
     for file, problem in files.items():
         print(f"{file} {problem or 'is right'}")
     return int(any(files.values()))

@@ -93,7 +93,7 @@ def fetch_fashion_mnist(
     return _complete("fetch_fashion_mnist", folder, url, timeout, progress)
 
 
-def verify_fashion_mnist(folder: str | Path | None = None) -> dict[Path, str]:
+def verify_fashion_mnist(*, folder: str | Path | None = None) -> dict[Path, str]:
     """Return the four files, each with what is wrong with it: "" if nothing is. Nothing is downloaded.
 
     They are looked for where `load_fashion_mnist` does.

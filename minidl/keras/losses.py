@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl import losses
 from minidl.keras.face import Door, Doorway, door, found, missing, refuse
+from minidl.targets import check_batch
 
 __all__ = [
     "BinaryCrossentropy",
@@ -170,7 +171,7 @@ class Function:
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[Any]:
         """Return the samples' losses, shape (batch,)."""
         loss = self.made_by(**options)
-        y_true, y_pred = losses.check_batch("keras loss", y_true, np.asarray(y_pred, np.float32), loss.axes)
+        y_true, y_pred = check_batch("keras loss", y_true, np.asarray(y_pred, np.float32), loss.axes)
         loss.check(y_true, y_pred)
         values: NDArray[Any] = loss.per_sample(y_true, y_pred)
         return values

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minidl import losses, metrics
+from minidl import metrics
 from minidl.keras.face import Door, Doorway, door, found, missing, refuse
+from minidl.targets import check_batch, check_weight
 
 __all__ = [
     "AUC",
@@ -156,13 +157,13 @@ class _Thresholded(metrics.Metric):
 
     def update(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         owner = type(self).__name__
-        y_true, y_pred = losses.check_batch(owner, y_true, y_pred)
+        y_true, y_pred = check_batch(owner, y_true, y_pred)
         if y_true.size != y_pred.size:
             raise ValueError(
                 f"{owner}: targets must have the shape of the predictions. "
                 f"Received: y_true of shape {y_true.shape}, y_pred of shape {y_pred.shape}"
             )
-        weight = losses.check_weight(owner, sample_weight, len(y_pred))
+        weight = check_weight(owner, sample_weight, len(y_pred))
         each = np.ones(len(y_pred)) if weight is None else weight
         yes, said = y_true.reshape(len(y_pred), -1) > 0, y_pred.reshape(len(y_pred), -1) > self.thresholds
         self.true_positives += float(((yes & said).sum(axis=1) * each).sum())

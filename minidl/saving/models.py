@@ -128,7 +128,7 @@ def load_weights(model: Sequential, path: Any) -> None:
 # Models -----------------------------------------------------------------------------------------------------
 
 
-def save_model(model: Sequential, path: Any, trainer: Trainer | None) -> None:
+def save_model(model: Sequential, path: Any, trainer: Trainer | None = None) -> None:
     """Write `model` and, if there is one, how its `trainer` trains it; see `Sequential.save`."""
     path = checked_path("save", path)
     config = describe_object(model)

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.compute.gathering import bound_take
 from minidl.compute.largest import bound_largest
-from minidl.losses import check_weight
 from minidl.randomness import generator
 from minidl.splitting import class_labels
+from minidl.targets import check_weight
 from minidl.validation import describe, integer, mapped, number, numbers, refuse_cut
 
 __all__ = ["Batch", "Batches", "Order", "Stream", "batches", "digest", "grouped", "pieces", "samples"]
