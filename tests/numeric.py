@@ -37,12 +37,6 @@ def run_python(code, hash_seed="0"):
     return result.stdout
 
 
-def exported(module, base, *abstract):
-    """Return the names in `module.__all__` that are classes of `base`, the abstract ones left out."""
-    values = {name: getattr(module, name) for name in module.__all__}
-    return {n for n, v in values.items() if isinstance(v, type) and issubclass(v, base)} - {base.__name__, *abstract}
-
-
 def same_arrays(first, second):
     """Tell whether two lists or dicts of arrays hold the same bits."""
     if isinstance(first, dict):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numeric import exported
+from subjects import exported
 from test_check_layer import planted
 
 from minidl import losses, testing

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from subjects import RULES
 
 from minidl import Parameter, Sequential, Trainer, layers, optimizers, schedules
 from minidl.callbacks import Lambda
@@ -15,7 +16,6 @@ from minidl.callbacks import Lambda
 N = 40
 X = np.random.default_rng(0).standard_normal((N, 6)).astype(np.float32)
 LABELS = np.arange(N) * 7 % 3
-RULES = sorted({type(optimizers.registry.get(name)) for name in optimizers.registry.names()}, key=lambda c: c.__name__)
 EXECUTIONS = ["plain", "replayed", *(["compiled"] if find_spec("llvmlite") else [])]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numeric import exported
+from subjects import exported
 
 from minidl import Parameter, optimizers
 from minidl.optimizers import (

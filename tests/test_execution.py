@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from subjects import ELEMENTWISE as RULES
 
 from minidl import Parameter, optimizers, schedules
 from minidl.compute import compiling
@@ -21,12 +22,6 @@ from minidl.optimizers import execution
 from minidl.optimizers.spans import PIECE
 from minidl.parameters import flatten
 
-RULES = [
-    rule
-    for rule in (getattr(optimizers, name) for name in optimizers.__all__)
-    if isinstance(rule, type) and issubclass(rule, optimizers.Optimizer) and rule.elementwise
-]
-RULES.remove(optimizers.Optimizer)
 WAYS = ("plain", "replayed", "compiled")
 
 

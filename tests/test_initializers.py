@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from numeric import exported
+from subjects import exported
 
 from minidl import initializers
 from minidl.initializers import (

@@ -10,16 +10,14 @@ import time
 
 import lives
 import pytest
+from subjects import RULES
 
-from minidl import optimizers
 from minidl.compute.compiling import can_compile
 from minidl.saving.models import unpack_document
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 
-NAMES = sorted(
-    {optimizers.registry.get(name).__class__.__name__.lower() for name in optimizers.registry.names()},
-)
+NAMES = [rule.__name__.lower() for rule in RULES]
 STAGES = ("half", "fsync", "replace", "unlink")
 LIVES = 4  # of a run, after which it may come to its end
 LONGEST = 0.4  # seconds after which a life is ended, at random

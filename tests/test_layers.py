@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from numeric import central_difference, exported, relative_error, same_arrays
+from numeric import central_difference, relative_error, same_arrays
+from subjects import exported
 
 import minidl
 from minidl import Sequential, initializers, layers

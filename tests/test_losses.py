@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numeric import central_difference, exported, relative_error
+from numeric import central_difference, relative_error
+from subjects import exported
 
 from minidl import Sequential, Trainer, functions, layers, losses
 from minidl.losses import (

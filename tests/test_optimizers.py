@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numeric import exported
 from oracles import ORACLES
+from subjects import exported
 
 from minidl import Parameter, optimizers
 from minidl.optimizers import (

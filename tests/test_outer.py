@@ -5,19 +5,13 @@ import pickle
 
 import numpy as np
 import pytest
+from subjects import ELEMENTWISE as RULES
 
 from minidl import Parameter, Sequential, Trainer, callbacks, layers, losses, optimizers
 from minidl.compute import outer
 from minidl.compute.outer import LARGE, MOST, suits
 from minidl.layers import dense
 from minidl.parameters import Outer, flatten
-
-RULES = [
-    rule
-    for rule in (getattr(optimizers, name) for name in optimizers.__all__)
-    if isinstance(rule, type) and issubclass(rule, optimizers.Optimizer) and rule.elementwise
-]
-RULES.remove(optimizers.Optimizer)
 
 
 @pytest.fixture(autouse=True)

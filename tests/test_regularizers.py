@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from numeric import central_difference, exported, relative_error
+from numeric import central_difference, relative_error
+from subjects import exported
 
 from minidl import regularizers
 from minidl.regularizers import L1, L1L2, L2

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from subjects import RULES
 
 import minidl
 from minidl import Sequential, layers, losses, metrics, optimizers, schedules
 from minidl.saving import FileError, container, load_model, trees
 
 same = np.testing.assert_array_equal
-OPTIMIZERS = sorted({type(optimizers.registry.get(name)).__name__ for name in optimizers.registry.names()})
+OPTIMIZERS = [rule.__name__ for rule in RULES]
 
 
 def compiled(name="dense", optimizer="adam", **options):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import find, given, settings
+from subjects import RULES
 
 from minidl import Parameter, Sequential, losses, optimizers
 from minidl.optimizers import Adam, Momentum
@@ -49,12 +50,6 @@ def test_parameters_are_ready_to_be_stepped(parameter):
     assert isinstance(parameter, Parameter)
     assert parameter.grad.shape == parameter.shape
     Adam().step([parameter])
-
-
-RULES = [getattr(optimizers, name) for name in optimizers.__all__]
-RULES = [
-    r for r in RULES if isinstance(r, type) and issubclass(r, optimizers.Optimizer) and r is not optimizers.Optimizer
-]
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from oracles import ORACLES
+from subjects import RULES
 
 from minidl import optimizers, schedules, testing
 from minidl.optimizers import Adam, Momentum, Nesterov, Optimizer, RMSprop, laws
 from minidl.testing.optimizers.suite import checks_of, subject_of
 
-EXPORTED = [getattr(optimizers, name) for name in optimizers.__all__]
-RULES = [c for c in EXPORTED if isinstance(c, type) and issubclass(c, Optimizer) and c is not Optimizer]
 EXAMPLES = 8
 GENERIC = 55
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from numeric import exported
+from subjects import exported
 
 from minidl import Residual, Sequential, Trainer, layers
 from minidl.layers import activations

@@ -1,0 +1,13 @@
+"""What there is to be tested: whatever minidl exports is found here, by every test that goes over all of a kind."""
+
+from minidl import optimizers
+
+
+def exported(module, base, *abstract):
+    """Return the names in `module.__all__` that are classes of `base`, the abstract ones left out."""
+    values = {name: getattr(module, name) for name in module.__all__}
+    return {n for n, v in values.items() if isinstance(v, type) and issubclass(v, base)} - {base.__name__, *abstract}
+
+
+RULES = [getattr(optimizers, name) for name in sorted(exported(optimizers, optimizers.Optimizer))]
+ELEMENTWISE = [rule for rule in RULES if rule.elementwise]
