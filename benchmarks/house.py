@@ -1,8 +1,8 @@
-"""How large the code is, and how it hangs together: `python -m benchmarks.house [REVISION]`.
+"""How large the code is, and how it hangs together: `python -m benchmarks.house [REVISION...]`.
 
-It prints, as tables for docs/architecture.md: lines of code without comments, docstrings and blank lines, of each
-module of the package; the largest file and function; how many names are public; and cycles among imports. With a
-revision of git, beside what they were there.
+It prints, as tables for docs/architecture.md: lines of code without comments, docstrings and blank lines, in all, of each
+module or package, and of each file that differs; the largest file and function; how many names are
+public (docs/surface.md, and those of Keras's face); cycles among imports. Beside now: what it was at revisions of git.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class House:
     Attributes:
         modules: Lines of code by the module's path.
         functions: Lines of code by "path: function".
-        public: How many names the package's modules export, without those of modules that begin with an underscore.
+        public: How many names the public modules export.
         cycles: Groups of modules that import each other at their top.
     """
 
@@ -39,7 +39,7 @@ class House:
 
 def measure(root: Path) -> House:
     """Measure the package under `root`."""
-    modules, functions, imports, public = {}, {}, {}, 0
+    modules, functions, imports, exported = {}, {}, {}, {}
     package = root / "minidl"
     names = {_name(root, path): path for path in package.rglob("*.py")}
     for name, path in sorted(names.items()):
@@ -49,9 +49,10 @@ def measure(root: Path) -> House:
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 functions[f"{shown}: {node.name}"] = len(_code(node))
-        public += len(_exported(tree)) if not any(part.startswith("_") for part in name.split(".")) else 0
+        exported[name] = _exported(tree)
         imports[name] = {target for target in _imported(tree, names) if target in names} - {name}
-    return House(modules, functions, public, _cycles(imports))
+    public = ["minidl", *(f"minidl.{name}" for name in exported["minidl"] if f"minidl.{name}" in exported)]
+    return House(modules, functions, sum(len(exported[name]) for name in public), _cycles(imports))
 
 
 def _name(root: Path, path: Path) -> str:
@@ -131,9 +132,21 @@ def document(houses: dict[str, House]) -> str:
         row("public names", [h.public for h in all_of]),
         row("cycles among imports", [len(h.cycles) for h in all_of]),
     ]
+    packages = [_packages(h.modules) for h in all_of]
+    lines = [row(f"`{name}`", [p.get(name, "") for p in packages]) for name in sorted(set().union(*packages))]
     files = sorted({path for h in all_of for path in h.modules})
-    lines = [row(f"`{path}`", [h.modules.get(path, "") for h in all_of]) for path in files]
+    differ = [path for path in files if len({h.modules.get(path) for h in all_of}) > 1]
+    lines += [row(f"`{path}`", [h.modules.get(path, "") for h in all_of]) for path in differ if "/" in path]
     return "\n".join([*head, *rows, "", *head, *lines])
+
+
+def _packages(modules: dict[str, int]) -> dict[str, int]:
+    """Return the lines of each module or package that stands directly in the package."""
+    sums: dict[str, int] = {}
+    for path, lines in modules.items():
+        name = path.partition("/")[0] + ("/" if "/" in path else "")
+        sums[name] = sums.get(name, 0) + lines
+    return sums
 
 
 def _largest(sizes: dict[str, int]) -> str:

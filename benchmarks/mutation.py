@@ -56,6 +56,7 @@ TESTS = {
     "minidl/optimizers/*.py": ("hooks", "laws", "optimizers", "engine"),
     "minidl/schedules.py": ("schedules", "engine"),
     "minidl/losses.py": ("losses", "check_loss"),
+    "minidl/targets.py": ("losses", "metrics", "check_loss"),
 }
 
 # What runs them. Hypothesis is quick without shrinking; without chance or a database each run is as the last. The limit
