@@ -1,8 +1,8 @@
 """How large the code is, and how it hangs together: `python -m benchmarks.house [REVISION...]`.
 
-It prints, as tables for docs/architecture.md: lines of code without comments, docstrings and blank lines, in all, of each
-module or package, and of each file that differs; the largest file and function; how many names are
-public (docs/surface.md, and those of Keras's face); cycles among imports. Beside now: what it was at revisions of git.
+It prints, as tables for docs/architecture.md: lines of code without comments, docstrings and blank lines, in all, of
+each module or package, and of each file that differs; the largest file and function; how many names are public
+(docs/surface.md, and those of Keras's face); cycles among imports. Beside now: what it was at revisions of git.
 """
 
 from __future__ import annotations
