@@ -359,7 +359,7 @@ SHARED = """self._signature = signature
             pairs = zip(span.pieces, twin.pieces)
             span.pieces = [((t[0], *T[1:]), (*i[:2], *I[2:])) for (t, i), (T, I) in pairs]
 """
-COUNT, LOG = 'self.__dict__["iterations"] += 1', 'self.__dict__["applied"] = values'
+COUNT, LOG = 'vars(self)["iterations"] += 1', 'vars(self)["applied"] = values'
 LOOK = "huge = self._refuse_nonfinite(spans)\n"
 MOVE = textwrap.dedent(inspect.getsource(STEP)).partition(LOOK)[2].partition(f"    {COUNT}")[0]
 CHECK_STATE = 'check_entries(self._name, state["parameters"], self._entries)'
@@ -368,7 +368,7 @@ APPLY_STATE = 'apply_entries(state["parameters"], self._entries)'
 ENGINE = [
     # counting
     Fault("t counted once a parameter, for all", Plain, SWEEP, 'keywords = {**keywords, "t": span.t + 1, **kept}',
-          'self.__dict__["_calls"] = self.__dict__.get("_calls", 0) + 1\n'
+          'vars(self)["_calls"] = vars(self).get("_calls", 0) + 1\n'
           '    keywords = {**keywords, "t": self._calls, **kept}',
           ("split", "neighbours_independent"), "t per parameter"),
     Fault("t handed over one too small", Plain, SWEEP, '"t": span.t + 1', '"t": span.t', ("descends_convex",)),
@@ -406,7 +406,7 @@ ENGINE = [
     Fault("slots of float16 in float16", Plain, spans.compute_dtype, "np.dtype(np.float32) if", "parameter.dtype if",
           ("zero_gradient_finite", "dtype_kept")),
     Fault("the first parameter's dtype for all slots", Plain, Optimizer._start, "compute_dtype(parameter)",
-          'self.__dict__.setdefault("_dtype", compute_dtype(parameter))', ("dtypes_together",)),
+          'vars(self).setdefault("_dtype", compute_dtype(parameter))', ("dtypes_together",)),
     Fault("the first gradient for ever", Plain, SPAN, "inputs = (self.data, self.grad, *slots)",
           "inputs = (self.data, self.grad.copy(), *slots)", ("descends_convex", "order_of_parameters")),
     Fault("the last piece of a long parameter skipped", Plain, SPAN, "range(0, self.data.size, PIECE)",
@@ -473,10 +473,10 @@ ENGINE = [
           ("overflow_refused",)),
     # hyperparameters
     Fault("assignments after construction ignored", Plain, Optimizer.__setattr__, "value = self.checked(name, value)",
-          'value = self.__dict__[name] if self.__dict__.get("_locked") else self.checked(name, value)',
+          'value = vars(self)[name] if vars(self).get("_locked") else self.checked(name, value)',
           ("hyperparameters_used", "zero_rate_rests"), "lr frozen at construction"),
     Fault("hyperparameters read once", Plain, Optimizer._current, "if not callable(value):",
-          'value = self.__dict__.setdefault("_read", {}).setdefault(name, value)\n    if not callable(value):',
+          'value = vars(self).setdefault("_read", {}).setdefault(name, value)\n    if not callable(value):',
           ("rate_changes_at_once", "schedule_by_index")),
     Fault("schedules given the index of the next step", Plain, Optimizer._current, "else self.iterations",
           "else self.iterations + 1", ("schedule_by_index", "rate_applied")),
@@ -484,16 +484,16 @@ ENGINE = [
           ("schedule_by_index", "rate_applied")),
     Fault("a schedule that counts its calls", Plain, schedules.Schedule.__call__,
           "integer(type(self).__name__, \"index\", index)",
-          'self.__dict__.setdefault("_calls", iter(range(10**9))).__next__()', ("rate_applied",)),
+          'vars(self).setdefault("_calls", iter(range(10**9))).__next__()', ("rate_applied",)),
     Fault("the values of the next step logged", Plain, STEP, LOG,
           "self.applied = {name: self.current(name) for name in self._names}", ("rate_applied",)),
     Fault("the values of the first step logged for ever", Plain, STEP, LOG,
           "self.applied = self.applied or values", ("rate_applied",)),
     Fault("assignments unchecked", Plain, Optimizer.__setattr__, "if name in known:",
-          'if name in known and not self.__dict__.get("_locked"):', ("range_refused",)),
+          'if name in known and not vars(self).get("_locked"):', ("range_refused",)),
     Fault("NaN counts as within every range", Plain, validation.number, "if result not in Interval.parse(interval):",
           "if result == result and result not in Interval.parse(interval):", ("range_refused",)),
-    Fault("any attribute taken", Plain, Optimizer.__setattr__, 'self.__dict__.get("_locked") and', "False and",
+    Fault("any attribute taken", Plain, Optimizer.__setattr__, 'vars(self).get("_locked") and', "False and",
           ("unknown_refused",)),
     Fault("NumPy's numbers kept as they are", Plain, Optimizer.checked,
           'return number(self._name, name, value, interval or "(-inf, inf)")',
@@ -534,7 +534,7 @@ ENGINE = [
           ("deepcopy_connected", "pickle_connected")),
     # growth
     Fault("a list that grows with each step", Plain, STEP, LOG,
-          'self.applied = values\n    self.__dict__.setdefault("_history", []).append(dict(values))', ("no_growth",)),
+          'self.applied = values\n    vars(self).setdefault("_history", []).append(dict(values))', ("no_growth",)),
     Fault("work that grows with t", Plain, SWEEP, "span.t += 1", "span.t += 1\n    sum(1 for _ in range(span.t))",
           ("no_growth",)),
     # what a suite of checks easily overlooks

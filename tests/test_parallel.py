@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mpi import TESTS, mpiexec
+from pages import blocks
 
 from minidl import Sequential, Trainer, layers
 from minidl.training.ranks import Ranks
@@ -103,9 +103,8 @@ def test_rank_0_alone_writes_and_all_resume(ranks: tuple[Path, list[Found]]) -> 
 
 
 def test_the_page_of_parallel_training_says_what_is_so(tmp_path: Path) -> None:
-    page = (TESTS.parent / "docs" / "parallel.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    (tmp_path / "train.py").write_text(script, encoding="utf-8")
+    script, _ = blocks("docs/parallel.md")
+    (tmp_path / "train.py").write_text(script.text, encoding="utf-8")
     done = mpiexec(2, "-m", "mpi4py", "train.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert [float(line) > 0.8 for line in done.stdout.splitlines()] == [True]
