@@ -1,5 +1,7 @@
 """What there is to be tested: whatever minidl exports is found here, by every test that goes over all of a kind."""
 
+import re
+
 from minidl import optimizers
 
 
@@ -7,6 +9,11 @@ def exported(module, base, *abstract):
     """Return the names in `module.__all__` that are classes of `base`, the abstract ones left out."""
     values = {name: getattr(module, name) for name in module.__all__}
     return {n for n, v in values.items() if isinstance(v, type) and issubclass(v, base)} - {base.__name__, *abstract}
+
+
+def shown(value):
+    """Return what a test's name says of a value; unlike `repr`, the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 RULES = [getattr(optimizers, name) for name in sorted(exported(optimizers, optimizers.Optimizer))]

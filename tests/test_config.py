@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from subjects import shown
 
 from minidl import Sequential, initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from minidl.config import Checked, Configurable, Registry
@@ -331,7 +332,7 @@ def test_number_gives_a_python_float(value):
         (np.ones((2, 3)), "[0, 1]", TypeError, r"must be a number\. Received: size=float64 array of shape \(2, 3\)"),
         (number, "[0, 1]", TypeError, r"must be a number\. Received: size=<function number"),
     ],
-    ids=lambda v: repr(v)[:30],
+    ids=lambda v: shown(v)[:30],
 )
 def test_number_refuses(value, interval, error, message):
     with pytest.raises(error, match=f"^Thing: size {message}"):

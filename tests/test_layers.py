@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from numeric import central_difference, relative_error, same_arrays
-from subjects import exported
+from subjects import exported, shown
 
 import minidl
 from minidl import Sequential, initializers, layers
@@ -305,7 +305,7 @@ def softmax(row):
         (Softmax(axis=-3), rows(softmax, 1)),
         (Softmax(axis=2), rows(softmax, 2)),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_activations_are_their_formulas(layer, formula):
     layer = copy.deepcopy(layer)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numeric import run_python, same_arrays
+from subjects import shown
 
 from minidl import Sequential, layers, regularizers
 from minidl.layers import Activation, Dense, Flatten, Input, LeakyReLU, ReLU, Softmax, Tanh
@@ -449,7 +450,7 @@ def test_all_is_in_the_dtype(dtype):
     np.testing.assert_allclose(model.parameters[0].data, single.parameters[0].data, rtol=1e-3)
 
 
-@pytest.mark.parametrize("dtype", ["float8", "int32", "bfloat16", int, complex, None, "", object()], ids=repr)
+@pytest.mark.parametrize("dtype", ["float8", "int32", "bfloat16", int, complex, None, "", object()], ids=shown)
 def test_other_dtypes_are_refused(dtype):
     with pytest.raises(ValueError, match=r"Sequential: dtype must be one of 'float32', .*Received: dtype="):
         Sequential(dtype=dtype)

@@ -52,8 +52,8 @@ CASES = [
     ((6, 3), L.GRU(4, reset_after=False)),
     *[((6, 3), L.Bidirectional(L.GRU(4, return_sequences=True), mode)) for mode in ("concat", "sum", "mul", "ave")],
     ((6, 3), L.Bidirectional(L.LSTM(4))),
-    ((5,), Residual([L.Dense(5, "tanh")])),
-    ((5,), Sequential([L.Dense(4), Sequential([L.Dense(2)])])),
+    ((5,), Residual([L.Dense(5, "tanh")], seed=0)),
+    ((5,), Sequential([L.Dense(4), Sequential([L.Dense(2)], seed=0)], seed=0)),
 ]
 
 

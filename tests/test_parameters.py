@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from subjects import shown
 
 from minidl import Parameter, Sequential, configure_parameters, layers, optimizers
 from minidl.parameters import flatten
@@ -321,7 +322,7 @@ KERNELS, BIASES = ["dense/kernel", "dense_1/kernel", "dense_2/kernel"], ["dense/
         (lambda parameter: len(parameter.shape) > 1, KERNELS),
         (lambda parameter: parameter.name in ("dense/bias",), ["dense/bias"]),
     ],
-    ids=repr,
+    ids=shown,
 )
 @pytest.mark.parametrize("given", ["a model", "its parameters", "a generator"])
 def test_those_that_are_meant_are_set_and_returned(given, which, names):

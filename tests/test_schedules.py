@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from subjects import shown
 
 from minidl import schedules
 from minidl.optimizers import SGD
@@ -66,7 +67,7 @@ CASES = [
     (Warmup(0.7, warmup_steps=1, start=0.2), lambda i: 0.2 if i == 0 else 0.7),
 ]
 INDICES = [*range(25), 100, 10_000]
-each_case = pytest.mark.parametrize(("schedule", "formula"), CASES, ids=lambda c: repr(c) if callable(c) else "")
+each_case = pytest.mark.parametrize(("schedule", "formula"), CASES, ids=shown)
 
 
 def close(found, expected):
