@@ -20,8 +20,9 @@ def spoiled(*batches, size=10):
     return x
 
 
-def model_of(*inner):
-    return Sequential([layers.Input((4,)), layers.Dense(5), *inner, layers.Dense(2)], seed=0)
+def model_of(*inner, built=True):
+    first = [layers.Input((4,))] if built else []
+    return Sequential([*first, layers.Dense(5), *inner, layers.Dense(2)], seed=0)
 
 
 def everything(trainer):
@@ -32,8 +33,8 @@ def everything(trainer):
     return b"".join(array.tobytes() for array in arrays), t, trainer.optimizer.iterations
 
 
-def fitted(x, keep=slice(None), inner=(), metrics=("mae",), optimizer="adam", **options):
-    trainer = Trainer(model_of(*inner), optimizer, "mse", list(metrics))
+def fitted(x, keep=slice(None), inner=(), metrics=("mae",), optimizer="adam", built=True, **options):
+    trainer = Trainer(model_of(*inner, built=built), optimizer, "mse", list(metrics))
     with np.errstate(all="ignore"):
         history = trainer.fit(x[keep], Y[keep], batch_size=10, shuffle=False, verbose=0, **options)
     return trainer, history
@@ -42,12 +43,13 @@ def fitted(x, keep=slice(None), inner=(), metrics=("mae",), optimizer="adam", **
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adadelta"])
 @pytest.mark.parametrize("inner", [(), ("norm",), ("dropout",)])
 @pytest.mark.parametrize("metrics", [(), ("mae",)])
-def test_a_skipped_step_is_as_if_its_samples_were_not_there(optimizer, inner, metrics):
+@pytest.mark.parametrize("built", [True, False])
+def test_a_skipped_step_is_as_if_its_samples_were_not_there(optimizer, inner, metrics, built):
     def made():
         return [{"norm": layers.BatchNormalization, "dropout": lambda: layers.Dropout(0.3)}[name]() for name in inner]
 
     options = {"metrics": metrics, "optimizer": optimizer, "epochs": 2}
-    skipping, history = fitted(spoiled(1, 4), inner=made(), on_nonfinite="skip", **options)
+    skipping, history = fitted(spoiled(1, 4), inner=made(), on_nonfinite="skip", built=built, **options)
     keep = np.r_[0:10, 20:40, 50:60]
     without, expected = fitted(X, keep, inner=made(), **options)
     assert everything(skipping) == everything(without)

@@ -57,6 +57,7 @@ class Stepper:
         with built_as_before(self.model):
             for x, y in known:
                 self._check(x, y)
+        self.buffers = _buffers(self.model)  # it may be built by now
 
     def _check(self, x: Array, y: Array) -> None:
         """Raise ValueError if a batch of these couldn't be trained on; the targets are all looked at."""
@@ -87,7 +88,6 @@ class Stepper:
         """
         if not self.model.built:
             self.check([batch[:2] for batch in group])
-            self.buffers = _buffers(self.model)
         reuse = self.model.reuse
         reuse.on, reuse.taping = True, len(group) == 1
         reuse.same_input, reuse.promising = own, own and reuse.taping and not looked_at
