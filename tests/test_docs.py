@@ -159,6 +159,7 @@ def test_the_walks_name_what_is_there() -> None:
         assert hasattr(known[owner], name) if owner else (name in known or name in methods), word
 
 
+@pytest.mark.slow
 def test_the_page_of_pictures_draws_each_of_them(tmp_path) -> None:
     command = [sys.executable, "-W", "error", str(ROOT / "docs" / "draw.py"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,14 +9,24 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ARGUMENTS = {
-    "fashion_mnist.py": [["6000", "2", "curve.png"]],
+    "fashion_mnist.py": [["3000", "2", "curve.png"]],
     "trajectories.py": [["."]],
     "keras_classification.py": [["3000", "3"]],
     "keras_convnet.py": [["2000", "4"]],
     "keras_text.py": [["5"]],
     "nets.py": [["conv", "1000", "3"], *[[net, "2000", "3"] for net in ("lstm", "residual", "batchnorm")]],
 }
-RUNS = [(path, arguments) for path in sorted(EXAMPLES.glob("*.py")) for arguments in ARGUMENTS.get(path.name, [[]])]
+LONG = {("nets.py", "conv"), ("nets.py", "lstm"), ("nets.py", "residual"), ("keras_convnet.py", "2000")}
+RUNS = [
+    pytest.param(
+        path,
+        given,
+        id=" ".join([path.name, *given[:1]]),
+        marks=[pytest.mark.slow] if (path.name, *given[:1]) in LONG else [],
+    )
+    for path in sorted(EXAMPLES.glob("*.py"))
+    for given in ARGUMENTS.get(path.name, [[]])
+]
 PICTURES = {
     "fashion_mnist.py": ["curve.png"],
     "trajectories.py": ["beale.gif", "beale.png"],
@@ -26,7 +36,7 @@ PICTURES = {
 NEEDS_DATA = {"fashion_mnist.py", "keras_classification.py", "keras_convnet.py", "nets.py"}
 
 
-@pytest.mark.parametrize(("path", "arguments"), RUNS, ids=[" ".join([path.name, *given[:1]]) for path, given in RUNS])
+@pytest.mark.parametrize(("path", "arguments"), RUNS)
 def test_the_example_reaches_its_figure(path: Path, arguments: list[str], tmp_path: Path) -> None:
     data = Path(os.environ.get("MINIDL_DATA_DIR", "nowhere")).resolve()
     if path.name in NEEDS_DATA and not (data / "fashion_mnist").is_dir():

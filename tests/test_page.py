@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,23 @@ REPORTS = {
 }
 
 
-@pytest.fixture(scope="module", params=REPORTS)
-def report(request, tmp_path_factory) -> Path:
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory) -> Callable[[str], Path]:
+    """Makes the report of a name, once, and returns its folder."""
+
+    @cache
+    def made(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        assert main([*REPORTS[name].split(), "--out", str(folder)]) == 0
+        return folder
+
+    return made
+
+
+@pytest.fixture(params=REPORTS)
+def report(request, reports) -> Path:
     """The folder of a report: the notebook's, of few epochs, or a comparison's."""
-    folder = tmp_path_factory.mktemp(request.param)
-    assert main([*REPORTS[request.param].split(), "--out", str(folder)]) == 0
-    return folder
+    return reports(request.param)
 
 
 def test_the_report_needs_nothing_else(report: Path) -> None:
@@ -45,13 +57,13 @@ def test_the_report_needs_nothing_else(report: Path) -> None:
     assert "minidl 0." in page or "0.1.0" in page
 
 
-def test_the_notebooks_report_has_all_seven_and_their_pictures(tmp_path: Path) -> None:
-    assert main([*REPORTS["notebook"].split(), "--out", str(tmp_path)]) == 0
-    page = (tmp_path / "report.html").read_text()
+def test_the_notebooks_report_has_all_seven_and_their_pictures(reports) -> None:
+    folder = reports("notebook")
+    page = (folder / "report.html").read_text()
     for name in notebook.NAMES.values():
         assert name in page
     pictures = {f"{name}.{kind}" for name in ("costs", "boundaries", "trajectories") for kind in ("png", "svg")}
-    assert {path.name for path in tmp_path.iterdir()} == {"cells", "report.html", "seeds.csv", "seeds.json", *pictures}
+    assert {path.name for path in folder.iterdir()} == {"cells", "report.html", "seeds.csv", "seeds.json", *pictures}
 
 
 def test_a_study_of_ones_own_has_a_report(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def alone(tmp_path_factory) -> Found:
     return pickle.loads((folder / "alone.pickle").read_bytes())
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])
 def ranks(request, tmp_path_factory) -> tuple[Path, list[Found]]:
     """What each of two or three ranks has found."""
     folder = tmp_path_factory.mktemp(f"ranks-{request.param}")

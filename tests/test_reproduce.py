@@ -162,6 +162,7 @@ def test_the_whole_command_in_small(short_paper, tmp_path: Path, capsys) -> None
 
 
 @needs_data
+@pytest.mark.slow
 def test_the_command_in_its_quick_form(short_paper, tmp_path: Path, capsys) -> None:
     command = ["reproduce", "paper", "--quick", "--out", str(tmp_path), "--workers", "1"]
     assert main(command) == 0
