@@ -15,7 +15,7 @@ from minidl import optimizers, schedules, testing
 from minidl.optimizers import Adam, Momentum, Nesterov, Optimizer, RMSprop, laws
 from minidl.testing.optimizers.suite import checks_of, subject_of
 
-EXAMPLES = 8
+EXAMPLES = 4  # of each property here; the slow tests draw a hundred
 GENERIC = 55
 
 # What can't apply to a rule; whatever else doesn't is a mistake.
