@@ -438,7 +438,7 @@ scripts = st.lists(st.tuples(st.permutations(range(4)), st.tuples(moves, moves, 
 
 @each_rule
 @each_layout
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(scripts)
 def test_any_freezing_multiplying_and_interleaving_is_as_if_each_were_alone(rule, flat, script):
     check_as_if_alone(rule, flat, script)

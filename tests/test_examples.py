@@ -17,7 +17,7 @@ ARGUMENTS = {
     "nets.py": [["conv", "1000", "3"], *[[net, "2000", "3"] for net in ("lstm", "residual", "batchnorm")]],
 }
 LONG = {("nets.py", "conv"), ("nets.py", "lstm"), ("nets.py", "residual"), ("keras_convnet.py", "2000")}
-LONG |= {("study.py",), ("trajectories.py", ".")}
+LONG |= {("study.py",), ("lion.py",), ("trajectories.py", ".")}
 RUNS = [
     pytest.param(
         path,

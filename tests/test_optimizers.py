@@ -458,7 +458,7 @@ layouts = st.tuples(
 
 
 @each_elementwise_rule
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(layouts, min_size=1, max_size=5), st.sampled_from([False, True, "in order"]), st.integers(0, 2**32 - 1))
 def test_any_split_order_and_layout_gives_the_same_bits(rule, layouts, flat, seed):
     check_layout(rule, layouts, flat, seed)

@@ -23,7 +23,7 @@ from minidl.reproduce import notebook
 
 
 REPORTS = {
-    "notebook": "reproduce notebook --epochs 300 --seeds 2 --workers 1",
+    "notebook": "reproduce notebook --epochs 100 --seeds 2 --workers 1",
     "compare": "compare --dataset moons --optimizers sgd,adam --learning-rate sgd=1e30 --epochs 2 --hidden 8 --seeds 2",
 }
 

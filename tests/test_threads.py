@@ -86,8 +86,13 @@ print("alike")
 
 @pytest.mark.parametrize(
     ("execution", "llvm"),
-    [("plain", False), ("replayed", False), ("plain", True), ("auto", True), ("compiled", True)],
-    ids=["plain", "replayed", "plain with LLVM", "auto with LLVM", "compiled"],
+    [
+        pytest.param("plain", False, id="plain"),
+        pytest.param("replayed", False, id="replayed"),
+        pytest.param("plain", True, id="plain with LLVM", marks=pytest.mark.slow),
+        pytest.param("auto", True, id="auto with LLVM", marks=pytest.mark.slow),
+        pytest.param("compiled", True, id="compiled"),
+    ],
 )
 def test_models_trained_in_threads_are_those_trained_one_after_the_other(execution, llvm):
     if llvm:
