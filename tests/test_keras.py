@@ -64,6 +64,28 @@ def test_history_counts_each_fit_from_0_and_has_keras_columns():
     assert model.optimizer.iterations == 2 * 2 + 3 * 1 + 2 * 2
 
 
+def test_a_checkpoint_says_what_it_does_if_it_is_asked_to(tmp_path, capsys):
+    path = str(tmp_path / "best.keras")
+    best = keras.callbacks.ModelCheckpoint(path, monitor="loss", verbose=1, save_best_only=True)
+    keras.callbacks.ModelCheckpoint(path)  # is silent
+    model = net(optimizer=keras.optimizers.SGD(0.01))
+    first = model.fit(X, Y, verbose=0, callbacks=[best]).history["loss"][0]
+    best.best = 0.0
+    model.fit(X, Y, verbose=0, callbacks=[best])
+    always = keras.callbacks.ModelCheckpoint(path, verbose=1)
+    model.fit(X, Y, verbose=0, callbacks=[always])
+    assert capsys.readouterr().out.splitlines() == [
+        f"Epoch 1: loss improved from None to {first}, saving model to {path}",
+        "Epoch 1: loss did not improve from 0.0",
+        f"Epoch 1: saving model to {path}",
+    ]
+    assert always.saved == best.saved == tmp_path / "best.keras"
+    numbered = keras.callbacks.ModelCheckpoint(str(tmp_path / "model-{epoch}.keras"))
+    model.fit(X, Y, epochs=5, initial_epoch=3, verbose=0, callbacks=[numbered])
+    model.fit(X, Y, epochs=1, verbose=0, callbacks=[numbered])
+    assert {p.name for p in tmp_path.glob("model-*")} == {"model-1.keras", "model-4.keras", "model-5.keras"}
+
+
 def test_validation_split_is_the_end_as_it_comes():
     model = net(optimizer=keras.optimizers.SGD(0.0))
     history = model.fit(X, Y, validation_split=0.25, verbose=0).history

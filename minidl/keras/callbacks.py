@@ -143,7 +143,24 @@ class CSVLogger(Callback):
         self._file.close()
 
 
-class EarlyStopping(callbacks.EarlyStopping):
+class _Counted(callbacks.Callback):
+    """One of our callbacks, with epochs counted as there: from `initial_epoch` in each fit."""
+
+    initial_epoch = 0
+    _zero = 0
+
+    def on_train_begin(self) -> None:
+        self._zero = self.trainer.epoch - self.initial_epoch
+        super().on_train_begin()
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        super().on_epoch_begin(epoch - self._zero)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        super().on_epoch_end(epoch - self._zero, logs)
+
+
+class EarlyStopping(_Counted, callbacks.EarlyStopping):
     """Ends training when a column hasn't become better for `patience` epochs; each fit begins anew."""
 
     def __init__(
@@ -167,20 +184,18 @@ class EarlyStopping(callbacks.EarlyStopping):
             start_from_epoch=start_from_epoch,
         )
         self.verbose = verbose
-        self.first = 0
 
     def on_train_begin(self) -> None:
         self.best = self.best_epoch = self.best_weights = None
-        self.first = self.trainer.epoch
         super().on_train_begin()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        super().on_epoch_end(epoch - self.first, logs)
+        super().on_epoch_end(epoch, logs)
         if self.stopped_epoch is not None and self.verbose:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")  # noqa: T201  # as Keras's does
 
 
-class ReduceLROnPlateau(callbacks.ReduceOnPlateau):
+class ReduceLROnPlateau(_Counted, callbacks.ReduceOnPlateau):
     """Multiplies the learning rate by `factor` when a column hasn't become better for `patience` epochs."""
 
     def __init__(
@@ -210,10 +225,10 @@ class ReduceLROnPlateau(callbacks.ReduceOnPlateau):
         super().on_epoch_end(epoch, logs)
         after = self.trainer.optimizer.learning_rate
         if self.verbose and after != before:
-            print(f"Epoch {epoch + 1}: the learning rate is reduced to {after}")  # noqa: T201  # as Keras's does
+            print(f"Epoch {epoch - self._zero + 1}: the learning rate is reduced to {after}")  # noqa: T201  # as Keras's does
 
 
-class ModelCheckpoint(callbacks.ModelCheckpoint):
+class ModelCheckpoint(_Counted, callbacks.ModelCheckpoint):
     """Saves the model, or its weights, after epochs or steps, in minidl's own format whatever the file's name is."""
 
     def __init__(
@@ -237,6 +252,15 @@ class ModelCheckpoint(callbacks.ModelCheckpoint):
             initial_value_threshold=initial_value_threshold,
         )
         self.verbose = verbose
+
+    def _save(self, epoch: int, logs: Logs) -> None:
+        before, last, self.saved = self.best, self.saved, None
+        super()._save(epoch, logs)
+        if self.verbose:
+            told = f"{self.monitor} improved from {before} to {self.best}, " if self.save_best_only else ""
+            done = f"{told}saving model to {self.saved}"
+            print(f"Epoch {epoch + 1}: {done if self.saved else f'{self.monitor} did not improve from {before}'}")  # noqa: T201  # as Keras's does
+        self.saved = self.saved or last
 
 
 class TensorBoard(callbacks.TensorBoard):
@@ -309,6 +333,8 @@ def adapted(
     made: list[callbacks.Callback] = []
     for callback in given if isinstance(given, (list, tuple)) else [given]:
         if isinstance(callback, callbacks.Callback):
+            if isinstance(callback, _Counted):
+                callback.initial_epoch = first
             made.append(callback)
         elif isinstance(callback, Callback):
             callback.set_params(params)
