@@ -29,8 +29,7 @@ class Stepper:
 
     Args:
         model: What is trained.
-        optimizer: What makes its steps.
-        loss: What they make small.
+        loss: What steps make small.
         ranks: Who trains together.
 
     Attributes:
@@ -39,8 +38,8 @@ class Stepper:
         buffers: What layers keep besides parameters, and change before it is seen whether a step can be made.
     """
 
-    def __init__(self, model: Any, optimizer: Optimizer, loss: losses.Loss, ranks: Alone) -> None:
-        self.model, self.optimizer, self.ranks = model, optimizer, ranks
+    def __init__(self, model: Any, loss: losses.Loss, ranks: Alone) -> None:
+        self.model, self.ranks = model, ranks
         self.objective, self.on_logits = _objective(model, loss)
         # Logits may be any numbers, so that where the targets have been checked nothing is left to look at.
         own = type(self.objective).value_and_gradient is losses.Loss.value_and_gradient
@@ -72,6 +71,7 @@ class Stepper:
 
     def update(
         self,
+        optimizer: Optimizer,
         group: list[Batch],
         means: Means,
         checked: bool,
@@ -79,7 +79,7 @@ class Stepper:
         looked_at: bool = True,
         may_fail: bool = False,
     ) -> float:
-        """Make one step on the samples of all batches of `group` together; return their loss before it.
+        """Make one step of an optimizer on the samples of all batches of `group` together; return their loss before it.
 
         A step that can't be made leaves all as it was, the `buffers` too and, if it `may_fail`, `means`.
 
@@ -91,11 +91,11 @@ class Stepper:
         reuse = self.model.reuse
         reuse.on, reuse.taping = True, len(group) == 1
         reuse.same_input, reuse.promising = own, own and reuse.taping and not looked_at
-        before, steps = [buffer.copy() for buffer in self.buffers], self.optimizer.iterations
+        before, steps = [buffer.copy() for buffer in self.buffers], optimizer.iterations
         try:
-            return self._step(group, means, checked, may_fail)
+            return self._step(optimizer, group, means, checked, may_fail)
         except Exception:
-            if self.optimizer.iterations == steps:
+            if optimizer.iterations == steps:
                 for buffer, saved in zip(self.buffers, before, strict=True):
                     buffer[...] = saved
             raise
@@ -103,7 +103,7 @@ class Stepper:
             reuse.on = reuse.taping = reuse.same_input = reuse.promising = False
             reuse.share = None
 
-    def _step(self, group: list[Batch], means: Means, checked: bool, may_fail: bool) -> float:
+    def _step(self, optimizer: Optimizer, group: list[Batch], means: Means, checked: bool, may_fail: bool) -> float:
         ranks = self.ranks
         weights = [self.weight(batch) for batch in group]
         weight_of_all, samples = sum(weights), sum([len(batch[0]) for batch in group])
@@ -141,7 +141,7 @@ class Stepper:
         ranks.add_gradients(self.model.parameters, made > 0)
         loss, activity = ranks.sums(loss, activity)
         self.model.add_regularization_gradient()
-        self.optimizer.step(self.model.parameters)
+        optimizer.step(self.model.parameters)
         if ranks.size > 1:
             ranks.even_out(self.buffers, made)
         for batch, outputs in counted_later:

@@ -240,7 +240,7 @@ class Trainer(metaclass=Checked):
             if listeners.hear_begins:
                 listeners.on_train_batch_begin(index)
             try:
-                loss = stepper.update(group, position.means, checked, fit.own, looked_at, fit.skipping)
+                loss = stepper.update(self.optimizer, group, position.means, checked, fit.own, looked_at, fit.skipping)
             except optimizers.NonFiniteError as error:
                 where = f"fit: batch {index} of epoch {epoch}, both from 0: {error}"
                 if not fit.skipping:
@@ -286,7 +286,7 @@ class Trainer(metaclass=Checked):
         stepper = self._new_stepper()
         self._agree("step", every=False)
         self._step_means.reset()
-        stepper.update(data.checked, self._step_means, False)
+        stepper.update(self.optimizer, data.checked, self._step_means, False)
         return self._step_means.logs()
 
     def evaluate(
@@ -298,7 +298,7 @@ class Trainer(metaclass=Checked):
         """
         data = batches("evaluate", x, y, sample_weight=sample_weight, batch_size=batch_size)
         with built_as_before(self.model):
-            return _evaluated(Stepper(self.model, self.optimizer, self.loss, self.ranks), data, self.metrics)
+            return _evaluated(Stepper(self.model, self.loss, self.ranks), data, self.metrics)
 
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
         """Return the model's outputs for all of `x`, computed in batches."""
@@ -352,7 +352,7 @@ class Trainer(metaclass=Checked):
 
     def _new_stepper(self) -> Stepper:
         """Return what makes steps; raise ValueError if model, loss and optimizer don't go together, as they are now."""
-        stepper = Stepper(self.model, self.optimizer, self.loss, self.ranks)
+        stepper = Stepper(self.model, self.loss, self.ranks)
         trained = self.optimizer.state
         if self.optimizer.iterations and trained and not any(p in trained for p in self.model.parameters):
             raise ValueError(
