@@ -320,9 +320,8 @@ def none(learning_rate=0.1):
 """
 
 
-@pytest.mark.parametrize(
-    "more", [[], pytest.param(["--workers", "2"], marks=pytest.mark.slow)], ids=["here", "processes"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--workers", "2"]], ids=["here", "processes"])
 def test_a_users_optimizer_is_compared_from_any_folder(more: list[str], tmp_path: Path) -> None:
     (tmp_path / "mypackage.py").write_text(MINE, encoding="utf-8")
     command = [sys.executable, "-m", "minidl", *QUICK, "--optimizers", "adam,mypackage:Lion,mypackage:Adam", *more]

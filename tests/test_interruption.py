@@ -221,7 +221,8 @@ def script(folder, out, batch, seconds):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("number", [SIGNALS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in SIGNALS[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_real_process_is_stopped_again_and_again_and_ends_as_if_it_had_not_been(tmp_path, number):
     out, _ = script("none", tmp_path / "straight", -1, 0).communicate(timeout=120)
     expected = out.splitlines()[-1]

@@ -88,7 +88,7 @@ print("alike")
     ("execution", "llvm"),
     [
         pytest.param("plain", False, id="plain"),
-        pytest.param("replayed", False, id="replayed"),
+        pytest.param("replayed", False, id="replayed", marks=pytest.mark.slow),
         pytest.param("plain", True, id="plain with LLVM", marks=pytest.mark.slow),
         pytest.param("auto", True, id="auto with LLVM", marks=pytest.mark.slow),
         pytest.param("compiled", True, id="compiled"),
