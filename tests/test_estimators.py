@@ -24,8 +24,12 @@ X = StandardScaler().fit_transform(X)
 
 
 # No check is expected to fail. (Some skip where pandas isn't installed.)
+CHECKS = parametrize_with_checks([MinidlClassifier(), MinidlRegressor()]).mark
+NAMES, CASES = CHECKS.args  # before scikit-learn 1.8 a generator, which pytest won't have
+
+
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([MinidlClassifier(), MinidlRegressor()])
+@pytest.mark.parametrize(NAMES, list(CASES), **CHECKS.kwargs)
 def test_scikit_learn_s_own_check(estimator, check):
     check(estimator)
 
