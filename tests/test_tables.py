@@ -38,6 +38,8 @@ def test_openblas_lends_its_threads():
     config = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     if "openblas" not in config["name"] or sys.platform != "linux":
         pytest.skip("NumPy's BLAS is another one here")
+    if np.lib.NumpyVersion(np.__version__) >= "2.5.0":
+        pytest.skip("NumPy's wheels from 2.5 on hide the function")
     assert tables._shares()
 
 
