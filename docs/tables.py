@@ -30,13 +30,20 @@ def statements() -> str:
 def surface() -> str:
     """Return a table of each public module's names with their arguments, but for those of Keras's face."""
     parts = []
-    for name in ["minidl", *(f"minidl.{n}" for n in minidl.__all__ if inspect.ismodule(getattr(minidl, n)))]:
-        if name != "minidl.keras":
-            module = importlib.import_module(name)
-            named = {n: getattr(module, n) for n in module.__all__ if not inspect.ismodule(getattr(module, n))}
-            rows = [f"| `{n}{arguments(value)}` | {meaning(value)} |" for n, value in named.items()]
-            parts.append("\n".join([f"## {name}", "", "| | |", "|---|---|", *rows]))
+    for name, exported in public().items():
+        rows = [f"| `{n}{arguments(value)}` | {meaning(value)} |" for n, value in exported.items()]
+        parts.append("\n".join([f"## {name}", "", "| | |", "|---|---|", *rows]))
     return "\n\n".join(parts)
+
+
+def public() -> dict[str, dict[str, Any]]:
+    """Return what each public module exports, but for modules; Keras's face, whose names are another's, left out."""
+    found = ["minidl", *(f"minidl.{name}" for name in minidl.__all__ if inspect.ismodule(getattr(minidl, name)))]
+    modules = [importlib.import_module(name) for name in found if name != "minidl.keras"]
+    return {
+        module.__name__: {n: getattr(module, n) for n in module.__all__ if not inspect.ismodule(getattr(module, n))}
+        for module in modules
+    }
 
 
 def arguments(value: Any) -> str:

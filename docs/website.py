@@ -7,7 +7,6 @@ docs/mkdocs.yml says how all looks. Whatever is wrong, such as a link that leads
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import io
 import os
@@ -17,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ from matplotlib.figure import Figure
 sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 
 from oracles import ORACLES
+from tables import meaning, public
 
-import minidl
 from minidl import layers, optimizers, plotting, surfaces, testing
 from minidl.optimizers import Optimizer
 
@@ -45,7 +44,6 @@ FAMILIES = {
     "moments": "Adam and its kin",
     "layerwise": "A rate for each layer",
 }
-FACES = ("minidl.keras",)  # whose names are another's, told in a page of their own
 RATES = [digit * 10.0**power for power in range(1, -5, -1) for digit in (3, 1)]  # where a surface names none for a rule
 
 
@@ -100,12 +98,6 @@ def activations() -> list[type[layers.Layer]]:
     return sorted(set(kinds), key=lambda kind: inspect.getsourcelines(kind)[1])
 
 
-def modules() -> list[str]:
-    """Return the names of the public modules."""
-    found = [f"minidl.{name}" for name in minidl.__all__ if inspect.ismodule(getattr(minidl, name))]
-    return ["minidl", *(name for name in found if name not in FACES)]
-
-
 def sections() -> dict[str, list[Any]]:
     """Return the pages of each section that is written here."""
     return {
@@ -117,7 +109,7 @@ def sections() -> dict[str, list[Any]]:
             ),
         ],
         "activations/": ["activations/index.md", *(f"activations/{kind.__name__}.md" for kind in activations())],
-        "reference/": [{name: f"reference/{name}.md"} for name in modules()],
+        "reference/": [{name: f"reference/{name}.md"} for name in public()],
     }
 
 
@@ -140,8 +132,8 @@ def written() -> Iterator[tuple[str, str | bytes]]:
             figure = Figure(figsize=(5, 3.2), layout="constrained")
             plotting.plot_activations([kind()], figure=figure)
             yield f"activations/{kind.__name__}.png", png(figure)
-    for name in modules():
-        yield f"reference/{name}.md", reference(name)
+    for name, exported in public().items():
+        yield f"reference/{name}.md", reference(name, exported)
 
 
 def notebook(path: Path) -> Iterator[tuple[str, str | bytes]]:
@@ -161,11 +153,6 @@ def notebook(path: Path) -> Iterator[tuple[str, str | bytes]]:
         yield f"notebooks/{name}", picture
 
 
-def first_line(kind: type) -> str:
-    """Return the first line of a docstring, as text in a table."""
-    return (kind.__doc__ or "").splitlines()[0].replace("|", "\\|")
-
-
 def png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG."""
     file = io.BytesIO()
@@ -178,7 +165,7 @@ def table_of_rules() -> str:
     lines = ["# Optimizers", "", "Each is a pure function of a few arrays; the engine around it is the same for all."]
     for family, kinds in rules().items():
         lines += ["", f"## {FAMILIES[family]}", "", "| | |", "|---|---|"]
-        lines += [f"| [{kind.__name__}]({kind.__name__}.md) | {first_line(kind)} |" for kind in kinds]
+        lines += [f"| [{kind.__name__}]({kind.__name__}.md) | {meaning(kind)} |" for kind in kinds]
     return "\n".join(lines)
 
 
@@ -268,7 +255,7 @@ def table_of_activations() -> str:
         "| | |",
         "|---|---|",
     ]
-    return "\n".join([*lines, *(f"| [{k.__name__}]({k.__name__}.md) | {first_line(k)} |" for k in activations())])
+    return "\n".join([*lines, *(f"| [{k.__name__}]({k.__name__}.md) | {meaning(k)} |" for k in activations())])
 
 
 def activation_page(kind: type[layers.Layer]) -> str:
@@ -283,13 +270,8 @@ def activation_page(kind: type[layers.Layer]) -> str:
     return "\n".join(lines)
 
 
-def reference(name: str) -> str:
+def reference(name: str, exported: Iterable[str]) -> str:
     """Return the page of a module: its docstring, then all that it exports."""
-    exported = [
-        n
-        for n in importlib.import_module(name).__all__
-        if not inspect.ismodule(getattr(importlib.import_module(name), n))
-    ]
     options = f"    options:\n      members: [{', '.join(exported)}]\n      show_root_members_full_path: false"
     return f"# {name}\n\n::: {name}\n{options}\n"
 

@@ -33,17 +33,18 @@ def blocks(page: str) -> list[Block]:
     return [Block(**block.groupdict()) for block in found if block["language"] in ("python", "sh")]
 
 
-def run(page: str, folder: Path) -> str:
+def run(page: str, folder: Path, more: str = "") -> str:
     """Do in `folder` what a reader of the page does: write its files, run its script, its tests and its commands.
 
-    What has no title is one script from the page's start to its end. Installing is left out. Returns what all print.
+    What has no title is one script from the page's start to its end, and then `more`. Installing is left out. Returns
+    what all print.
     """
     found = blocks(page)
     for block in found:
         if block.title:
             (folder / block.title).write_text(block.text, encoding="utf-8")
     script = "\n".join(block.text for block in found if block.language == "python" and not block.title)
-    (folder / "page.py").write_text(script, encoding="utf-8")
+    (folder / "page.py").write_text(f"{script}\n{more}\n", encoding="utf-8")
     printed = called([sys.executable, "-W", "error", "page.py"], folder) if script else ""
     if any(block.title and block.title.startswith("test_") for block in found):
         printed += called([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], folder)

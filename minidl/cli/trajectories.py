@@ -146,9 +146,9 @@ def _walk_net(task: Task, chosen: Chosen, steps: int, animate: str | None, out: 
     paths: dict[str, Any] = {}
     losses: dict[str, float] = {}
     cells = task.cells(chosen, [0])
-    trainer = cells[0].new_trainer()
-    for cell in cells:
-        trainer, recorded = cell.new_trainer(), WeightPath(every=max(steps // 200, 1))
+    trainers = [cell.new_trainer() for cell in cells]
+    for cell, trainer in zip(cells, trainers, strict=True):
+        recorded = WeightPath(every=max(steps // 200, 1))
         x, y = _for_steps(steps, task)
         first = trainer.evaluate(data.x, data.y, batch_size=1000)["loss"]
         with np.errstate(over="ignore", invalid="ignore"), contextlib.suppress(FloatingPointError):
@@ -166,11 +166,11 @@ def _walk_net(task: Task, chosen: Chosen, steps: int, animate: str | None, out: 
     plane = slices.path_plane(paths)
     seen = {name: plane.project(path) for name, path in paths.items()}
     title = f"{task.name}: loss, and paths' projections ({plane.shown:.0%} of their squared length)"
-    ground = slices.loss_slice(trainer, data.x, data.y, plane, view=slices.around(list(seen.values())), name=title)
+    ground = slices.loss_slice(trainers[-1], data.x, data.y, plane, view=slices.around(list(seen.values())), name=title)
     print(f"{'optimizer':24}{'arrives at':>20}{'loss there':>14}{'on the plane':>14}\n{'─' * 72}")
     for name, path in seen.items():
         a, b = map(float, path[-1])
-        below = slices.loss_slice(trainer, data.x, data.y, plane, view=((a, a), (b, b))).losses[0, 0]
+        below = slices.loss_slice(trainers[-1], data.x, data.y, plane, view=((a, a), (b, b))).losses[0, 0]
         print(f"{name:24}{f'({a:.2f}, {b:.2f})':>20}{losses[name]:14.4f}{below:14.4f}")
     figure = Figure(figsize=(7, 5.5), layout="constrained")
     plotting.plot_trajectories(ground, seen, ax=figure.subplots())
