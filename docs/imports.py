@@ -6,10 +6,8 @@ line goes to those of them that no other line leads to. `validation` and `config
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -17,9 +15,12 @@ from statistics import fmean
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from benchmarks.house import measure
+
 HERE = Path(__file__).parent
-PACKAGE = HERE.parent / "minidl"
-EVERYBODYS = {"validation", "config"}
+LEFT_OUT = {"validation", "config", "__main__", ""}
 #: What a newcomer meets first is blue: the public modules of which training is made.
 FIRST = {"callbacks", "layers", "losses", "metrics", "models", "optimizers", "schedules", "training"}
 
@@ -27,27 +28,18 @@ Graph = dict[str, set[str]]
 Places = dict[str, tuple[float, int]]
 
 
-def units() -> dict[str, list[Path]]:
-    """Return the files of each module or package."""
-    files = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or not path.name.startswith("__")]
-    found = defaultdict(list)
-    for path in sorted(files):
-        found[path.relative_to(PACKAGE).parts[0].removesuffix(".py")].append(path)
-    return dict(found)
-
-
 def graph() -> Graph:
     """Return whom each unit imports when it is imported itself, but for what is everybody's."""
-    known = {unit: files for unit, files in units().items() if unit not in EVERYBODYS}
-    trees = {unit: [ast.parse(path.read_text(encoding="utf-8")) for path in files] for unit, files in known.items()}
-    return {unit: set(_imported(trees[unit])) & set(known) - {unit} for unit in known}
+    imports = measure(HERE.parent).imports
+    whole: Graph = {unit(name): set() for name in imports}
+    for name, targets in imports.items():
+        whole[unit(name)] |= {unit(target) for target in targets} - {unit(name)}
+    return {one: targets - LEFT_OUT for one, targets in whole.items() if one not in LEFT_OUT}
 
 
-def _imported(trees: Iterable[ast.Module]) -> Iterator[str]:
-    for node in (node for tree in trees for node in tree.body):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "minidl":
-            inside = (node.module or "").split(".")[1:]
-            yield from inside[:1] or (alias.name for alias in node.names)
+def unit(module: str) -> str:
+    """Return the module or package of minidl in which a module is."""
+    return f"{module}.".split(".")[1]
 
 
 def reduced(whole: Graph) -> Graph:
