@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from minidl.validation import Interval, describe, nearest
+from minidl.validation import INT, OR_NONE, Interval, describe, nearest, within
 
-__all__ = ["Checked", "Configurable", "Registry", "checked_config", "declared_ranges", "describe_object"]
+__all__ = ["Checked", "Configurable", "Ranged", "Registry", "checked_config", "describe_object"]
 
 
 # Where to find what other frameworks make an argument of.
@@ -58,7 +58,44 @@ class Checked(type):
             return instance
 
 
-class Configurable(metaclass=Checked):
+def _declared(cls: type) -> dict[str, str]:
+    return vars(cls).get("ranges", {})
+
+
+class Ranged(metaclass=Checked):
+    """An object that holds to the ranges that its class declares, in its constructor and whenever one assigns.
+
+    `ranges` are texts by the names of attributes: "[0, 1)" is a number in that interval, "int [1, inf)" an integer of
+    at least 1, "bool" True or False, "'min' | 'max'" one of these words; with " | None" behind it, None will do too. A
+    subclass adds its own to those of its base.
+    """
+
+    ranges: ClassVar[dict[str, str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = _declared(cls)
+        if not isinstance(own, dict) or not all(isinstance(allowed, str) for allowed in own.values()):
+            raise TypeError(
+                f'{cls.__name__}: ranges must be a dict of texts such as "[0, 1)". Received: ranges={describe(own)}'
+            )
+        for allowed in own.values():
+            kind = allowed.removesuffix(OR_NONE)
+            if kind != "bool" and not kind.startswith("'"):
+                Interval.parse(kind.removeprefix(INT))
+        cls.ranges = {name: allowed for base in reversed(cls.__mro__) for name, allowed in _declared(base).items()}
+
+    @property
+    def _owner(self) -> str:
+        """What errors call it."""
+        return type(self).__name__
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        allowed = self.ranges.get(name)
+        object.__setattr__(self, name, value if allowed is None else within(self._owner, name, value, allowed))
+
+
+class Configurable(Ranged):
     """An object whose constructor's arguments are its attributes, and so its description.
 
     A subclass stores every argument of its constructor in an attribute of the same name. It then has
@@ -101,19 +138,6 @@ def checked_config(owner: str, config: object) -> dict[str, Any]:
     if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
         raise TypeError(f"{owner}: the config must be a dict. Received: {describe(config)}")
     return dict(config)
-
-
-def declared_ranges(cls: Any) -> dict[str, str]:
-    """Return the `ranges` that a class and its bases declare; raise TypeError or ValueError for what are none."""
-    own = cls.__dict__.get("ranges", {})
-    if not isinstance(own, dict) or not all(isinstance(interval, str) for interval in own.values()):
-        raise TypeError(
-            f'{cls.__name__}: ranges must be a dict of texts such as "[0, 1)". Received: ranges={describe(own)}'
-        )
-    for interval in own.values():
-        if interval != "bool":
-            Interval.parse(interval)
-    return {**super(cls, cls).ranges, **own}
 
 
 def describe_object(value: Any) -> dict[str, Any]:

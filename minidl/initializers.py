@@ -113,8 +113,10 @@ class Ones(Initializer):
 class Constant(Initializer):
     """All entries `value`, a finite number."""
 
+    ranges = {"value": "(-inf, inf)"}
+
     def __init__(self, value: float = 0.0) -> None:
-        self.value = number("Constant", "value", value)
+        self.value = value
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return np.full(shape, self.value)
@@ -124,9 +126,11 @@ class Constant(Initializer):
 class RandomNormal(Initializer):
     """Independent normal numbers of the given mean and standard deviation (at least 0)."""
 
+    ranges = {"mean": "(-inf, inf)", "stddev": "[0, inf)"}
+
     def __init__(self, mean: float = 0.0, stddev: float = 0.05) -> None:
-        self.mean = number("RandomNormal", "mean", mean)
-        self.stddev = number("RandomNormal", "stddev", stddev, "[0, inf)")
+        self.mean = mean
+        self.stddev = stddev
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return rng.normal(self.mean, self.stddev, shape)
@@ -136,8 +140,10 @@ class RandomNormal(Initializer):
 class RandomUniform(Initializer):
     """Independent numbers, uniform in [minval, maxval)."""
 
+    ranges = {"minval": "(-inf, inf)", "maxval": "(-inf, inf)"}
+
     def __init__(self, minval: float = -0.05, maxval: float = 0.05) -> None:
-        self.minval = number("RandomUniform", "minval", minval)
+        self.minval = minval
         self.maxval = number("RandomUniform", "maxval", maxval, f"[{self.minval}, inf)")
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
@@ -155,8 +161,10 @@ class Orthogonal(Initializer):
     linear neural networks, 2014.
     """
 
+    ranges = {"gain": "(-inf, inf)"}
+
     def __init__(self, gain: float = 1.0) -> None:
-        self.gain = number("Orthogonal", "gain", gain)
+        self.gain = gain
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         if len(shape) < 2:

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl import functions
 from minidl.config import Configurable, Registry
 from minidl.targets import check_batch, check_labels, check_unit, check_weight, sample_means
-from minidl.validation import describe, flag, integer, number, numbers
+from minidl.validation import describe, numbers
 
 __all__ = [
     "BinaryCrossentropy",
@@ -66,6 +66,7 @@ class Loss(Configurable):
     #: What Σ wᵢ ℓᵢ is divided by: the samples' "weights", Σ wᵢ, or the number of "samples", as in Keras.
     mean_over = "weights"
     from_logits = False
+    ranges = {"mean_over": "'weights' | 'samples'"}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -268,8 +269,10 @@ class Huber(Loss):
     1.3125
     """
 
+    ranges = {"delta": "(0, inf)"}
+
     def __init__(self, delta: float = 1.0) -> None:
-        self.delta = number("Huber", "delta", delta, "(0, inf)")
+        self.delta = delta
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         far = np.abs(y_pred - y_true)
@@ -355,9 +358,10 @@ class CosineSimilarity(Loss):
     """
 
     axes = 2
+    ranges = {"axis": "int [-32, inf)"}
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = integer("CosineSimilarity", "axis", axis, -32)
+        self.axis = axis
 
     def check(self, y_true: Array, y_pred: Array) -> None:
         self._check_same_shape(y_true, y_pred)
@@ -437,9 +441,11 @@ class SquaredHinge(Hinge):
 
 
 class _Crossentropy(Loss):
+    ranges = {"from_logits": "bool", "label_smoothing": "[0, 1]"}
+
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
-        self.from_logits = flag(type(self).__name__, "from_logits", from_logits)
-        self.label_smoothing = number(type(self).__name__, "label_smoothing", label_smoothing, "[0, 1]")
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
 
     def _smoothed(self, y_true: Array, y_pred: Array, classes: int) -> Array:
         s = self.label_smoothing

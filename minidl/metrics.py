@@ -15,7 +15,7 @@ from minidl import losses
 from minidl.config import Configurable, Registry
 from minidl.splitting import class_labels
 from minidl.targets import check_batch, check_labels, check_unit, check_weight, sample_means
-from minidl.validation import choice, describe, integer, number, numbers, state
+from minidl.validation import describe, integer, numbers, state
 
 __all__ = [
     "AUC",
@@ -193,9 +193,11 @@ class BinaryAccuracy(MeanMetric):
     0.666667
     """
 
+    ranges = {"threshold": "(-inf, inf)"}
+
     def __init__(self, threshold: float = 0.5, *, name: str = "binary_accuracy") -> None:
         super().__init__(name=name)
-        self.threshold = number("BinaryAccuracy", "threshold", threshold)
+        self.threshold = threshold
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         self._fit(y_true, y_pred, y_pred.shape)
@@ -302,10 +304,11 @@ class TopKAccuracy(MeanMetric):
     """
 
     axes = 2
+    ranges = {"k": "int [1, inf)"}
 
     def __init__(self, k: int = 5, *, name: str = "top_k_accuracy") -> None:
         super().__init__(name=name)
-        self.k = integer("TopKAccuracy", "k", k, 1)
+        self.k = k
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         if y_true.ndim == y_pred.ndim:
@@ -379,9 +382,11 @@ class _FromCounts(Metric):
     must have as many outputs, and no class beyond them.
     """
 
+    ranges = {"average": "'macro' | 'micro'"}
+
     def __init__(self, average: str = "macro", *, name: str) -> None:
         super().__init__(name=name)
-        self.average = choice(type(self).__name__, "average", average, ("macro", "micro"))
+        self.average = average
         self.reset()
 
     def reset(self) -> None:

@@ -63,6 +63,7 @@ class Sequential(Layer):
     """
 
     input_kinds = "fiub"  # they are converted
+    ranges = {"seed": "int [0, inf)"}
 
     def __init__(
         self,

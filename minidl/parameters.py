@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.config import Checked
+from minidl.config import Ranged
 from minidl.validation import cast, describe, flag, nearest, number, numbers
 
 __all__ = ["Changes", "Outer", "Parameter", "Storage", "configure_parameters", "flatten"]
@@ -70,7 +70,7 @@ class Outer:
         return float(np.vdot(self.x, self.x)) * float(np.vdot(self.y, self.y))
 
 
-class Parameter(metaclass=Checked):
+class Parameter(Ranged):
     """An array that training changes, its gradient, and how it is to be trained.
 
     The array is adopted, not copied: a step changes the caller's own array, be it a view, strided or
@@ -96,6 +96,8 @@ class Parameter(metaclass=Checked):
     Parameter('kernel', shape=(2, 3), dtype=float64)
     """
 
+    ranges = {"trainable": "bool", "learning_rate_multiplier": "[0, inf)", "weight_decay_multiplier": "[0, inf)"}
+
     def __init__(
         self,
         data: ArrayLike,
@@ -106,15 +108,13 @@ class Parameter(metaclass=Checked):
         weight_decay_multiplier: float = 1.0,
     ) -> None:
         self.name = name
-        array = numbers(f"Parameter {name!r}", "data", data)
+        array = numbers(self._owner, "data", data)
         if array.dtype.kind != "f":
-            raise TypeError(f"Parameter {name!r}: data must be floating point. Received: {describe(array)}")
+            raise TypeError(f"{self._owner}: data must be floating point. Received: {describe(array)}")
         if not array.dtype.isnative:
-            raise TypeError(
-                f"Parameter {name!r}: data must be in this machine's byte order. Received: {describe(array)}"
-            )
+            raise TypeError(f"{self._owner}: data must be in this machine's byte order. Received: {describe(array)}")
         if not array.flags.writeable:
-            raise ValueError(f"Parameter {name!r}: data must be writable. Received: read-only {describe(array)}")
+            raise ValueError(f"{self._owner}: data must be writable. Received: read-only {describe(array)}")
         self.trainable = trainable
         self.learning_rate_multiplier = learning_rate_multiplier
         self.weight_decay_multiplier = weight_decay_multiplier
@@ -123,6 +123,10 @@ class Parameter(metaclass=Checked):
         self._data: NDArray[Any] = array
         self._grad: NDArray[Any] = np.zeros_like(array)
         self._outer: Outer | None = None
+
+    @property
+    def _owner(self) -> str:
+        return f"Parameter {self.name!r}"
 
     @property
     def data(self) -> NDArray[Any]:
@@ -161,43 +165,10 @@ class Parameter(metaclass=Checked):
             outer.write(self._grad)
 
     def _assign(self, target: NDArray[Any], value: ArrayLike, what: str) -> None:
-        owner = f"Parameter {self.name!r}"
-        array = numbers(owner, what, value)
+        array = numbers(self._owner, what, value)
         if array.shape != target.shape:
-            raise ValueError(f"{owner}: {what} must have shape {target.shape}. Received: shape {array.shape}")
-        target[...] = array if array.dtype == target.dtype else cast(owner, what, array, target.dtype)
-
-    @property
-    def trainable(self) -> bool:
-        """Whether optimizers step it."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = flag(f"Parameter {self.name!r}", "trainable", value)
-        Changes.note()
-
-    @property
-    def learning_rate_multiplier(self) -> float:
-        """What multiplies the learning rate for this parameter."""
-        return self._learning_rate_multiplier
-
-    @learning_rate_multiplier.setter
-    def learning_rate_multiplier(self, value: float) -> None:
-        owner = f"Parameter {self.name!r}"
-        self._learning_rate_multiplier = number(owner, "learning_rate_multiplier", value, "[0, inf)")
-        Changes.note()
-
-    @property
-    def weight_decay_multiplier(self) -> float:
-        """What multiplies any weight decay for this parameter."""
-        return self._weight_decay_multiplier
-
-    @weight_decay_multiplier.setter
-    def weight_decay_multiplier(self, value: float) -> None:
-        owner = f"Parameter {self.name!r}"
-        self._weight_decay_multiplier = number(owner, "weight_decay_multiplier", value, "[0, inf)")
-        Changes.note()
+            raise ValueError(f"{self._owner}: {what} must have shape {target.shape}. Received: shape {array.shape}")
+        target[...] = array if array.dtype == target.dtype else cast(self._owner, what, array, target.dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -233,10 +204,11 @@ class Parameter(metaclass=Checked):
             raise TypeError(f"Parameter: name must be a text. Received: name={describe(value)}")
         if not name.startswith("_") and name not in PUBLIC:
             raise AttributeError(
-                f"Parameter {self.name!r}: no such attribute. Received: {name}={describe(value)}. "
-                f"{nearest(name, PUBLIC)}"
+                f"{self._owner}: no such attribute. Received: {name}={describe(value)}. {nearest(name, PUBLIC)}"
             )
-        object.__setattr__(self, name, value)
+        super().__setattr__(name, value)
+        if name in self.ranges:
+            Changes.note()
 
     # A copied or pickled view would be cut off from its storage: keep the place, and view it again.
     def __getstate__(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.config import Configurable, Registry
-from minidl.validation import number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "registry"]
 
@@ -37,9 +36,10 @@ class L1L2(Regularizer):
     9.75
     """
 
+    ranges = {"l1": "[0, inf)", "l2": "[0, inf)"}
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1 = number(type(self).__name__, "l1", l1, "[0, inf)")
-        self.l2 = number(type(self).__name__, "l2", l2, "[0, inf)")
+        self.l1, self.l2 = l1, l2
 
     def __call__(self, w: NDArray[Any]) -> float:
         w = w.astype(np.float64)

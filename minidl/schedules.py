@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from minidl.config import Configurable, Registry
-from minidl.validation import choice, describe, flag, integer, number
+from minidl.validation import describe, integer, number
 
 __all__ = [
     "CorrectedEpsilon",
@@ -33,6 +33,7 @@ class Schedule(Configurable):
     """The base of all schedules. A subclass overrides `value`, a pure function of the index."""
 
     every = "step"
+    ranges = {"every": "'step' | 'epoch'"}
 
     def __call__(self, index: int) -> float:
         """Return the value at `index`, the number of steps or epochs done; infinity beyond the range of numbers.
@@ -48,24 +49,6 @@ class Schedule(Configurable):
     def value(self, index: int) -> float:
         """Return the value at an `index` that has been checked."""
         raise NotImplementedError(f"{type(self).__name__}: a schedule must give value(index)")
-
-    def _every(self, every: str) -> str:
-        unit: str = choice(type(self).__name__, "every", every, ("step", "epoch"))
-        return unit
-
-    def _number(self, name: str, value: float, interval: str = "(-inf, inf)") -> float:
-        return number(type(self).__name__, name, value, interval)
-
-    def _count(self, name: str, value: int) -> int:
-        return integer(type(self).__name__, name, value, 1)
-
-    def _list(self, name: str, values: Any) -> list[Any]:
-        try:
-            return list(values)
-        except TypeError:
-            raise TypeError(
-                f"{type(self).__name__}: {name} must be a list. Received: {name}={describe(values)}"
-            ) from None
 
 
 registry: Registry[Schedule] = Registry("schedule", Schedule)
@@ -91,6 +74,8 @@ class InverseTimeDecay(Schedule):
     [0.1, 0.05, 0.025]
     """
 
+    ranges = {"initial": "(-inf, inf)", "decay_rate": "[0, inf)", "decay_steps": "int [1, inf)", "staircase": "bool"}
+
     def __init__(
         self,
         initial: float,
@@ -100,11 +85,11 @@ class InverseTimeDecay(Schedule):
         staircase: bool = False,
         every: str = "epoch",
     ) -> None:
-        self.initial = self._number("initial", initial)
-        self.decay_rate = self._number("decay_rate", decay_rate, "[0, inf)")
-        self.decay_steps = self._count("decay_steps", decay_steps)
-        self.staircase = flag("InverseTimeDecay", "staircase", staircase)
-        self.every = self._every(every)
+        self.initial = initial
+        self.decay_rate = decay_rate
+        self.decay_steps = decay_steps
+        self.staircase = staircase
+        self.every = every
 
     def value(self, index: int) -> float:
         grown = index // self.decay_steps if self.staircase else index / self.decay_steps
@@ -126,6 +111,8 @@ class ExponentialDecay(Schedule):
     0.025
     """
 
+    ranges = {"initial": "(-inf, inf)", "decay_rate": "(0, inf)", "decay_steps": "int [1, inf)", "staircase": "bool"}
+
     def __init__(
         self,
         initial: float,
@@ -135,11 +122,11 @@ class ExponentialDecay(Schedule):
         staircase: bool = False,
         every: str = "step",
     ) -> None:
-        self.initial = self._number("initial", initial)
-        self.decay_rate = self._number("decay_rate", decay_rate, "(0, inf)")
-        self.decay_steps = self._count("decay_steps", decay_steps)
-        self.staircase = flag("ExponentialDecay", "staircase", staircase)
-        self.every = self._every(every)
+        self.initial = initial
+        self.decay_rate = decay_rate
+        self.decay_steps = decay_steps
+        self.staircase = staircase
+        self.every = every
 
     def value(self, index: int) -> float:
         exponent = index // self.decay_steps if self.staircase else index / self.decay_steps
@@ -162,11 +149,13 @@ class StepDecay(Schedule):
     [0.8, 0.4, 0.2]
     """
 
+    ranges = {"initial": "(-inf, inf)", "step_size": "int [1, inf)", "factor": "(0, inf)"}
+
     def __init__(self, initial: float, *, step_size: int, factor: float = 0.5, every: str = "epoch") -> None:
-        self.initial = self._number("initial", initial)
-        self.step_size = self._count("step_size", step_size)
-        self.factor = self._number("factor", factor, "(0, inf)")
-        self.every = self._every(every)
+        self.initial = initial
+        self.step_size = step_size
+        self.factor = factor
+        self.every = every
 
     def value(self, index: int) -> float:
         return float(self.initial * self.factor ** (index // self.step_size))
@@ -188,8 +177,10 @@ class PiecewiseConstant(Schedule):
     """
 
     def __init__(self, values: Sequence[float], *, boundaries: Sequence[int], every: str = "step") -> None:
-        self.values = [self._number("values", value) for value in self._list("values", values)]
-        self.boundaries = [self._count("boundaries", boundary) for boundary in self._list("boundaries", boundaries)]
+        self.values = [number("PiecewiseConstant", "values", value) for value in _listed("values", values)]
+        self.boundaries = [
+            integer("PiecewiseConstant", "boundaries", boundary, 1) for boundary in _listed("boundaries", boundaries)
+        ]
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 f"PiecewiseConstant: values must be one more than boundaries. "
@@ -197,10 +188,17 @@ class PiecewiseConstant(Schedule):
             )
         if sorted(set(self.boundaries)) != self.boundaries:
             raise ValueError(f"PiecewiseConstant: boundaries must increase. Received: boundaries={self.boundaries}")
-        self.every = self._every(every)
+        self.every = every
 
     def value(self, index: int) -> float:
         return self.values[sum(index >= boundary for boundary in self.boundaries)]
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    try:
+        return list(values)
+    except TypeError:
+        raise TypeError(f"PiecewiseConstant: {name} must be a list. Received: {name}={describe(values)}") from None
 
 
 @registry.register("polynomial_decay")
@@ -220,6 +218,8 @@ class PolynomialDecay(Schedule):
     0.05
     """
 
+    ranges = {"initial": "(-inf, inf)", "decay_steps": "int [1, inf)", "final": "(-inf, inf)", "power": "(0, inf)"}
+
     def __init__(
         self,
         initial: float,
@@ -229,11 +229,11 @@ class PolynomialDecay(Schedule):
         power: float = 1.0,
         every: str = "step",
     ) -> None:
-        self.initial = self._number("initial", initial)
-        self.decay_steps = self._count("decay_steps", decay_steps)
-        self.final = self._number("final", final)
-        self.power = self._number("power", power, "(0, inf)")
-        self.every = self._every(every)
+        self.initial = initial
+        self.decay_steps = decay_steps
+        self.final = final
+        self.power = power
+        self.every = every
 
     def value(self, index: int) -> float:
         left = 1 - min(index, self.decay_steps) / self.decay_steps
@@ -257,11 +257,13 @@ class CosineDecay(Schedule):
     0.05
     """
 
+    ranges = {"initial": "(-inf, inf)", "decay_steps": "int [1, inf)", "final": "(-inf, inf)"}
+
     def __init__(self, initial: float, *, decay_steps: int, final: float = 0.0, every: str = "step") -> None:
-        self.initial = self._number("initial", initial)
-        self.decay_steps = self._count("decay_steps", decay_steps)
-        self.final = self._number("final", final)
-        self.every = self._every(every)
+        self.initial = initial
+        self.decay_steps = decay_steps
+        self.final = final
+        self.every = every
 
     def value(self, index: int) -> float:
         angle = math.pi * min(index, self.decay_steps) / self.decay_steps
@@ -291,6 +293,14 @@ class CosineRestarts(Schedule):
     [0.1, 0.05, 0.1, 0.05, 0.1]
     """
 
+    ranges = {
+        "initial": "(-inf, inf)",
+        "first_decay_steps": "int [1, inf)",
+        "t_mul": "[1, inf)",
+        "m_mul": "(0, inf)",
+        "final": "(-inf, inf)",
+    }
+
     def __init__(
         self,
         initial: float,
@@ -301,12 +311,12 @@ class CosineRestarts(Schedule):
         final: float = 0.0,
         every: str = "step",
     ) -> None:
-        self.initial = self._number("initial", initial)
-        self.first_decay_steps = self._count("first_decay_steps", first_decay_steps)
-        self.t_mul = self._number("t_mul", t_mul, "[1, inf)")
-        self.m_mul = self._number("m_mul", m_mul, "(0, inf)")
-        self.final = self._number("final", final)
-        self.every = self._every(every)
+        self.initial = initial
+        self.first_decay_steps = first_decay_steps
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.final = final
+        self.every = every
 
     def value(self, index: int) -> float:
         length = float(self.first_decay_steps)
@@ -338,6 +348,8 @@ class Warmup(Schedule):
     [0.0, 0.025, 0.1, 0.1]
     """
 
+    ranges = {"warmup_steps": "int [1, inf)", "start": "(-inf, inf)"}
+
     def __init__(
         self, after: Hyperparameter | dict[str, Any], *, warmup_steps: int, start: float = 0.0, every: str = "step"
     ) -> None:
@@ -345,10 +357,10 @@ class Warmup(Schedule):
             after = registry.get(after)
         if isinstance(after, type):
             raise TypeError(f"Warmup: after must be a number or a schedule. Received: after={describe(after)}")
-        self.after = after if callable(after) else self._number("after", after)
-        self.warmup_steps = self._count("warmup_steps", warmup_steps)
-        self.start = self._number("start", start)
-        self.every = self._every(every)
+        self.after = after if callable(after) else number("Warmup", "after", after)
+        self.warmup_steps = warmup_steps
+        self.start = start
+        self.every = every
         if isinstance(after, Schedule) and after.every != self.every:
             raise ValueError(
                 f"Warmup: every must be the same as the schedule's. "
@@ -379,9 +391,11 @@ class CorrectedEpsilon(Schedule):
     2e-07
     """
 
+    ranges = {"epsilon": "[0, inf)", "beta_2": "[0, 1)"}
+
     def __init__(self, epsilon: float, *, beta_2: float = 0.999) -> None:
-        self.epsilon = self._number("epsilon", epsilon, "[0, inf)")
-        self.beta_2 = self._number("beta_2", beta_2, "[0, 1)")
+        self.epsilon = epsilon
+        self.beta_2 = beta_2
 
     def value(self, index: int) -> float:
         return float(self.epsilon / (1 - self.beta_2 ** (index + 1)) ** 0.5)

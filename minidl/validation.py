@@ -25,6 +25,7 @@ __all__ = [
     "sample_shape",
     "state",
     "warn",
+    "within",
 ]
 
 # What people who come from another framework type first.
@@ -65,6 +66,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name.lower(), by_case, n=1)
     matches = [habit] if habit in known else [by_case[one] for one in close]
     return f"Did you mean {matches[0]!r}?" if matches else f"Known: {', '.join(known) or 'none'}."
+
+
+OR_NONE = " | None"
+INT = "int "
 
 
 class Interval(NamedTuple):
@@ -121,6 +126,32 @@ def integer(owner: str, name: str, value: object, low: int = 0) -> int:
     if value < low:
         raise ValueError(f"{owner}: {name} must be {rule}. Received: {name}={value}")
     return int(value)
+
+
+def within(owner: str, name: str, value: object, allowed: str) -> Any:
+    """Return `value` as what is `allowed` says it must be, or raise TypeError or ValueError.
+
+    Args:
+        owner: What the error calls the object.
+        name: What it calls the value.
+        value: The value.
+        allowed: "[0, 1)", a number in that interval; "int [1, inf)", an integer of at least 1; "bool", True or False;
+            "'min' | 'max'", one of these words; any of them followed by " | None", or None.
+
+    >>> within("Dropout", "rate", 1, "[0, 1)")
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout: rate must be in [0, 1). Received: rate=1.0
+    """
+    if allowed.endswith(OR_NONE):
+        return None if value is None else within(owner, name, value, allowed.removesuffix(OR_NONE))
+    if allowed == "bool":
+        return flag(owner, name, value)
+    if allowed.startswith("'"):
+        return choice(owner, name, value, allowed[1:-1].split("' | '"))
+    if allowed.startswith(INT):
+        return integer(owner, name, value, int(Interval.parse(allowed.removeprefix(INT)).low))
+    return number(owner, name, value, allowed)
 
 
 def flag(owner: str, name: str, value: object) -> bool:

@@ -356,7 +356,7 @@ def test_arguments_have_ranges_and_configs_return(make, argument, bad):
 
 def test_a_hook_of_ones_own_has_the_ranges_that_it_and_its_base_declare():
     class Often(ClipByValue):
-        ranges = {"share": "[0, 1]", "always": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
+        ranges = {"share": "[0, 1]", "always": "bool"}
 
         def __init__(self, limit=1.0, share=0.5, always=False):
             super().__init__(limit)

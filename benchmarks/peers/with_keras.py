@@ -44,7 +44,7 @@ class Keras(Peer):
     """An optimizer of keras.optimizers, built for the parameters that are trainable in the first step."""
 
     framework = "Keras"
-    hidden = {  # noqa: RUF012  # the base class declares it a ClassVar
+    hidden = {
         **Peer.hidden,
         **dict.fromkeys(
             ("in_place", "memory_layouts", "flat_storage", "gradient_untouched", "gradient_not_kept"), COPIED

@@ -47,7 +47,7 @@ class Optax(Peer):
     """
 
     framework = "Optax"
-    hidden = {  # noqa: RUF012  # the base class declares it a ClassVar
+    hidden = {
         **Peer.hidden,
         **dict.fromkeys(
             ("in_place", "memory_layouts", "flat_storage", "gradient_untouched", "gradient_not_kept", "slots_apart"),

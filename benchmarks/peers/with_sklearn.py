@@ -29,7 +29,7 @@ class ScikitLearn(Peer):
     """
 
     framework = "scikit-learn"
-    hidden = {  # noqa: RUF012  # the base class declares it a ClassVar
+    hidden = {
         **Peer.hidden,
         "range_refused": "MLPClassifier and MLPRegressor check the numbers before",
         **dict.fromkeys(("frozen_untouched", "unfrozen_late", "flat_storage"), "scikit-learn freezes no parameters"),

@@ -43,7 +43,7 @@ class Torch(Peer):
     """
 
     framework = "PyTorch"
-    hidden = {  # noqa: RUF012  # the base class declares it a ClassVar
+    hidden = {
         **Peer.hidden,
         "memory_layouts": "a tensor can't have a negative stride, so the reversed array can't be given to PyTorch",
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from minidl.config import Checked
+from minidl.config import Ranged
 from minidl.validation import describe, nearest
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["Callback", "Lambda", "Listeners"]
 Logs = dict[str, float]
 
 
-class Callback(metaclass=Checked):
+class Callback(Ranged):
     """The base of all callbacks; a subclass overrides the hooks that it needs.
 
     `logs` of an epoch hold "loss", each metric, "val_loss" and so on, and "learning_rate". `logs` of a batch hold

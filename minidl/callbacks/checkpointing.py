@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from minidl.callbacks.monitors import Monitor
-from minidl.validation import describe, flag, integer, number
+from minidl.validation import describe, integer, number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,7 @@ class ModelCheckpoint(Monitor):
     """
 
     writes = True
+    ranges = {"save_best_only": "bool", "save_weights_only": "bool"}
 
     def __init__(
         self,
@@ -57,8 +58,8 @@ class ModelCheckpoint(Monitor):
         if not isinstance(filepath, (str, os.PathLike)):
             raise TypeError(f"ModelCheckpoint: filepath must be a path. Received: filepath={describe(filepath)}")
         self.filepath = os.fspath(filepath)
-        self.save_best_only = flag("ModelCheckpoint", "save_best_only", save_best_only)
-        self.save_weights_only = flag("ModelCheckpoint", "save_weights_only", save_weights_only)
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
         if isinstance(save_freq, str) and save_freq != "epoch":
             raise ValueError(
                 f"ModelCheckpoint: save_freq must be 'epoch' or a number of steps. Received: save_freq={save_freq!r}"

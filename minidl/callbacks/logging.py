@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from minidl.callbacks.base import Callback
-from minidl.validation import describe, flag, integer, state
+from minidl.validation import describe, integer, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +21,11 @@ Logs = dict[str, float]
 class _AfterSteps(Callback):
     """Has something to do after each of `every` steps, and, without such a number, nothing that anybody need call."""
 
-    every: int | None = None
+    ranges = {"every": "int [1, inf) | None"}
 
     def _listen(self, every: int | None) -> None:
+        self.every = every
         if every is not None:
-            self.every = integer(type(self).__name__, "every", every, 1)
             vars(self)["on_train_batch_end"] = self._after_step
 
     def _after_step(self, batch: int, logs: Logs) -> None:
@@ -46,15 +46,15 @@ class _Lines(Callback):
     """
 
     writes = True
+    ranges = {"append": "bool"}
 
     def __init__(self, path: str | Path, append: bool) -> None:
-        owner = type(self).__name__
         if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"{owner}: path must be a path. Received: path={describe(path)}")
+            raise TypeError(f"{self._owner}: path must be a path. Received: path={describe(path)}")
         from pathlib import Path
 
         self.path = Path(path)
-        self.append = flag(owner, "append", append)
+        self.append = append
         self._file: IO[str] | None = None
         self._begun = False  # whether there is a line of this fit's, or of one that it goes on from
         self._size: int | None = None  # at which a resumed fit goes on
@@ -252,12 +252,13 @@ class TensorBoard(_AfterSteps):
     """
 
     writes = True
+    ranges = {"histograms": "bool"}
 
     def __init__(self, log_dir: str | Path = "logs", *, every: int | None = None, histograms: bool = False) -> None:
         if not isinstance(log_dir, (str, os.PathLike)):
             raise TypeError(f"TensorBoard: log_dir must be a path. Received: log_dir={describe(log_dir)}")
         self.log_dir = os.fspath(log_dir)
-        self.histograms = flag("TensorBoard", "histograms", histograms)
+        self.histograms = histograms
         self._writers: dict[str, Any] = {}
         self._resumed: int | None = None  # the epoch to go on with
         self._listen(every)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.callbacks.base import Callback
-from minidl.validation import choice, describe, differences, flag, integer, nearest, number, state
+from minidl.validation import describe, differences, integer, nearest, number, state
 
 if TYPE_CHECKING:
     from minidl.training import Trainer
@@ -22,27 +22,27 @@ Logs = dict[str, float]
 class Monitor(Callback):
     """Watches one column of the logs for getting better."""
 
+    ranges = {"min_delta": "[0, inf)", "patience": "int [0, inf)", "mode": "'auto' | 'min' | 'max'"}
+
     def __init__(self, monitor: str, min_delta: float, patience: int, mode: str) -> None:
-        name = self.owner
         if not isinstance(monitor, str):
-            raise TypeError(f"{name}: monitor must be the name of a column. Received: monitor={describe(monitor)}")
+            raise TypeError(
+                f"{self._owner}: monitor must be the name of a column. Received: monitor={describe(monitor)}"
+            )
         self.monitor = monitor
-        self.min_delta = number(name, "min_delta", min_delta, "[0, inf)")
-        self.patience = integer(name, "patience", patience)
-        self.mode = choice(name, "mode", mode, ("auto", "min", "max"))
+        self.min_delta = min_delta
+        self.patience = patience
+        self.mode = mode
         self.best: float | None = None
         self.wait = 0
         self._watched: Trainer | None = None
 
-    @property
-    def owner(self) -> str:
-        """What errors call it."""
-        return type(self).__name__
-
     def on_train_begin(self) -> None:
         """Refuse to compare one model's values with another's."""
         if self._watched not in (None, self.trainer):
-            raise ValueError(f"{self.owner}: each trainer needs one of its own. Received: one that has watched another")
+            raise ValueError(
+                f"{self._owner}: each trainer needs one of its own. Received: one that has watched another"
+            )
         self.value(dict.fromkeys(self.trainer.columns, 0.0))
         self.direction()
         self._watched = self.trainer
@@ -54,7 +54,7 @@ class Monitor(Callback):
             if not self.monitor.startswith("val_") or any(name.startswith("val_") for name in logs):
                 hint = nearest(self.monitor, logs)
             raise ValueError(
-                f"{self.owner}: monitor must be a column of the logs. Received: monitor={self.monitor!r}. {hint}"
+                f"{self._owner}: monitor must be a column of the logs. Received: monitor={self.monitor!r}. {hint}"
             )
         return logs[self.monitor]
 
@@ -77,7 +77,7 @@ class Monitor(Callback):
         directions = {"loss": "min", **{metric.name: metric.better for metric in self.trainer.metrics}}
         if name not in directions:
             raise ValueError(
-                f"{self.owner}: mode must be 'min' or 'max' for a column that isn't the loss or a metric. "
+                f"{self._owner}: mode must be 'min' or 'max' for a column that isn't the loss or a metric. "
                 f"Received: mode='auto', monitor={self.monitor!r}"
             )
         return directions[name]
@@ -88,9 +88,9 @@ class Monitor(Callback):
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = state(self.owner, given, self.state_dict())
-        best = None if own["best"] is None else number(self.owner, "best", own["best"], "[-inf, inf]")
-        self.best, self.wait = best, integer(self.owner, "wait", own["wait"])
+        own = state(self._owner, given, self.state_dict())
+        best = None if own["best"] is None else number(self._owner, "best", own["best"], "[-inf, inf]")
+        self.best, self.wait = best, integer(self._owner, "wait", own["wait"])
 
 
 class EarlyStopping(Monitor):
@@ -114,6 +114,12 @@ class EarlyStopping(Monitor):
         best: The best value so far. `best_epoch`: its epoch. `stopped_epoch`: when it ended training, or None.
     """
 
+    ranges = {
+        "baseline": "(-inf, inf) | None",
+        "restore_best_weights": "bool",
+        "start_from_epoch": "int [0, inf)",
+    }
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -126,9 +132,9 @@ class EarlyStopping(Monitor):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, min_delta, patience, mode)
-        self.baseline = None if baseline is None else number("EarlyStopping", "baseline", baseline)
-        self.restore_best_weights = flag("EarlyStopping", "restore_best_weights", restore_best_weights)
-        self.start_from_epoch = integer("EarlyStopping", "start_from_epoch", start_from_epoch)
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
         self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
         self._resumed = False
@@ -213,6 +219,8 @@ class ReduceOnPlateau(Monitor):
     counts already.
     """
 
+    ranges = {"factor": "(0, 1)", "cooldown": "int [0, inf)", "min_learning_rate": "[0, inf)"}
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -225,9 +233,9 @@ class ReduceOnPlateau(Monitor):
         min_learning_rate: float = 0.0,
     ) -> None:
         super().__init__(monitor, min_delta, patience, mode)
-        self.factor = number("ReduceOnPlateau", "factor", factor, "(0, 1)")
-        self.cooldown = integer("ReduceOnPlateau", "cooldown", cooldown)
-        self.min_learning_rate = number("ReduceOnPlateau", "min_learning_rate", min_learning_rate, "[0, inf)")
+        self.factor = factor
+        self.cooldown = cooldown
+        self.min_learning_rate = min_learning_rate
         self.cooling = 0
 
     def on_train_begin(self) -> None:

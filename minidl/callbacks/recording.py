@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.callbacks.base import Callback
-from minidl.validation import describe, integer, state
+from minidl.validation import describe, state
 
 if TYPE_CHECKING:
     from minidl.parameters import Parameter
@@ -38,8 +38,10 @@ class Norms(Callback):
     `minidl.plotting.plot_norms` draws them.
     """
 
+    ranges = {"every": "int [1, inf)"}
+
     def __init__(self, every: int = 1) -> None:
-        self.every = integer("Norms", "every", every, 1)
+        self.every = every
         self.steps: list[int] = []
         self.weights: dict[str, list[float]] = {}
         self.gradients: dict[str, list[float]] = {}
@@ -103,8 +105,10 @@ class WeightPath(Callback):
     record.
     """
 
+    ranges = {"every": "int [1, inf)"}
+
     def __init__(self, every: int = 1) -> None:
-        self.every = integer("WeightPath", "every", every, 1)
+        self.every = every
         self.steps: list[int] = []
         self.weights: list[NDArray[Any]] = []
 

@@ -113,7 +113,7 @@ class Record(NamedTuple):
     loop: int
     places: list[int]
     sizes: list[int]
-    strides: list[int] = []  # noqa: RUF012  # never written to
+    strides: list[int] = []
     own: int = 0
     kept: Any = None
 

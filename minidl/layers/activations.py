@@ -16,7 +16,7 @@ from minidl import functions, initializers
 from minidl.compute.fusing import Biased, Fused
 from minidl.config import Registry
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
-from minidl.validation import flag, integer, number
+from minidl.validation import integer
 
 __all__ = [
     "ELU",
@@ -169,9 +169,11 @@ class Linear(Elementwise):
         name: See `Layer`.
     """
 
+    ranges = {"a": "(-inf, inf)"}
+
     def __init__(self, a: float = 1.0, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.a = number("Linear", "a", a)
+        self.a = a
 
     def function(self, x: Array) -> Array:
         return self.a * x
@@ -274,9 +276,11 @@ class LeakyReLU(Elementwise):
     paper have 0.01. f'(0) is taken as 1; PyTorch takes the other one, there and in PReLU, ELU and SELU.
     """
 
+    ranges = {"negative_slope": "(-inf, inf)"}
+
     def __init__(self, negative_slope: float = 0.3, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope)
+        self.negative_slope = negative_slope
 
     def function(self, x: Array) -> Array:
         return np.where(x >= 0, x, self.negative_slope * x)
@@ -299,9 +303,11 @@ class ELU(Elementwise):
     Differs from: the slope at 0 is taken as 1; PyTorch takes alpha.
     """
 
+    ranges = {"alpha": "[0, inf)"}
+
     def __init__(self, alpha: float = 1.0, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.alpha = number("ELU", "alpha", alpha, "[0, inf)")
+        self.alpha = alpha
 
     def function(self, x: Array) -> Array:
         return np.where(x >= 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
@@ -376,9 +382,11 @@ class GELU(Elementwise):
     Source: Hendrycks, Gimpel, Gaussian error linear units, 2016.
     """
 
+    ranges = {"approximate": "bool"}
+
     def __init__(self, approximate: bool = False, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.approximate = flag("GELU", "approximate", approximate)
+        self.approximate = approximate
 
     def function(self, x: Array) -> Array:
         return x * self._share(x)
@@ -487,10 +495,11 @@ class Softmax(Layer):
     """
 
     link_name = "softmax"
+    ranges = {"axis": "int [-32, inf)"}
 
     def __init__(self, axis: int = -1, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.axis = integer("Softmax", "axis", axis, -32)
+        self.axis = axis
 
     @property
     def link(self) -> Layer | None:

@@ -11,7 +11,7 @@ from minidl import initializers
 from minidl.layers.activations import Elementwise, resolve_activation
 from minidl.layers.base import Layer, Shape, optional_regularizer
 from minidl.layers.products import row_sum
-from minidl.validation import describe, flag
+from minidl.validation import describe
 
 __all__ = ["Affine"]
 
@@ -24,6 +24,8 @@ class Affine(Layer):
     A subclass gives `linear` and `linear_backward`, and calls `add_weights` in `build`. The arguments are those of
     `Dense`.
     """
+
+    ranges = {"use_bias": "bool"}
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class Affine(Layer):
     ) -> None:
         super().__init__(name=name)
         self.activation = None if activation is None else resolve_activation(activation)
-        self.use_bias = flag(type(self).__name__, "use_bias", use_bias)
+        self.use_bias = use_bias
         self.kernel_initializer = initializers.registry.get(kernel_initializer)
         self.bias_initializer = initializers.registry.get(bias_initializer)
         self.kernel_regularizer = optional_regularizer(kernel_regularizer)

@@ -388,9 +388,10 @@ class Layer(Configurable):
             raise AttributeError(
                 f"{self.title}: {name} is a parameter; assign to {name}.data. Received: {name}={describe(value)}"
             )
-        if not name.startswith("_") and vars(self).get(name) is not value:
+        changed = not name.startswith("_") and vars(self).get(name) is not value
+        super().__setattr__(name, value)
+        if changed:
             self.reuse.changes += 1
-        object.__setattr__(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "reuse"} | {

@@ -12,7 +12,6 @@ from minidl.compute.moving import add_each, copy
 from minidl.layers.affine import Affine
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.windows import Windows, pair
-from minidl.validation import choice, integer
 
 __all__ = ["Conv2D"]
 
@@ -58,6 +57,8 @@ class Conv2D(Affine):
     (14, 14, 8)
     """
 
+    ranges = {"filters": "int [1, inf)", "padding": "'valid' | 'same'", "groups": "int [1, inf)"}
+
     def __init__(
         self,
         filters: int,
@@ -86,12 +87,12 @@ class Conv2D(Affine):
             activity_regularizer,
             name=name,
         )
-        self.filters = integer("Conv2D", "filters", filters, 1)
+        self.filters = filters
         self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
         self.strides = pair("Conv2D", "strides", strides)
-        self.padding = choice("Conv2D", "padding", padding, ("valid", "same"))
+        self.padding = padding
         self.dilation_rate = pair("Conv2D", "dilation_rate", dilation_rate)
-        self.groups = integer("Conv2D", "groups", groups, 1)
+        self.groups = groups
         if self.filters % self.groups:
             raise ValueError(f"Conv2D: groups must divide filters. Received: groups={groups}, filters={filters}")
 

@@ -13,7 +13,6 @@ from minidl.layers.affine import Affine
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.products import outer_sum, times, times_transposed
 from minidl.parameters import Outer
-from minidl.validation import integer
 
 __all__ = ["Dense"]
 
@@ -47,6 +46,7 @@ class Dense(Affine):
     """
 
     by_calls = True
+    ranges = {"units": "int [1, inf)"}
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Dense(Affine):
             activity_regularizer,
             name=name,
         )
-        self.units = integer("Dense", "units", units, 1)
+        self.units = units
 
     @property
     def output_shape(self) -> Shape:

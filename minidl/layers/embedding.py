@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from minidl import initializers
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
-from minidl.validation import describe, integer
+from minidl.validation import describe
 
 __all__ = ["Embedding"]
 
@@ -35,6 +35,7 @@ class Embedding(Layer):
     """
 
     input_kinds = "fiub"
+    ranges = {"input_dim": "int [1, inf)", "output_dim": "int [1, inf)"}
 
     def __init__(
         self,
@@ -46,8 +47,8 @@ class Embedding(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.input_dim = integer("Embedding", "input_dim", input_dim, 1)
-        self.output_dim = integer("Embedding", "output_dim", output_dim, 1)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
         self.embeddings_initializer = initializers.registry.get(embeddings_initializer)
         self.embeddings_regularizer = optional_regularizer(embeddings_regularizer)
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from minidl.layers.base import Layer, Shape, registry
 from minidl.randomness import generator
-from minidl.validation import integer, number
 
 __all__ = ["Dropout"]
 
@@ -37,10 +36,12 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
+    ranges = {"rate": "[0, 1)", "seed": "int [0, inf) | None"}
+
     def __init__(self, rate: float, *, seed: int | None = None, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.rate = number("Dropout", "rate", rate, "[0, 1)")
-        self.seed = None if seed is None else integer("Dropout", "seed", seed)
+        self.rate = rate
+        self.seed = seed
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from minidl import initializers
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
-from minidl.validation import flag, integer, number
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
@@ -19,6 +18,8 @@ Array = NDArray[Any]
 
 class _Normalization(Layer):
     """The base of both: y = γ ⊙ (x − mean) / √(variance + ε) + β, with γ and β along one axis."""
+
+    ranges = {"axis": "int [-32, inf)", "epsilon": "(0, inf)", "center": "bool", "scale": "bool"}
 
     def __init__(
         self,
@@ -34,11 +35,10 @@ class _Normalization(Layer):
         name: str | None,
     ) -> None:
         super().__init__(name=name)
-        owner = type(self).__name__
-        self.axis = integer(owner, "axis", axis, -32)
-        self.epsilon = number(owner, "epsilon", epsilon, "(0, inf)")
-        self.center = flag(owner, "center", center)
-        self.scale = flag(owner, "scale", scale)
+        self.axis = axis
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
         self.beta_initializer = initializers.registry.get(beta_initializer)
         self.gamma_initializer = initializers.registry.get(gamma_initializer)
         self.beta_regularizer = optional_regularizer(beta_regularizer)
@@ -139,6 +139,8 @@ class BatchNormalization(_Normalization):
     Differs from: PyTorch's momentum is 1 − this one, its ε 1e-5, and its running variance is the unbiased one.
     """
 
+    ranges = {"momentum": "[0, 1)"}
+
     def __init__(
         self,
         axis: int = -1,
@@ -166,7 +168,7 @@ class BatchNormalization(_Normalization):
             gamma_regularizer,
             name=name,
         )
-        self.momentum = number("BatchNormalization", "momentum", momentum, "[0, 1)")
+        self.momentum = momentum
         self.moving_mean_initializer = initializers.registry.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.registry.get(moving_variance_initializer)
 

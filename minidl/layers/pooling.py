@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from minidl.compute.pooling import pool, unpool
 from minidl.layers.base import Layer, Shape, registry
 from minidl.layers.windows import Windows, pair
-from minidl.validation import choice, flag
 
 __all__ = ["AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "MaxPooling2D"]
 
@@ -20,6 +19,8 @@ Array = NDArray[Any]
 
 class _Pooling2D(Layer):
     """The base of both: input shape (height, width, channels), output shape (new height, new width, channels)."""
+
+    ranges = {"padding": "'valid' | 'same'"}
 
     def __init__(
         self,
@@ -30,10 +31,9 @@ class _Pooling2D(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        owner = type(self).__name__
-        self.pool_size = pair(owner, "pool_size", pool_size)
-        self.strides = None if strides is None else pair(owner, "strides", strides)
-        self.padding = choice(owner, "padding", padding, ("valid", "same"))
+        self.pool_size = pair(self._owner, "pool_size", pool_size)
+        self.strides = None if strides is None else pair(self._owner, "strides", strides)
+        self.padding = padding
 
     @property
     def output_shape(self) -> Shape:
@@ -158,9 +158,11 @@ class AveragePooling2D(_Pooling2D):
 class _GlobalPooling2D(Layer):
     """The base of both: input shape (height, width, channels), output shape (channels,)."""
 
+    ranges = {"keepdims": "bool"}
+
     def __init__(self, keepdims: bool = False, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.keepdims = flag(type(self).__name__, "keepdims", keepdims)
+        self.keepdims = keepdims
 
     @property
     def output_shape(self) -> Shape:

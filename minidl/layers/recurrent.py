@@ -18,7 +18,7 @@ from minidl.compute.memory_cells import walk, walk_back
 from minidl.layers.activations import Elementwise, Sigmoid, Tanh, resolve_activation
 from minidl.layers.base import Layer, Shape, optional_regularizer, registry
 from minidl.parameters import Parameter
-from minidl.validation import choice, describe, flag, integer
+from minidl.validation import describe
 
 __all__ = ["GRU", "LSTM", "Bidirectional", "SimpleRNN"]
 
@@ -41,6 +41,8 @@ class _Recurrent(Layer):
     input_parts: tuple[int, ...] = (0,)
     state_parts: tuple[int, ...] = (0,)
 
+    ranges = {"units": "int [1, inf)", "use_bias": "bool", "return_sequences": "bool", "go_backwards": "bool"}
+
     def __init__(
         self,
         units: int,
@@ -58,18 +60,17 @@ class _Recurrent(Layer):
         name: str | None,
     ) -> None:
         super().__init__(name=name)
-        owner = type(self).__name__
-        self.units = integer(owner, "units", units, 1)
-        self.activation = _elementwise(owner, activation)
-        self.use_bias = flag(owner, "use_bias", use_bias)
+        self.units = units
+        self.activation = _elementwise(self._owner, activation)
+        self.use_bias = use_bias
         self.kernel_initializer = initializers.registry.get(kernel_initializer)
         self.recurrent_initializer = initializers.registry.get(recurrent_initializer)
         self.bias_initializer = initializers.registry.get(bias_initializer)
         self.kernel_regularizer = optional_regularizer(kernel_regularizer)
         self.recurrent_regularizer = optional_regularizer(recurrent_regularizer)
         self.bias_regularizer = optional_regularizer(bias_regularizer)
-        self.return_sequences = flag(owner, "return_sequences", return_sequences)
-        self.go_backwards = flag(owner, "go_backwards", go_backwards)
+        self.return_sequences = return_sequences
+        self.go_backwards = go_backwards
 
     @property
     def output_shape(self) -> Shape:
@@ -389,6 +390,7 @@ class LSTM(_Recurrent):
 
     gates = parts = 4
     input_parts = state_parts = (0, 1, 3, 2)  # i, f, o, g: what has one activation is one piece of memory
+    ranges = {"unit_forget_bias": "bool"}
 
     def __init__(
         self,
@@ -423,7 +425,7 @@ class LSTM(_Recurrent):
             name=name,
         )
         self.recurrent_activation = _elementwise("LSTM", recurrent_activation)
-        self.unit_forget_bias = flag("LSTM", "unit_forget_bias", unit_forget_bias)
+        self.unit_forget_bias = unit_forget_bias
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)
@@ -499,6 +501,7 @@ class GRU(_Recurrent):
 
     gates = 3
     input_parts = (0, 1, 2)
+    ranges = {"reset_after": "bool"}
 
     def __init__(
         self,
@@ -533,7 +536,7 @@ class GRU(_Recurrent):
             name=name,
         )
         self.recurrent_activation = _elementwise("GRU", recurrent_activation)
-        self.reset_after = flag("GRU", "reset_after", reset_after)
+        self.reset_after = reset_after
         # With it, a part of its own is what U_g makes of the state; without, that isn't in the product.
         self.parts, self.state_parts = (4, (0, 1, 3)) if self.reset_after else (3, (0, 1))
 
@@ -610,6 +613,8 @@ class Bidirectional(Layer):
     Source: Schuster, Paliwal, Bidirectional recurrent neural networks, 1997.
     """
 
+    ranges = {"merge_mode": "'concat' | 'sum' | 'mul' | 'ave'"}
+
     def __init__(self, layer: Any, merge_mode: str = "concat", *, name: str | None = None) -> None:
         super().__init__(name=name)
         layer = registry.get(layer) if isinstance(layer, dict) else layer
@@ -618,7 +623,7 @@ class Bidirectional(Layer):
                 f"Bidirectional: layer must be a recurrent layer that isn't built. Received: {describe(layer)}"
             )
         self.layer = layer
-        self.merge_mode = choice("Bidirectional", "merge_mode", merge_mode, ("concat", "sum", "mul", "ave"))
+        self.merge_mode = merge_mode
         end = f"_{layer.name}" if layer.name else ""
         self.forward_layer, self.backward_layer = copy.deepcopy(layer), copy.deepcopy(layer)
         self.forward_layer.name, self.backward_layer.name = f"forward{end}", f"backward{end}"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.layers.base import Layer, Shape, registry
-from minidl.validation import describe, integer, number, sample_shape
+from minidl.validation import describe, integer, sample_shape
 
 __all__ = ["Flatten", "Input", "Rescaling", "Reshape", "ZeroPadding2D"]
 
@@ -152,10 +152,12 @@ class Rescaling(Layer):
         name: See `Layer`.
     """
 
+    ranges = {"scale": "(-inf, inf)", "offset": "(-inf, inf)"}
+
     def __init__(self, scale: float, offset: float = 0.0, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.scale = number("Rescaling", "scale", scale)
-        self.offset = number("Rescaling", "offset", offset)
+        self.scale = scale
+        self.offset = offset
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.remember(seen=True)

@@ -47,7 +47,7 @@ class AdaGrad(Optimizer):
     """
 
     slots = ("G",)
-    ranges = {"initial_accumulator": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"initial_accumulator": "[0, inf)"}
     laws = (
         SignSymmetric(),
         Rests(),

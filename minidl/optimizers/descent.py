@@ -96,7 +96,7 @@ class Momentum(Optimizer):
     """
 
     slots = ("v",)
-    ranges = {"dampening": "[0, 1]", "learning_rate_inside": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"dampening": "[0, 1]", "learning_rate_inside": "bool"}
     laws = (
         SignSymmetric(),
         Rests(),
@@ -165,7 +165,7 @@ class Nesterov(Optimizer):
     """
 
     slots = ("v",)
-    ranges = {"learning_rate_inside": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"learning_rate_inside": "bool"}
     laws = (
         SignSymmetric(),
         Rests(),

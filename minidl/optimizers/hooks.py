@@ -13,13 +13,12 @@ and writes. A `before` that raises leaves the parameters as they were, if it lef
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from minidl.config import Configurable, Registry, declared_ranges
+from minidl.config import Configurable, Registry
 from minidl.optimizers.spans import Span
-from minidl.validation import flag, number
 
 __all__ = ["L2", "ClipByGlobalNorm", "ClipByNorm", "ClipByValue", "Hook", "WeightDecay", "registry"]
 
@@ -30,20 +29,6 @@ class Hook(Configurable):
     A subclass may declare the `ranges` of its numbers and flags, as text such as "[0, 1)", or "bool"; each is then
     checked whenever it is assigned, in the constructor too.
     """
-
-    ranges: ClassVar[dict[str, str]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.ranges = declared_ranges(cls)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        interval = type(self).ranges.get(name)
-        if interval == "bool":
-            value = flag(type(self).__name__, name, value)
-        elif interval is not None:
-            value = number(type(self).__name__, name, value, interval)
-        object.__setattr__(self, name, value)
 
     def before(self, spans: Sequence[Span]) -> None:
         """Change gradients before the rule."""
@@ -69,7 +54,7 @@ class ClipByGlobalNorm(Hook):
     divides by ‖g‖ + 1e-6.
     """
 
-    ranges = {"max_norm": "(0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"max_norm": "(0, inf)"}
 
     def __init__(self, max_norm: float) -> None:
         self.max_norm = max_norm
@@ -90,7 +75,7 @@ class ClipByNorm(Hook):
     Source: Keras's `clipnorm`.
     """
 
-    ranges = {"max_norm": "(0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"max_norm": "(0, inf)"}
 
     def __init__(self, max_norm: float) -> None:
         self.max_norm = max_norm
@@ -110,7 +95,7 @@ class ClipByValue(Hook):
         limit: Greater than 0.
     """
 
-    ranges = {"limit": "(0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"limit": "(0, inf)"}
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
@@ -134,7 +119,7 @@ class L2(Hook):
     layers that have it, and shows in the loss. PyTorch's `weight_decay` of SGD and Adam is this.
     """
 
-    ranges = {"decay": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"decay": "[0, inf)"}
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
@@ -161,7 +146,7 @@ class WeightDecay(Hook):
     learning rate, as here.
     """
 
-    ranges = {"decay": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"decay": "[0, inf)"}
 
     def __init__(self, decay: float) -> None:
         self.decay = decay

@@ -196,7 +196,7 @@ class AMSGrad(Optimizer):
     """
 
     slots = ("m", "v", "v_max")
-    ranges = {"bias_correction": "bool"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"bias_correction": "bool"}
     laws = (
         SignSymmetric(),
         Rests(),
@@ -279,7 +279,7 @@ class Nadam(Optimizer):
     """
 
     slots = ("m", "v")
-    ranges = {"momentum_decay": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"momentum_decay": "[0, inf)"}
     laws = (
         SignSymmetric(),
         Rests(),
@@ -365,7 +365,7 @@ class Adamax(Optimizer):
     """
 
     slots = ("m", "u")
-    ranges = {"epsilon_max": "[0, inf)"}  # noqa: RUF012  # the base class declares it a ClassVar
+    ranges = {"epsilon_max": "[0, inf)"}
     laws = (
         SignSymmetric(),
         Rests(),

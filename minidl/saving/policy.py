@@ -6,14 +6,14 @@ import os
 from typing import Any
 
 from minidl.callbacks.monitors import Monitor
-from minidl.config import Checked
+from minidl.config import Ranged
 from minidl.saving.files import SUFFIX, checked_path
-from minidl.validation import describe, integer, number
+from minidl.validation import describe
 
 __all__ = ["Best", "CheckpointPolicy"]
 
 
-class CheckpointPolicy(metaclass=Checked):
+class CheckpointPolicy(Ranged):
     """When a fit writes checkpoints, where, and which stay: `fit(..., checkpoint=CheckpointPolicy("run"))`.
 
     A folder belongs to one fit. `checkpoint-000001200.safetensors` is from after the optimizer's step 1200;
@@ -34,6 +34,14 @@ class CheckpointPolicy(metaclass=Checked):
     2
     """
 
+    ranges = {
+        "every_epochs": "int [1, inf) | None",
+        "every_steps": "int [1, inf) | None",
+        "every_seconds": "(0, inf) | None",
+        "keep": "int [1, inf)",
+        "mode": "'auto' | 'min' | 'max'",
+    }
+
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -49,10 +57,10 @@ class CheckpointPolicy(metaclass=Checked):
         self.folder = checked_path(name, folder, "folder")
         if self.folder.suffix == SUFFIX or (self.folder.exists() and not self.folder.is_dir()):
             raise ValueError(f"{name}: folder must be one, for several files. Received: folder={describe(folder)}")
-        self.every_epochs = None if every_epochs is None else integer(name, "every_epochs", every_epochs, 1)
-        self.every_steps = None if every_steps is None else integer(name, "every_steps", every_steps, 1)
-        self.every_seconds = None if every_seconds is None else number(name, "every_seconds", every_seconds, "(0, inf)")
-        self.keep = integer(name, "keep", keep, 1)
+        self.every_epochs = every_epochs
+        self.every_steps = every_steps
+        self.every_seconds = every_seconds
+        self.keep = keep
         Best("loss" if monitor is None else monitor, mode)
         self.monitor = monitor
         self.mode = mode
@@ -73,7 +81,7 @@ class Best(Monitor):
     """Which epoch is the best so far."""
 
     @property
-    def owner(self) -> str:
+    def _owner(self) -> str:
         return "CheckpointPolicy"
 
     def __init__(self, monitor: str, mode: str) -> None:

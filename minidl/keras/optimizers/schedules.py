@@ -28,7 +28,7 @@ class ExponentialDecay(Door):
     """initial · decay_rate^(step / decay_steps)."""
 
     makes = (schedules.ExponentialDecay,)
-    renames = {"initial_learning_rate": "initial"}  # noqa: RUF012  # the base class declares it a ClassVar
+    renames = {"initial_learning_rate": "initial"}
 
     @door
     def __new__(
@@ -45,7 +45,7 @@ class InverseTimeDecay(Door):
     """initial / (1 + decay_rate · step / decay_steps); with `staircase` the fraction is rounded down."""
 
     makes = (schedules.InverseTimeDecay,)
-    renames = {"initial_learning_rate": "initial"}  # noqa: RUF012  # the base class declares it a ClassVar
+    renames = {"initial_learning_rate": "initial"}
 
     @door
     def __new__(
@@ -73,7 +73,7 @@ class PolynomialDecay(Door):
     """A power of what is left of the steps, from the first rate to `end_learning_rate`."""
 
     makes = (schedules.PolynomialDecay,)
-    renames = {"initial_learning_rate": "initial", "end_learning_rate": "final"}  # noqa: RUF012  # the base class declares it a ClassVar
+    renames = {"initial_learning_rate": "initial", "end_learning_rate": "final"}
 
     @door
     def __new__(
@@ -114,7 +114,7 @@ class CosineDecayRestarts(Door):
     """Half a cosine again and again: each time `t_mul` times as long, and `m_mul` times as high."""
 
     makes = (schedules.CosineRestarts,)
-    renames = {"initial_learning_rate": "initial"}  # noqa: RUF012  # the base class declares it a ClassVar
+    renames = {"initial_learning_rate": "initial"}
 
     @door
     def __new__(
