@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from minidl.compute.compiling import is_loaded
-from minidl.compute.reuse import Tape, make
+from minidl.compute.reuse import Tapes
 from minidl.config import describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
@@ -33,8 +32,6 @@ __all__ = ["Residual", "Sequential"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
-
-MOST = 16  # tapes of a model: more shapes of batches than that take turns
 
 
 @registry.register("sequential")
@@ -139,8 +136,7 @@ class Sequential(Layer):
         self._penalties: list[tuple[Parameter, Regularizer]] = []
         self._first_with_parameters = 0
         self._activities: dict[Layer, Array] = {}
-        self._tapes: dict[tuple[Any, ...], Tape] = {}
-        self._tape: Tape | None = None  # that of the last forward
+        self._tapes = Tapes()
         self._penalizing: list[Layer] = []  # which may have penalties on outputs inside
 
     def pop(self) -> Layer:
@@ -158,8 +154,8 @@ class Sequential(Layer):
         layer = self._layers.pop()
         release(layer)
         self._built_here = [one for one in self._built_here if one is not layer]
-        self._tapes.clear()
-        self._tape = self.trainer = None
+        self._tapes = Tapes()
+        self.trainer = None
         self._settle()
         return layer
 
@@ -289,10 +285,14 @@ class Sequential(Layer):
             raise RuntimeError(f"{self.title}: must have layers before forward. Received: none")
         if not (type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and _lies_well(x)):
             x = self._converted(x)
-        if self.reuse.on and self.reuse.taping and training and not self._penalized():
-            return self._run_taped(x, logits)
-        vars(self)["_tape"] = None
-        return self._run_layers(x, training, logits)
+        if not (self.reuse.on and self.reuse.taping and training) or self._penalized():
+            self._tapes.last = None
+            return self._run_layers(x, training, logits)
+        own = x
+        if not self.reuse.same_input:
+            own = self.scratch(f"batch of {x.dtype}", x.shape, x.dtype)
+            np.copyto(own, x)
+        return self._tapes.forward(self.reuse, own, logits, Changes.count, self._run_layers)
 
     def _run_layers(self, x: Array, training: bool, logits: bool) -> Array:
         self._activities, self._activity_share = {}, 1.0
@@ -303,30 +303,6 @@ class Sequential(Layer):
             if layer.activity_regularizer is not None:
                 self._activities[layer] = x
         return x
-
-    def _run_taped(self, x: Array, logits: bool) -> Array:
-        """Do what `_run_layers` does by the calls of an earlier step, if there was one like this."""
-        key = x.shape, x.dtype, logits, self.reuse.promising
-        tape = self._tapes.get(key)
-        own = x if self.reuse.same_input else self.scratch(f"batch of {x.dtype}", x.shape, x.dtype)
-        if own is not x:
-            np.copyto(own, x)
-        if tape is not None and tape.backward is not None and tape.x is own and tape.made == self._made():
-            make(tape.forward)
-        else:
-            loaded = is_loaded()
-            output, calls = self.reuse.record(self._run_layers, own, True, logits)
-            made = self._made() if is_loaded() == loaded else ()  # with LLVM in memory, other calls are faster
-            tape = Tape(own, logits, made, output, calls)
-            if len(self._tapes) >= MOST:
-                self._tapes.clear()
-            self._tapes[key] = tape
-        vars(self)["_tape"] = tape
-        return tape.output
-
-    def _made(self) -> tuple[Any, ...]:
-        """Return what the calls hang on besides their arrays."""
-        return self.reuse.changes, Changes.count, is_loaded()
 
     def _converted(self, x: ArrayLike) -> Array:
         """Return a batch as the first layer takes it, or raise ValueError if it doesn't fit."""
@@ -349,18 +325,10 @@ class Sequential(Layer):
     def backward_part(
         self, dy: Array, accumulate: bool = False, *, from_logits: bool = False, input_gradient: bool = True
     ) -> Array:
-        tape, asked = self._tape, (accumulate, from_logits, input_gradient)
-        if tape is None:
+        asked = accumulate, from_logits, input_gradient
+        if self._tapes.last is None:
             return self._walk_back(dy, *asked)
-        if tape.backward is not None and tape.asked == asked:
-            np.copyto(tape.slopes, dy)
-            make(tape.backward)
-            return tape.dx
-        if tape.backward is not None:  # what layers remember may be of another batch
-            self._run_layers(tape.x, True, tape.logits)
-        tape.slopes, tape.asked = dy.copy(), asked
-        tape.dx, tape.backward = self.reuse.record(self._walk_back, tape.slopes, *asked)
-        return tape.dx
+        return self._tapes.backward(self.reuse, dy, asked, self._run_layers, self._walk_back)
 
     def _walk_back(self, dy: Array, accumulate: bool, from_logits: bool, input_gradient: bool) -> Array:
         last, first = len(self._layers) - 1, 0 if input_gradient else self._first_with_parameters
@@ -519,41 +487,15 @@ class Sequential(Layer):
         if not self.built:
             how = "begin with Input(shape), or fit it"
             raise RuntimeError(f"{self.title}: must be built before its summary: {how}. Received: no build")
-        heads, *rows = self._rows()
-        widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(3)]
-        rule = "─" * (sum(widths) + 4)
-        for row in [heads, None, *rows, None]:
-            print_fn(rule if row is None else f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}")
-        for note in self._notes():
-            print_fn(note)
+        from minidl.representation import model_lines
 
-    def _rows(self) -> list[tuple[str, str, str]]:
-        """Return the heads of the summary's columns, and a row a layer."""
-        rows = [("Layer", "Output shape", "Parameters")]
-        for layer in self.layers:
-            shape = f"({', '.join(['batch', *map(str, layer.output_shape)])})"
-            rows.append((f"{layer.name} ({type(layer).__name__})", shape, f"{_count(layer.parameters):,}"))
-        return rows
-
-    def _notes(self) -> list[str]:
-        """Return what the summary says of the whole."""
-        frozen = _count(p for p in self.parameters if not p.trainable)
-        total = _count(self.parameters)
-        size = sum(p.data.nbytes for p in self.parameters)
-        notes = [f"{total:,} parameters ({size / 1e6:.2f} MB, {self.dtype}), of which {frozen:,} frozen"]
-        if self.trainer is not None:
-            executed = self.trainer.optimizer.executed
-            notes.append(f"{self.trainer.optimizer!r}{f', its last step {executed}' if executed else ''}")
-        return notes
+        for line in model_lines(self):
+            print_fn(line)
 
     def _repr_html_(self) -> str:
-        from minidl.representation import html_table
+        from minidl.representation import model_html
 
-        if not self.built:
-            rows = [(layer.name, type(layer).__name__) for layer in self.layers]
-            return html_table(f"{self.title}, not built", ["Layer", "Class"], rows)
-        heads, *shown = self._rows()
-        return html_table(self.title, heads, shown, self._notes())
+        return model_html(self)
 
     def __repr__(self) -> str:
         inside = ", ".join(repr(layer) for layer in self.layers)
@@ -602,7 +544,7 @@ class Sequential(Layer):
         return self.trainer
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_activities": {}, "_tapes": {}, "_tape": None}
+        return {**super().__getstate__(), "_activities": {}, "_tapes": Tapes()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -644,10 +586,6 @@ class Residual(Sequential):
     ) -> Array:
         dx = super().backward_part(dy, accumulate, from_logits=from_logits, input_gradient=input_gradient)
         return dx + dy if input_gradient else dx
-
-
-def _count(parameters: Iterable[Parameter]) -> int:
-    return sum(parameter.size for parameter in parameters)
 
 
 def _lies_well(x: Array) -> bool:

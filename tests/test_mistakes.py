@@ -59,7 +59,6 @@ SCRATCH = {
     "_needs_no_check",
     "_memory",
     "_bound",
-    "_tape",
     "_tapes",
     "changes",
     "_means",

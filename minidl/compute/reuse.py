@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from minidl.compute.compiling import is_loaded
 
-__all__ = ["Call", "Recording", "Reuse", "Tape", "make", "refresh"]
+__all__ = ["Call", "Recording", "Reuse", "Tape", "Tapes", "make", "refresh"]
 
 Array = NDArray[Any]
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 T = TypeVar("T")
+
+MOST = 16  # tapes of a model: more shapes of batches than that take turns
 
 
 class Recording:
@@ -93,6 +95,68 @@ class Tape:
         self.asked: tuple[bool, ...] = ()
         self.backward: list[Call] | None = None
         self.dx: Array
+
+
+class Tapes:
+    """Those of a model: one for each shape of a batch, so that a step like an earlier one is made by its calls.
+
+    Attributes:
+        known: The tapes, by what else they hang on.
+        last: That of the last forward pass; None if it was made by the layers themselves.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Any, ...], Tape] = {}
+        self.last: Tape | None = None
+
+    def forward(
+        self, reuse: Reuse, x: Array, logits: bool, moved: int, run_layers: Callable[[Array, bool, bool], Array]
+    ) -> Array:
+        """Return what `run_layers(x, True, logits)` does.
+
+        Args:
+            reuse: The model's.
+            x: A batch, in memory in which the next one like it will lie.
+            logits: Whether to end before the link.
+            moved: How often parameters have come to lie elsewhere.
+            run_layers: Has the layers make their calls, and so has them written down.
+        """
+        key = x.shape, x.dtype, logits, reuse.promising
+        tape = self.known.get(key)
+        loaded = is_loaded()
+        known = tape is not None and tape.backward is not None and tape.x is x
+        if tape is not None and known and tape.made == (reuse.changes, moved, loaded):
+            self.last = tape
+            make(tape.forward)
+            return tape.output
+        output, calls = reuse.record(run_layers, x, True, logits)
+        # With LLVM in memory, which layers may have loaded, other calls are faster.
+        made = (reuse.changes, moved, loaded) if is_loaded() == loaded else ()
+        if len(self.known) >= MOST:
+            self.known.clear()
+        self.last = self.known[key] = Tape(x, logits, made, output, calls)
+        return output
+
+    def backward(
+        self,
+        reuse: Reuse,
+        dy: Array,
+        asked: tuple[bool, ...],
+        run_layers: Callable[[Array, bool, bool], Array],
+        walk_back: Callable[..., Array],
+    ) -> Array:
+        """Return what `walk_back(dy, *asked)` does, after the last `forward`."""
+        tape = self.last
+        assert tape is not None
+        if tape.backward is not None and tape.asked == asked:
+            np.copyto(tape.slopes, dy)
+            make(tape.backward)
+            return tape.dx
+        if tape.backward is not None:  # what layers remember may be of another batch
+            run_layers(tape.x, True, tape.logits)
+        tape.slopes, tape.asked = dy.copy(), asked
+        tape.dx, tape.backward = reuse.record(walk_back, tape.slopes, *asked)
+        return tape.dx
 
 
 def make(calls: Iterable[Call]) -> None:
