@@ -112,7 +112,7 @@ FAULTS = [
     # through time
     ((RNN, SEQUENCE), "backward_part", "joint[-u:].T", "-joint[-u:].T"),
     ((RNN, SEQUENCE), "backward_part", "np.add(dh, dy[:, t], out=dh)", "np.copyto(dh, dy[:, t])"),
-    ((RNN, SEQUENCE), "backward_part", "_matrix(rows[:-1])", "_matrix(rows[1:])"),
+    ((RNN, SEQUENCE), "backward_part", "matrix(rows[:-1])", "matrix(rows[1:])"),
     ((RNN, SEQUENCE), "write_gradients", "u], accumulate)", "u], False)"),
     ((RNN, SEQUENCE), "backward_part", "joint[:features].T", "-joint[:features].T"),
     ((one(SimpleRNN, 3, go_backwards=True), SEQUENCE), "backward_part", ":: -1 if self.go_backwards else 1", ":"),
@@ -120,7 +120,7 @@ FAULTS = [
     ((LSTM_, SEQUENCE), "step_back", "np.multiply(dc, f, out=dc)", "pass"),
     ((LSTM_, SEQUENCE), "step_back", "np.multiply(dc, now[3:5]", "np.multiply(dc, now[4:6]"),
     ((LSTM_, SEQUENCE), "step_back", "np.add(dc, back[0], out=dc)", "np.copyto(dc, back[0])"),
-    ((LSTM_, SEQUENCE), "step_back", "self.activation, back[3]", "self.recurrent_activation, back[3]"),
+    ((LSTM_, SEQUENCE), "step_back", "self.activation.write_slope(back[3]", "self.recurrent_activation.write_slope(back[3]"),
     ((LSTM_, SEQUENCE), "write_gradients", "part * u :", "gate * u :"),
     ((GRU_, SEQUENCE), "step_back", "(before, candidate,", "(candidate, before,"),
     ((GRU_, SEQUENCE), "step_back", "np.multiply(dz[2], reset", "np.multiply(dz[2], update"),

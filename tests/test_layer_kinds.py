@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numeric import central_difference, relative_error
 
-from minidl import Residual, Sequential, Trainer, callbacks, layers, losses, optimizers
+from minidl import Residual, Sequential, Trainer, callbacks, layers, losses, optimizers, testing
 from minidl.layers import LSTM, BatchNormalization, Bidirectional, Conv2D, Dense, Dropout, Embedding, Input
 
 RNG = np.random.default_rng(0)
@@ -437,3 +437,21 @@ def test_two_children_of_one_name_are_refused():
 
     with pytest.raises(ValueError, match=r"layers side by side must have different names. Received: \['a', 'a'\]"):
         Two().named_parameters()
+
+
+@pytest.mark.parametrize("usual", [layers.Tanh, layers.Sigmoid])
+@pytest.mark.parametrize("recurrent", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_a_subclass_of_a_usual_activation_is_what_it_says_also_within_a_recurrent_layer(usual, recurrent):
+    class Halved(usual):
+        def function(self, x):
+            return super().function(x) / 2
+
+        def slope(self, x, y):
+            return super().slope(x, 2 * y) / 2
+
+    testing.check_layer(lambda: recurrent(3, activation=Halved()), (3, 2), examples=5)
+    layer, x = recurrent(3, activation=Halved()), np.ones((2, 3, 2), np.float32)
+    plain = recurrent(3, activation=usual())
+    for one in (layer, plain):
+        one.build((3, 2), np.random.default_rng(0))
+    assert not np.allclose(layer.forward(x), plain.forward(x))

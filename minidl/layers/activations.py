@@ -96,8 +96,21 @@ class Elementwise(Layer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "slope" in vars(cls) and "slope_by_output" not in vars(cls):
+        own = vars(cls)
+        if "slope" in own and "slope_by_output" not in own:
             cls.slope_by_output = False
+        if "function" in own and "write" not in own:  # its base wrote another function
+            cls.write = Elementwise.write  # type: ignore[method-assign]
+        if "slope" in own and "write_slope" not in own:
+            cls.write_slope = Elementwise.write_slope  # type: ignore[method-assign]
+
+    def write(self, x: Array, out: Array) -> None:
+        """Write f(x) to `out`; a subclass that needs no new memory for it overrides this too."""
+        out[...] = self.function(x)
+
+    def write_slope(self, dy: Array, x: Array, y: Array, out: Array, room: Array) -> None:
+        """Write dy ⊙ f'(x) to `out`, given y = f(x); `room` may be written to."""
+        np.multiply(dy, self.slope(x, y), out=out)
 
     def forward_biased(self, z: Array, bias: Array, training: bool = False) -> Array:
         """Return f(z + bias); what is in z is lost."""
@@ -191,12 +204,24 @@ class Sigmoid(Elementwise):
     """
 
     link_name = "sigmoid"
+    slope_by_output = True
 
     def function(self, x: Array) -> Array:
         return functions.sigmoid(x)
 
     def slope(self, x: Array, y: Array) -> Array:
         return y * (1 - y)
+
+    def write(self, x: Array, out: Array) -> None:  # (1 + tanh(x / 2)) / 2
+        np.multiply(x, 0.5, out=out)
+        np.tanh(out, out=out)
+        np.multiply(out, 0.5, out=out)
+        np.add(out, 0.5, out=out)
+
+    def write_slope(self, dy: Array, x: Array, y: Array, out: Array, room: Array) -> None:
+        np.subtract(1, y, out=room)
+        np.multiply(room, y, out=room)
+        np.multiply(dy, room, out=out)
 
 
 @_activation("hard_sigmoid")
@@ -221,11 +246,21 @@ class Tanh(Elementwise):
     f'(x) = 1 − f(x)², at most 1, so steeper than sigmoid's; far from 0 it vanishes too.
     """
 
+    slope_by_output = True
+
     def function(self, x: Array) -> Array:
         return np.tanh(x)
 
     def slope(self, x: Array, y: Array) -> Array:
         return 1 - y * y
+
+    def write(self, x: Array, out: Array) -> None:
+        np.tanh(x, out=out)
+
+    def write_slope(self, dy: Array, x: Array, y: Array, out: Array, room: Array) -> None:
+        np.square(y, out=room)
+        np.subtract(1, room, out=room)
+        np.multiply(dy, room, out=out)
 
 
 @_activation("softsign")
