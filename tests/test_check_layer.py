@@ -120,7 +120,7 @@ FAULTS = [
     ((LSTM_, SEQUENCE), "step_back", "np.multiply(dc, f, out=dc)", "pass"),
     ((LSTM_, SEQUENCE), "step_back", "np.multiply(dc, now[3:5]", "np.multiply(dc, now[4:6]"),
     ((LSTM_, SEQUENCE), "step_back", "np.add(dc, back[0], out=dc)", "np.copyto(dc, back[0])"),
-    ((LSTM_, SEQUENCE), "step_back", "self.activation.write_slope(back[3]", "self.recurrent_activation.write_slope(back[3]"),
+    ((LSTM_, SEQUENCE), "step_back", "self.activation.write_slope(back[3]", "Sigmoid().write_slope(back[3]"),
     ((LSTM_, SEQUENCE), "write_gradients", "part * u :", "gate * u :"),
     ((GRU_, SEQUENCE), "step_back", "(before, candidate,", "(candidate, before,"),
     ((GRU_, SEQUENCE), "step_back", "np.multiply(dz[2], reset", "np.multiply(dz[2], update"),
