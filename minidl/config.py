@@ -102,17 +102,34 @@ class Configurable(Ranged):
     `get_config`, `from_config` and a `repr` for nothing.
     """
 
+    #: The name under which a config has the class, and a registry knows it: by default the class's own.
+    described_as: ClassVar[str]
+    #: What may be set beside the arguments, and changes results: described wherever it isn't the class's own.
+    described_settings: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "described_as" not in vars(cls):
+            cls.described_as = cls.__name__
+
     def __init__(self) -> None:
         """Take no arguments, unless a subclass does."""
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments; objects among them as dicts with their "class"."""
-        return {name: _plain(getattr(self, name)) for name in self._arguments()}
+        """Return the constructor's arguments, and settings; objects among them as dicts with their "class"."""
+        own = type(self)
+        settings = [name for name in self.described_settings if getattr(self, name) != getattr(own, name)]
+        return {name: _plain(getattr(self, name)) for name in [*self._arguments(), *settings]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make an instance from what `get_config` returned."""
-        return cls(**checked_config(cls.__name__, config))
+        given = checked_config(cls.__name__, config)
+        settings = {name: given.pop(name) for name in cls.described_settings if name in given}
+        made = cls(**given)
+        for name, value in settings.items():
+            setattr(made, name, value)
+        return made
 
     @classmethod
     def takes_any_argument(cls) -> bool:
@@ -142,7 +159,12 @@ def checked_config(owner: str, config: object) -> dict[str, Any]:
 
 def describe_object(value: Any) -> dict[str, Any]:
     """Return the config of `value` with its "class", from which a registry makes it again."""
-    return {"class": type(value).__name__, **value.get_config()}
+    return {"class": _described_as(type(value)), **value.get_config()}
+
+
+def _described_as(cls: type) -> str:
+    """Return the name under which configs have a class, which may be a user's that is no Configurable."""
+    return getattr(cls, "described_as", cls.__name__)
 
 
 def _plain(value: Any) -> Any:
@@ -170,7 +192,7 @@ C = TypeVar("C", bound=type[Any])  # what is decorated stays what it is, for typ
 class Registry(Generic[T]):
     """The names by which the classes of one family are known: the one place that resolves strings.
 
-    A class is known by its own name and by the names it was registered with, in any case.
+    A class is known by the name that configs have of it and by the names it was registered with, in any case.
     """
 
     def __init__(self, kind: str, base: type[T]) -> None:
@@ -183,7 +205,7 @@ class Registry(Generic[T]):
 
         def decorate(cls: C) -> C:
             kind: Any = cls
-            for name in (kind.__name__, *names):
+            for name in (_described_as(cls), *names):
                 self._classes[name.lower()] = kind
             return cls
 

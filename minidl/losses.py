@@ -67,6 +67,7 @@ class Loss(Configurable):
     mean_over = "weights"
     from_logits = False
     ranges = {"mean_over": "'weights' | 'samples'"}
+    described_settings = ("mean_over",)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

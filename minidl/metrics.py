@@ -56,6 +56,8 @@ class Metric(Configurable):
 
     better = "max"
     weighted = True
+    ranges = {"weighted": "bool"}
+    described_settings = ("weighted",)
 
     def __init__(self, *, name: str) -> None:
         if not isinstance(name, str):
@@ -80,9 +82,9 @@ class Metric(Configurable):
         raise NotImplementedError(f"{type(self).__name__}: a metric must give reset()")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of what was gathered since `reset`: all attributes but the constructor's arguments."""
-        arguments = self._arguments()
-        return {name: deepcopy(value) for name, value in vars(self).items() if name not in arguments}
+        """Return a copy of what was gathered since `reset`: all attributes but what a config tells."""
+        told = {*self._arguments(), *self.described_settings}
+        return {name: deepcopy(value) for name, value in vars(self).items() if name not in told}
 
     def load_state_dict(self, given: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from subjects import shown
 
 from minidl import Sequential, initializers, layers, losses, metrics, optimizers, regularizers, schedules
-from minidl.config import Checked, Configurable, Registry
+from minidl.config import Checked, Configurable, Registry, describe_object
 from minidl.validation import Interval, choice, describe, integer, nearest, number
 
 FAMILIES = {
@@ -263,6 +263,30 @@ def test_a_registry_of_ones_own():
     assert registry.get({"class": "LongName", "size": 4}).size == 4
     with pytest.raises(TypeError, match=r"LongName: .*Did you mean 'size'"):
         registry.get({"class": "s", "siz": 4})
+
+
+def test_what_is_described_under_another_name_is_found_by_it():
+    class Base(Configurable):
+        level = 0
+        described_settings = ("level",)
+
+    registry = Registry("thing", Base)
+
+    @registry.register()
+    class Inner(Base):
+        described_as = "some.Inner"
+
+    class Derived(Inner):
+        pass
+
+    inner = Inner()
+    assert describe_object(inner) == {"class": "some.Inner"}
+    inner.level = 2  # beside the arguments, and told only where it isn't the class's own
+    assert describe_object(inner) == {"class": "some.Inner", "level": 2}
+    back = registry.get(describe_object(inner))
+    assert (type(back), back.level) == (Inner, 2)
+    assert describe_object(Derived()) == {"class": "Derived"}
+    assert registry.names() == ["some.inner"]
 
 
 # Validation --------------------------------------------------------------------------------------------

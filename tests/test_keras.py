@@ -344,6 +344,69 @@ def test_saved_and_loaded_it_goes_on(tmp_path):
     assert type(minidl.load_model(tmp_path / "m.keras")) is minidl.Sequential
 
 
+def test_a_chain_written_functionally_is_saved_and_loaded(tmp_path):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(1)(layers.Dense(5, "relu")(inputs)))
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "m.keras")
+    keras.Sequential([keras.Input((4,)), model]).save(tmp_path / "outer.keras")
+    for name, load in (("m", keras.models.load_model), ("m", minidl.load_model), ("outer", keras.models.load_model)):
+        np.testing.assert_array_equal(load(tmp_path / f"{name}.keras").predict(X), model.predict(X))
+    again = keras.Model.from_config(model.get_config())
+    assert isinstance(again, keras.Model)
+    assert [w.shape for w in again.get_weights()] == [w.shape for w in model.get_weights()]
+
+
+def test_a_model_class_of_ones_own_is_described_by_its_own_name():
+    class Mine(keras.Sequential):
+        pass
+
+    assert (keras.Model.described_as, keras.Sequential.described_as, Mine.described_as) == (*["Sequential"] * 2, "Mine")
+
+
+def test_metrics_that_only_keras_has_are_saved_and_loaded(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1, activation="sigmoid")])
+    given = [keras.metrics.Precision(0.4), keras.metrics.Recall(name="found"), keras.metrics.RootMeanSquaredError()]
+    assert repr(given[0]) == "Precision(thresholds=0.4)"
+    model.compile("sgd", "mse", metrics=given)
+    model.fit(X, Y > 0, verbose=0)
+    model.save(tmp_path / "m.keras")
+    for load in (keras.models.load_model, minidl.load_model):
+        back = load(tmp_path / "m.keras")
+        assert [type(one) for one in back.trainer.metrics] == [type(one) for one in given]
+        assert back.trainer.metrics[0].thresholds == 0.4
+        assert back.trainer.evaluate(X, Y[:, None] > 0) == model.trainer.evaluate(X, Y[:, None] > 0)
+    assert isinstance(metrics.registry.get("precision"), metrics.Precision)
+
+
+def test_how_weights_count_is_saved_and_loaded(tmp_path):
+    weight = np.linspace(0, 3, 40)
+    model = net(metrics=["accuracy"], weighted_metrics=[metrics.Accuracy(name="weighted")])
+    model.save(tmp_path / "m.keras")
+    told = model.trainer.evaluate(X, Y, sample_weight=weight)
+    assert told["accuracy"] != told["weighted"]
+    for load in (keras.models.load_model, minidl.load_model):
+        back = load(tmp_path / "m.keras").trainer
+        assert back.evaluate(X, Y, sample_weight=weight) == told
+        assert back.seed == model.trainer.seed
+
+
+def test_a_fit_that_is_resumed_with_another_mean_of_weights_warns(tmp_path):
+    model = net(metrics=None)
+    model.trainer.fit(X, Y, verbose=0, checkpoint=tmp_path)
+    again = keras.Sequential.from_config(model.get_config())
+    plain = minidl.Trainer(again, keras.optimizers.Adam(), "sparse_categorical_crossentropy")
+    with pytest.warns(minidl.saving.ResumeWarning, match="loss mean_over was 'samples', is None"):
+        plain.fit(X, Y, verbose=0, epochs=2, checkpoint=tmp_path, resume=True)
+
+
+def test_compile_leaves_the_callers_objects_as_they_are():
+    loss, metric = losses.SparseCategoricalCrossentropy(), metrics.Accuracy()
+    model = net(loss=loss, metrics=[metric])
+    assert (loss.mean_over, metric.weighted) == ("weights", True)
+    assert (model.trainer.loss.mean_over, model.trainer.metrics[0].weighted) == ("samples", False)
+
+
 def test_a_frozen_layer_is_frozen_when_it_is_loaded(tmp_path):
     model = net(layers.Dense(5, "relu", trainable=False))
     model.save(tmp_path / "m.keras")

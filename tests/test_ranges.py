@@ -45,7 +45,7 @@ def public(base):
     return found
 
 
-ABSTRACT = {"Affine", "Best", "Monitor"}  # what has their ranges is there
+ABSTRACT = {"Affine", "Best", "MeanMetric", "Metric", "Monitor"}  # what has their ranges is there
 CLASSES = {
     name: cls
     for name, cls in public(Ranged).items()

@@ -1,5 +1,6 @@
 """Keras's metrics. Samples' weights don't count in them, unless given to `compile` as `weighted_metrics`."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 Metric = metrics.Metric
+
+# Arguments of Keras's that may only have their default, or don't change what is computed.
+EMPTY = ("top_k", "class_id", "dtype")
 
 
 class BinaryAccuracy(Door):
@@ -132,7 +136,20 @@ class AUC(Door):
     ) -> Any: ...  # fmt: skip
 
 
-class RootMeanSquaredError(metrics.MeanSquaredError):
+class _Own(metrics.Metric):
+    """A metric that ours haven't; a config has the arguments that compute, under a name that tells where it is from."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        cls.described_as = f"{cls.__module__}.{cls.__name__}"
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def _arguments(cls) -> dict[str, inspect.Parameter]:
+        return {name: one for name, one in super()._arguments().items() if name not in EMPTY}
+
+
+@metrics.registry.register()
+class RootMeanSquaredError(_Own, metrics.MeanSquaredError):
     """The root of the mean of squared differences."""
 
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
@@ -142,7 +159,7 @@ class RootMeanSquaredError(metrics.MeanSquaredError):
         return float(super().result() ** 0.5)
 
 
-class _Thresholded(metrics.Metric):
+class _Thresholded(_Own):
     """Counts predictions above a threshold."""
 
     def __init__(self, thresholds: float | None, top_k: Any, class_id: Any, name: str, dtype: Any) -> None:
@@ -180,6 +197,7 @@ class _Thresholded(metrics.Metric):
         self.true_positives = self.of = 0.0
 
 
+@metrics.registry.register()
 class Precision(_Thresholded):
     """Of the entries predicted above the threshold, the share that is right; 0 if there are none."""
 
@@ -193,6 +211,7 @@ class Precision(_Thresholded):
         return said
 
 
+@metrics.registry.register()
 class Recall(_Thresholded):
     """Of the entries that are true, the share predicted above the threshold; 0 if there are none."""
 

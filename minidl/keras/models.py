@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -40,6 +41,7 @@ class Model(Weighted, minidl.models.Sequential):
     branch aren't supported.
     """
 
+    described_as = "Sequential"  # whatever its layers were written as, it is a chain of them
     _root: KerasTensor | None = None  # what stands for its input, once that was asked for or given
 
     def __new__(cls, inputs: Any = None, outputs: Any = None, **options: Any) -> Any:
@@ -179,7 +181,7 @@ class Model(Weighted, minidl.models.Sequential):
             raise refuse("keras compile", "loss", loss, "a model has one loss")
         if loss_weights is not None:
             raise refuse("keras compile", "loss_weights", loss_weights)
-        loss = losses.get(loss)
+        loss = copy.copy(losses.get(loss))  # the caller's own stays as it is
         loss.mean_over = "samples"
         self.trainer = Trainer(
             self, optimizers.get(optimizer), loss, [*_metrics(metrics, False), *_metrics(weighted_metrics, True)]
@@ -384,17 +386,6 @@ class Model(Weighted, minidl.models.Sequential):
     def _arguments(cls) -> Any:
         return minidl.models.Sequential._arguments()
 
-
-class Sequential(Model):
-    """Layers one after the other."""
-
-    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
-        minidl.models.Sequential.__init__(self, [], seed=next_seed(), dtype=floatx(), name=name)
-        for layer in layers if layers is not None else []:
-            self.add(layer)
-        if not trainable:
-            self.trainable = False
-
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
         """Make a model like the one whose `get_config` it is, with new weights."""
@@ -405,7 +396,7 @@ class Sequential(Model):
         """Return a model of this face with layers like those of one of ours, and new weights."""
         from minidl.keras import layers as known
 
-        model = cls(name=plain.name)
+        model = (cls if issubclass(cls, Sequential) else Sequential)(name=plain.name)
         model.seed, model.dtype = plain.seed, plain.dtype
         if plain.input_shape is not None:
             model.add(Input(plain.input_shape))
@@ -418,6 +409,17 @@ class Sequential(Model):
             else:
                 model.add(type(layer).from_config(layer.get_config()))
         return model
+
+
+class Sequential(Model):
+    """Layers one after the other."""
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
+        minidl.models.Sequential.__init__(self, [], seed=next_seed(), dtype=floatx(), name=name)
+        for layer in layers if layers is not None else []:
+            self.add(layer)
+        if not trainable:
+            self.trainable = False
 
 
 class Extractor:
@@ -496,7 +498,7 @@ def _metrics(given: Any, weighted: bool) -> list[Any]:
     given = [given] if isinstance(given, str) else given
     if not isinstance(given, (list, tuple)):
         raise refuse("keras compile", "metrics", given, "a list is")
-    made = [metrics.get(one) for one in given]
+    made = [copy.deepcopy(metrics.get(one)) for one in given]  # the caller's own stay as they are
     for metric in made:
         metric.weighted = weighted
     return made
@@ -535,11 +537,10 @@ def load_model(
     model = Sequential.faced(plain)
     restore_model(model, plain.state_dict(), parameter_settings(plain))
     if plain.trainer is not None:
-        trainer = plain.trainer
-        model.compile(
-            trainer.optimizer.from_config(trainer.optimizer.get_config()), trainer.loss, metrics=trainer.metrics
-        )
-        restore_optimizer(model.optimizer, trainer.optimizer.state_dict(), model)
+        known, optimizer = plain.trainer, plain.trainer.optimizer
+        again = optimizer.from_config(optimizer.get_config())
+        model.trainer = Trainer(model, again, known.loss, known.metrics, seed=known.seed)
+        restore_optimizer(again, optimizer.state_dict(), model)
     return model
 
 
