@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from minidl import Sequential, exchange, layers
+from minidl import Residual, Sequential, exchange, layers
 
 L = layers
 
@@ -21,6 +21,14 @@ def recurrent(kind):
 
 def both_ways(kind):
     return lambda: Sequential([L.Input((5, 3)), L.Bidirectional(kind(4, return_sequences=True))])
+
+
+def Doubled(nn):  # noqa: N802  # it makes a module
+    class Module(nn.Module):
+        def forward(self, x):
+            return x + x.tanh()
+
+    return Module()
 
 
 # What makes a model, and the PyTorch module whose state it has: each in words of its own framework.
@@ -44,6 +52,33 @@ CASES = {
             nn.Linear(16, 5), nn.Tanh(), nn.Linear(5, 2),
         ),
         ["0", "2", "6", "8"],
+    ),
+    "images, normalised": (
+        lambda: Sequential(
+            [
+                L.Input((3, 2, 4)), L.Flatten(), L.BatchNormalization(epsilon=1e-5), L.ReLU(),
+                L.LayerNormalization(epsilon=1e-5), L.Dense(5), L.Dense(5),
+            ]
+        ),
+        lambda nn: nn.Sequential(
+            nn.Flatten(), nn.BatchNorm1d(24), nn.ReLU(), nn.LayerNorm(24), nn.Linear(24, 5), nn.Linear(5, 5),
+        ),
+        ["1", "3", "4", "5"],
+    ),
+    "images into a model inside": (
+        lambda: Sequential([L.Input((3, 2, 4)), L.Flatten(), Sequential([L.Tanh(), L.Dense(5)]), L.Dense(24)]),
+        lambda nn: nn.Sequential(nn.Flatten(), nn.Tanh(), nn.Linear(24, 5), nn.Linear(5, 24)),
+        ["2", "3"],
+    ),
+    "images out of a model inside": (
+        lambda: Sequential([L.Input((3, 2, 4)), Sequential([L.Flatten()]), Residual([L.Tanh()]), L.Dense(24)]),
+        lambda nn: nn.Sequential(nn.Flatten(), Doubled(nn), nn.Linear(24, 24)),
+        ["2"],
+    ),
+    "flat, and images again": (
+        lambda: Sequential([L.Input((3, 2, 4)), L.Flatten(), L.Reshape((3, 2, 4)), L.Conv2D(2, (3, 2)), L.Flatten()]),
+        lambda nn: nn.Sequential(nn.Flatten(), nn.Unflatten(1, (4, 3, 2)), nn.Conv2d(4, 2, (3, 2)), nn.Flatten()),
+        ["2"],
     ),
     "normalised": (
         lambda: Sequential([L.Input((6,)), L.LayerNormalization(epsilon=1e-5), L.BatchNormalization(epsilon=1e-5)]),
@@ -132,6 +167,13 @@ def test_names_are_of_layers_with_weights():
     for wrong in (["a"], ["a", "a"], {"first": "a"}, "ab"):
         with pytest.raises(ValueError, match="names must be"):
             exchange.to_torch(model, wrong)
+
+
+@pytest.mark.parametrize("more", [[L.Reshape((4, 6)), L.LSTM(2)], [Residual([L.Dense(24)])]])
+def test_an_order_that_can_not_be_had_is_refused(more):
+    with pytest.raises(NotImplementedError, match=r"^to_torch: .*behind a Flatten of "):
+        exchange.to_torch(Sequential([L.Input((3, 2, 4)), L.Flatten(), *more]))
+    assert exchange.to_torch(Sequential([L.Input((6, 4, 1)), L.Flatten(), *more]))  # one channel has one order
 
 
 def test_what_does_not_fit_changes_nothing():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minidl import layers
-from minidl.models import Sequential
+from minidl.models import Residual, Sequential
 from minidl.validation import describe, differences
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = ["from_torch", "load_torch", "save_torch", "to_torch"]
 
 Array = NDArray[Any]
 State = dict[str, Array]
+Shape = tuple[int, ...]
 
 
 class _Kind(NamedTuple):
@@ -33,8 +34,9 @@ def to_torch(model: Sequential, names: Mapping[str, str] | Sequence[str] | None 
 
     `Dense` is written for `Linear`, `Conv2D` for `Conv2d`, `LSTM`, `GRU` (with reset_after) and `SimpleRNN`, also in a
     `Bidirectional` that concatenates, for those of one layer, `BatchNormalization` for `BatchNorm1d` and `2d`,
-    `LayerNormalization` for `LayerNorm`, `Embedding` for `Embedding`. The rows of a `Dense` behind a `Flatten` of
-    images are put into the order of PyTorch's images, whose channels come first.
+    `LayerNormalization` for `LayerNorm`, `Embedding` for `Embedding`. Behind a `Flatten` of images, the rows of the
+    next `Dense`, and the normalizations before it, are put into the order of PyTorch's images, whose channels come
+    first.
 
     Args:
         model: A built `Sequential`.
@@ -44,7 +46,8 @@ def to_torch(model: Sequential, names: Mapping[str, str] | Sequence[str] | None 
 
     Raises:
         RuntimeError: If the model isn't built.
-        NotImplementedError: If a layer with weights has no such counterpart.
+        NotImplementedError: If a layer with weights has no such counterpart, or a layer behind a `Flatten` of images
+            takes their order for what it isn't there.
         ValueError: If `names` aren't for the layers with weights.
 
     >>> model = Sequential([layers.Input((3,)), layers.Dense(4, "relu"), layers.Dense(2)], seed=0)
@@ -126,22 +129,67 @@ def _named(owner: str, model: Any, names: Mapping[str, str] | Sequence[str] | No
         yield name, layer, kind
 
 
-def _with_weights(owner: str, model: Sequential, path: str) -> Iterator[tuple[str, Any, _Kind]]:
-    images: tuple[int, ...] | None = None  # that were flattened, and whose order is still another there
+def _with_weights(
+    owner: str, model: Sequential, path: str, images: Shape | None = None
+) -> Generator[tuple[str, Any, _Kind], None, Shape | None]:
+    """Give the layers inside; `images` were flattened before them, and lie in another order there.
+
+    Returns the flattened images that come out.
+    """
     for layer in model.layers:
         if isinstance(layer, Sequential):
-            yield from _with_weights(owner, layer, f"{path}{layer.name}/")
-            continue
-        if isinstance(layer, layers.Flatten) and layer.input_shape is not None and len(layer.input_shape) == 3:
-            images = layer.input_shape
-        if not layer.named_arrays() or isinstance(layer, layers.Dropout):
+            before = images
+            images = yield from _with_weights(owner, layer, f"{path}{layer.name}/", images)
+            if isinstance(layer, Residual) and images != before:
+                raise NotImplementedError(
+                    f"{owner}: a Residual behind a Flatten of images must keep their order; let a Dense come between. "
+                    f"Received: {layer.title}"
+                )
             continue
         kind = next((kind for cls, kind in _KINDS.items() if isinstance(layer, cls)), None)
-        if isinstance(layer, layers.Dense):
-            kind, images = _dense(images), None
+        flattened, images = images, _still_images(owner, layer, images)
+        if not layer.named_arrays() or isinstance(layer, layers.Dropout):
+            continue
         if kind is None or _differs(layer) or set(kind.read(layer, kind.write(layer))) != set(layer.named_arrays()):
             raise NotImplementedError(f"{owner}: PyTorch has no such layer. Received: {layer!r}")
-        yield f"{path}{layer.name}", layer, kind
+        yield f"{path}{layer.name}", layer, kind if flattened is None else _of_images(kind, flattened)
+    return images
+
+
+def _still_images(owner: str, layer: Any, images: Shape | None) -> Shape | None:
+    """Return the images whose entries come out of `layer` in a row, if that is so, where `images` went in."""
+    if images is None:
+        shape = layer.input_shape
+        if not isinstance(layer, layers.Flatten) or shape is None or len(shape) != 3:
+            return None
+        return shape if shape[2] > 1 and shape[0] * shape[1] > 1 else None  # otherwise the orders are one
+    if isinstance(layer, layers.Dense) or layer.output_shape == images:  # a Reshape back to images
+        return None
+    if layer.output_shape != layer.input_shape:
+        raise NotImplementedError(
+            f"{owner}: what was flattened from images has another order in PyTorch, which only a Dense can take in. "
+            f"Received: {layer.title} behind a Flatten of {images}"
+        )
+    return images
+
+
+def _of_images(kind: _Kind, images: Shape) -> _Kind:
+    """Return the kind of a layer whose inputs are flattened images: its arrays have the channels first there."""
+    *pixels, channels = images
+
+    def turned(layer: Any, state: State, shape: Sequence[int], source: int, target: int) -> State:
+        own = {"bias"} if isinstance(layer, layers.Dense) else set()  # it goes with the outputs
+        return {
+            name: array
+            if name in own
+            else np.moveaxis(array.reshape(*array.shape[:-1], *shape), source, target).reshape(array.shape)
+            for name, array in state.items()
+        }
+
+    return _Kind(
+        lambda layer: turned(layer, kind.write(layer), images, -1, -3),
+        lambda layer, state: kind.read(layer, turned(layer, state, (channels, *pixels), -3, -1)),
+    )
 
 
 def _differs(layer: Any) -> bool:
@@ -181,19 +229,6 @@ def _with_kernel(there: Callable[[Array], Array], back: Callable[[Array], Array]
         return {"kernel": back(state["weight"]), **{name: state[name] for name in ("bias",) if name in state}}
 
     return _Kind(write, read)
-
-
-def _dense(images: tuple[int, ...] | None) -> _Kind:
-    """Return the kind of a `Dense`, whose inputs may be images that were flattened."""
-
-    def turned(kernel: Array, first: bool) -> Array:
-        if images is None:
-            return kernel
-        height, width, channels = images
-        shape, order = ((height, width, channels), (2, 0, 1, 3)) if first else ((channels, height, width), (1, 2, 0, 3))
-        return kernel.reshape(*shape, -1).transpose(order).reshape(kernel.shape)
-
-    return _with_kernel(lambda kernel: turned(kernel, True).T, lambda weight: turned(weight.T, False))
 
 
 # PyTorch's parts of a recurrent product, among ours: r, z, g of z, r, g.
@@ -252,7 +287,7 @@ def _read_both(layer: Any, state: State) -> State:
 _SCALES = {"weight": "gamma", "bias": "beta"}
 _STEPS = _Kind(_write_steps, _read_steps)
 _KINDS: dict[type, _Kind] = {
-    layers.Dense: _dense(None),
+    layers.Dense: _with_kernel(np.transpose, np.transpose),
     layers.Conv2D: _with_kernel(
         lambda kernel: kernel.transpose(3, 2, 0, 1), lambda weight: weight.transpose(2, 3, 1, 0)
     ),
