@@ -488,6 +488,8 @@ REFUSED = {
     "a function as activation": (lambda: layers.Dense(3, activation=lambda x: x), "with its slope"),
     "two losses": (lambda: net(loss=["mse", "mse"]), "a model has one loss"),
     "steps": (lambda: net().fit(X, Y, steps_per_epoch=3), "steps_per_epoch isn't supported"),
+    "steps of an evaluation": (lambda: net().evaluate(X, Y, steps=0), "evaluate: steps isn't supported. .*: steps=0"),
+    "workers": (lambda: keras.utils.PyDataset(workers=2), "workers isn't supported"),
     "a list of inputs": (lambda: layers.Dense(3)([keras.Input((3,)), keras.Input((3,))]), "a list of inputs isn't"),
     "two inputs": (lambda: keras.Model([keras.Input((3,)), keras.Input((3,))], keras.Input((3,))), "one of each is"),
     "another callback": (lambda: net().fit(X, Y, callbacks=[object()]), r"subclass keras.callbacks.Callback"),
@@ -527,6 +529,7 @@ def test_names_that_are_not_there_say_so(name):
         (lambda: layers.Dense(), "missing a required argument: 'units'"),
         (lambda: layers.Dense(3, unit=4), "unexpected keyword argument 'unit'.*Did you mean 'units'"),
         (lambda: keras.optimizers.Adam(lr=0.1), "unexpected keyword argument 'lr'"),
+        (lambda: keras.optimizers.Adam(clip_norm=1.0), "Did you mean 'clipnorm'"),
         (lambda: keras.losses.Huber(beta=2), "unexpected keyword argument 'beta'"),
     ],
 )
@@ -541,6 +544,14 @@ def test_unknown_names_are_told(get):
         get("nonsense")
 
 
+def test_what_says_no_is_as_by_default():
+    model = net(loss_weights=[])
+    model.evaluate(X, Y, verbose=0, callbacks=[])
+    keras.Input((3,), sparse=False, ragged=None)
+    keras.optimizers.Adam(use_ema=None, ema_momentum=0.99)
+    model.fit(X, Y, verbose=0, validation_freq=1.0)
+
+
 # Helpers ------------------------------------------------------------------------------------------------------------
 
 
@@ -550,6 +561,8 @@ def test_one_hot_rows():
         keras.utils.to_categorical([0, 2], 2)
     with pytest.raises(ValueError, match="must be integers"):
         keras.utils.to_categorical([0.5])
+    with pytest.raises(ValueError, match=r"^to_categorical: num_classes must be"):
+        keras.utils.to_categorical([0], 0)
 
 
 def test_sequences_are_padded_and_cut():
@@ -557,6 +570,8 @@ def test_sequences_are_padded_and_cut():
     assert pad([[1, 2, 3], [4]], 2, padding="post", truncating="post").tolist() == [[1, 2], [4, 0]]
     assert pad([[1.5], []], value=-1.0, dtype="float32").tolist() == [[1.5], [-1.0]]
     assert pad([]).shape == (0, 0)
+    with pytest.raises(ValueError, match=r"^pad_sequences: maxlen must be"):
+        pad([[1]], 0)
 
 
 def test_submodules_can_be_imported_from():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl import layers
-from minidl.keras.face import found, missing, refuse
+from minidl.keras.face import found, missing, offered, refuse
 
 __all__ = [
     "Activation",
@@ -74,8 +74,7 @@ def get(identifier: Any) -> layers.Layer | None:
     if identifier is None or isinstance(identifier, layers.Layer):
         return identifier
     if isinstance(identifier, str):
-        known = {name: value for name, value in globals().items() if isinstance(value, Activation)}
-        identifier = found("activation", known, identifier)
+        identifier = found("activation", offered(globals(), Activation), identifier)
     if isinstance(identifier, Activation):
         return None if identifier is linear else identifier.layer()
     raise refuse("keras", "activation", identifier, "one of one's own is a minidl.layers.Elementwise with its slope")

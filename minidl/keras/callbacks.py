@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minidl import callbacks
-from minidl.keras.face import missing, refuse
+from minidl.keras.face import defaults_of, defaults_only, missing, refuse
 
 __all__ = [
     "Adapter",
@@ -278,15 +278,14 @@ class TensorBoard(callbacks.TensorBoard):
         embeddings_freq: int = 0,
         embeddings_metadata: Any = None,
     ) -> None:
-        for name, value in (
-            ("write_images", write_images),
-            ("write_steps_per_second", write_steps_per_second),
-            ("profile_batch", profile_batch),
-            ("embeddings_freq", embeddings_freq),
-            ("embeddings_metadata", embeddings_metadata),
-        ):
-            if value:
-                raise refuse("keras TensorBoard", name, value)
+        absent = {
+            "write_images": write_images,
+            "write_steps_per_second": write_steps_per_second,
+            "profile_batch": profile_batch,
+            "embeddings_freq": embeddings_freq,
+            "embeddings_metadata": embeddings_metadata,
+        }
+        defaults_only("keras TensorBoard", defaults_of(TensorBoard), absent)
         if histogram_freq not in (0, 1):
             raise refuse("keras TensorBoard", "histogram_freq", histogram_freq, "0 and 1 are")
         every = (

@@ -9,7 +9,18 @@ from typing import Any, ClassVar
 
 from minidl.validation import describe, nearest
 
-__all__ = ["Door", "Doorway", "chosen", "defaults_only", "door", "found", "missing", "refuse"]
+__all__ = [
+    "Door",
+    "Doorway",
+    "chosen",
+    "defaults_of",
+    "defaults_only",
+    "door",
+    "found",
+    "missing",
+    "offered",
+    "refuse",
+]
 
 # Arguments that don't change what is computed; a dtype is looked at apart.
 NO_EFFECT = {"dtype", "name", "unroll", "use_cudnn"}
@@ -21,14 +32,26 @@ def refuse(owner: str, name: str, value: object, instead: str = "") -> NotImplem
     return NotImplementedError(f"{owner}: {name} isn't supported{hint}. Received: {name}={describe(value)}")
 
 
-def defaults_only(owner: str, signature: inspect.Signature, given: Mapping[str, Any], hints: Mapping[str, str]) -> None:
-    """Raise NotImplementedError unless every argument in `given` has its default."""
+def defaults_of(of: Callable[..., Any] | inspect.Signature) -> dict[str, Any]:
+    """Return the arguments of a function, or of a signature, with their defaults."""
+    signature = of if isinstance(of, inspect.Signature) else inspect.signature(of)
+    return {name: parameter.default for name, parameter in signature.parameters.items()}
+
+
+def defaults_only(
+    owner: str, defaults: Mapping[str, Any], given: Mapping[str, Any], hints: Mapping[str, str] | None = None
+) -> None:
+    """Raise NotImplementedError unless each argument in `given` is as by default; None, False and [] all say no."""
     for name, value in given.items():
-        parameter = signature.parameters.get(name)
-        default = None if parameter is None else parameter.default
-        same = value is default or (type(value) is type(default) and bool(value == default))
-        if not same:
-            raise refuse(owner, name, value, hints.get(name, ""))
+        default = defaults.get(name)
+        numbers = isinstance(value, (int, float)) and isinstance(default, (int, float))
+        alike = (numbers or type(value) is type(default)) and bool(value == default)
+        if not (value is default or alike or (_says_no(value) and _says_no(default))):
+            raise refuse(owner, name, value, (hints or {}).get(name, ""))
+
+
+def _says_no(value: object) -> bool:
+    return value is None or value is False or (isinstance(value, (list, tuple, dict)) and not value)
 
 
 def chosen(owner: str, own: Any, theirs: inspect.Signature, given: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +62,7 @@ def chosen(owner: str, own: Any, theirs: inspect.Signature, given: dict[str, Any
         del rest["data_format"]
     if given.get("dtype") not in (None, "float32"):
         raise refuse(owner, "dtype", given["dtype"], "keras.config.set_floatx says it for all")
-    defaults_only(owner, theirs, rest, {})
+    defaults_only(owner, defaults_of(theirs), rest)
     return {name: value for name, value in given.items() if name in known}
 
 
@@ -95,6 +118,12 @@ def found(kind: str, known: Mapping[str, Any], identifier: str) -> Any:
     if key not in plain:
         raise ValueError(f"keras: unknown {kind}. Received: {identifier!r}. {nearest(identifier, known)}")
     return plain[key]
+
+
+def offered(namespace: Mapping[str, Any], kind: type, *but: object) -> dict[str, Any]:
+    """Return what a module's `__all__` has of a kind, by name, `but` for some."""
+    values = {name: namespace[name] for name in namespace["__all__"]}
+    return {name: value for name, value in values.items() if isinstance(value, kind) and value not in but}
 
 
 def missing(module: str, known: list[str]) -> Callable[[str], Any]:

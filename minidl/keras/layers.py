@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from minidl import layers
+from minidl.keras.constructing import constructor
 from minidl.keras.face import missing
-from minidl.keras.tensors import Input, KerasLayer, constructor
+from minidl.keras.tensors import Input, KerasLayer
 
 __all__ = [
     "ELU",

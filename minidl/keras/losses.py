@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl import losses
-from minidl.keras.face import Door, Doorway, door, found, missing, refuse
+from minidl.keras.face import Door, Doorway, door, found, missing, offered, refuse
 from minidl.targets import check_batch
 
 __all__ = [
@@ -201,8 +201,7 @@ _SHORT: dict[str, Callable[..., Any]] = {
 def get(identifier: Any) -> Any:
     """Return the loss that a name, a class, one of these functions or an object stands for."""
     if isinstance(identifier, str):
-        named = {name: value for name, value in globals().items() if isinstance(value, Doorway) and value is not Door}
-        identifier = found("loss", {**named, **_SHORT}, identifier)
+        identifier = found("loss", {**offered(globals(), Doorway), **_SHORT}, identifier)
     if isinstance(identifier, Function):
         identifier = identifier.made_by
     if isinstance(identifier, Doorway):

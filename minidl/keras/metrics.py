@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minidl import metrics
-from minidl.keras.face import Door, Doorway, door, found, missing, refuse
+from minidl.keras.face import Door, defaults_of, defaults_only, door, found, missing, offered, refuse
 from minidl.targets import check_batch, check_weight
 
 __all__ = [
@@ -164,9 +164,8 @@ class _Thresholded(_Own):
 
     def __init__(self, thresholds: float | None, top_k: Any, class_id: Any, name: str, dtype: Any) -> None:
         super().__init__(name=name)
-        for argument, value in (("top_k", top_k), ("class_id", class_id)):
-            if value is not None:
-                raise refuse(f"keras {type(self).__name__}", argument, value)
+        empty = {"top_k": top_k, "class_id": class_id}
+        defaults_only(f"keras {type(self).__name__}", defaults_of(type(self)), empty)
         if isinstance(thresholds, (list, tuple)):
             raise refuse(f"keras {type(self).__name__}", "thresholds", thresholds, "one number is")
         self.thresholds = 0.5 if thresholds is None else float(thresholds)
@@ -239,13 +238,11 @@ _SHORT = {"acc": Accuracy, "mse": MeanSquaredError, "mae": MeanAbsoluteError}
 
 def get(identifier: Any) -> Any:
     """Return the metric that a name, a class or an object stands for; one given by name has it as its column."""
-    if isinstance(identifier, (str, type)) and not isinstance(identifier, Doorway):
-        classes = {name: value for name, value in globals().items() if isinstance(value, type)}
-        known = {name: value for name, value in classes.items() if name in __all__ and value is not Metric}
-        kind = found("metric", {**known, **_SHORT}, identifier) if isinstance(identifier, str) else identifier
-        return kind(name=identifier.lower()) if isinstance(identifier, str) else kind()
-    if isinstance(identifier, Doorway):
-        return identifier()
+    if isinstance(identifier, str):
+        kind = found("metric", {**offered(globals(), type, Metric), **_SHORT}, identifier)
+        return kind(name=identifier.lower())
+    if isinstance(identifier, type):
+        identifier = identifier()
     if not isinstance(identifier, metrics.Metric):
         raise refuse("keras compile", "metrics", identifier, "a metric of one's own is a minidl.metrics.Metric")
     return identifier

@@ -15,7 +15,7 @@ import minidl.models
 from minidl.keras import callbacks as keras_callbacks
 from minidl.keras import losses, metrics, optimizers
 from minidl.keras.config import floatx
-from minidl.keras.face import missing, refuse
+from minidl.keras.face import defaults_of, defaults_only, missing, refuse
 from minidl.keras.layers import InputLayer
 from minidl.keras.random_state import next_seed
 from minidl.keras.tensors import KerasTensor, Variable, Weighted, after, weights_of
@@ -179,8 +179,7 @@ class Model(Weighted, minidl.models.Sequential):
         """Say how to train: an optimizer, a loss and metrics, by name or as objects."""
         if loss is None or isinstance(loss, (dict, list, tuple)):
             raise refuse("keras compile", "loss", loss, "a model has one loss")
-        if loss_weights is not None:
-            raise refuse("keras compile", "loss_weights", loss_weights)
+        defaults_only("keras compile", defaults_of(Model.compile), {"loss_weights": loss_weights})
         loss = copy.copy(losses.get(loss))  # the caller's own stays as it is
         loss.mean_over = "samples"
         self.trainer = Trainer(
@@ -211,14 +210,13 @@ class Model(Weighted, minidl.models.Sequential):
         `validation_split` keeps the last samples, as they come, as Keras does. `x` may also be an iterable of
         batches, or an object with `__len__` and `__getitem__` that gives them.
         """
-        for name, value, default in (
-            ("steps_per_epoch", steps_per_epoch, None),
-            ("validation_steps", validation_steps, None),
-            ("validation_batch_size", validation_batch_size, None),
-            ("validation_freq", validation_freq, 1),
-        ):
-            if value != default:
-                raise refuse("keras fit", name, value)
+        absent = {
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+            "validation_batch_size": validation_batch_size,
+            "validation_freq": validation_freq,
+        }
+        defaults_only("keras fit", defaults_of(Model.fit), absent)
         trainer = self._compiled("fit")
         history = keras_callbacks.History()
         given = [] if callbacks is None else callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
@@ -271,8 +269,7 @@ class Model(Weighted, minidl.models.Sequential):
         return_dict: bool = False,
     ) -> Any:
         """Return the loss, or with metrics the list [loss, *metrics], or a dict; unless `verbose` is 0, say it."""
-        if steps is not None or callbacks:
-            raise refuse("keras evaluate", "steps" if steps else "callbacks", steps or callbacks)
+        defaults_only("keras evaluate", defaults_of(Model.evaluate), {"steps": steps, "callbacks": callbacks})
         began, data = time.perf_counter(), self._data(x, y)
         arrays = isinstance(data, tuple)
         options = {"batch_size": batch_size, "sample_weight": sample_weight} if arrays else {}
@@ -291,16 +288,15 @@ class Model(Weighted, minidl.models.Sequential):
         callbacks: Any = None,
     ) -> Array:  # fmt: skip
         """Return the outputs for all of `x`."""
-        if steps is not None or callbacks:
-            raise refuse("keras predict", "steps" if steps else "callbacks", steps or callbacks)
+        defaults_only("keras predict", defaults_of(Model.predict), {"steps": steps, "callbacks": callbacks})
         return super().predict(np.asarray(x), batch_size=batch_size)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Make one step; return its loss, or with metrics a list, or a dict."""
-        if class_weight is not None:
-            raise refuse("keras train_on_batch", "class_weight", class_weight, "sample_weight is")
+        defaults, hints = defaults_of(Model.train_on_batch), {"class_weight": "sample_weight is"}
+        defaults_only("keras train_on_batch", defaults, {"class_weight": class_weight}, hints)
         x, y = self._arrays_of(x, y)
         logs = self._compiled("train_on_batch").step(x, y, sample_weight)
         values = list(logs.values())
@@ -366,8 +362,7 @@ class Model(Weighted, minidl.models.Sequential):
         include_optimizer: bool = True,
     ) -> None:
         """Write the model to a file, in minidl's own format whatever its name is; see `load_model`."""
-        if not overwrite:
-            raise refuse("keras save", "overwrite", overwrite)
+        defaults_only("keras save", defaults_of(Model.save), {"overwrite": overwrite})
         super().save(filepath, include_optimizer=include_optimizer)
 
     def summary(  # type: ignore[override]  # Keras's signature
@@ -531,8 +526,8 @@ def load_model(
     from minidl.saving import load_model as load
     from minidl.saving.models import parameter_settings, restore_model, restore_optimizer
 
-    if custom_objects:
-        raise refuse("keras load_model", "custom_objects", custom_objects, "register them with minidl's registries")
+    hints = {"custom_objects": "register them with minidl's registries"}
+    defaults_only("keras load_model", defaults_of(load_model), {"custom_objects": custom_objects}, hints)
     plain = load(filepath, compile=compile)
     model = Sequential.faced(plain)
     restore_model(model, plain.state_dict(), parameter_settings(plain))

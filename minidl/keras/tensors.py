@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from minidl import initializers, layers
-from minidl.keras import activations
+from minidl import layers
 from minidl.keras.config import floatx
-from minidl.keras.face import Doorway, chosen, found, refuse
+from minidl.keras.face import defaults_of, defaults_only, refuse
 from minidl.keras.random_state import next_seed
 from minidl.layers.ownership import owner
 from minidl.randomness import generator
-from minidl.validation import describe, flag
+from minidl.validation import describe
 
 if TYPE_CHECKING:
     from minidl.parameters import Parameter
@@ -29,7 +26,6 @@ __all__ = [
     "Variable",
     "Weighted",
     "after",
-    "constructor",
     "plain_of",
     "weights_of",
 ]
@@ -99,9 +95,8 @@ def Input(  # noqa: N802  # Keras's name
     optional: bool = False,
 ) -> KerasTensor:
     """Return what stands for a batch of samples of `shape`, whose sizes may be None: then data tell them."""
-    for what, value in (("sparse", sparse), ("ragged", ragged), ("tensor", tensor), ("optional", optional)):
-        if value is not None and value is not False:
-            raise refuse("keras Input", what, value)
+    absent = {"sparse": sparse, "ragged": ragged, "tensor": tensor, "optional": optional}
+    defaults_only("keras Input", defaults_of(Input), absent)
     sizes = tuple(batch_shape)[1:] if shape is None and batch_shape is not None else shape
     if isinstance(sizes, int):
         sizes = (sizes,)
@@ -265,77 +260,3 @@ def plain_of(cls: type) -> type[layers.Layer]:
     """Return the class of ours that a class of this face is a face of."""
     own = (one for one in cls.__mro__ if not one.__module__.startswith("minidl.keras"))
     return next(one for one in own if issubclass(one, layers.Layer))
-
-
-def constructor(init: Callable[..., Any]) -> Callable[..., None]:
-    """Let an `__init__` with Keras's signature, and the arguments that all layers have there, make a layer of ours."""
-    own = inspect.signature(init)
-    common = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
-        for name, default in COMMON.items()
-        if name not in own.parameters
-    ]
-    whole = own.replace(parameters=[*own.parameters.values(), *common])
-
-    @functools.wraps(init)
-    def made(self: Any, *args: Any, **kwargs: Any) -> None:
-        owner = f"keras {type(self).__name__}"
-        bound = whole.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        given = dict(list(bound.arguments.items())[1:])
-        shape, trainable = _declared(given), flag(owner, "trainable", given.pop("trainable"))
-        plain: Any = plain_of(type(self)).__init__
-        defaults = inspect.signature(plain).parameters
-        passed = chosen(owner, plain, whole, self.adjusted(given))
-        plain(self, **{name: _translated(name, value, defaults[name].default) for name, value in passed.items()})
-        if not trainable:
-            self.trainable = False
-        self.declared_shape = shape
-
-    made.__signature__ = whole  # type: ignore[attr-defined]  # what errors and help tell
-    return made
-
-
-# What every layer of Keras's takes.
-COMMON = {
-    "activity_regularizer": None,
-    "trainable": True,
-    "autocast": True,
-    "dtype": None,
-    "name": None,
-    "input_shape": None,
-    "batch_input_shape": None,
-    "input_dim": None,
-}
-
-
-def _declared(given: dict[str, Any]) -> tuple[int, ...] | None:
-    """Take from the arguments what says the shape of a sample, and return it."""
-    shape, batch_shape = given.pop("input_shape"), given.pop("batch_input_shape")
-    if batch_shape is not None:
-        shape = tuple(batch_shape)[1:]
-    if "output_dim" not in given:  # an Embedding's own
-        size = given.pop("input_dim")
-        shape = (size,) if size is not None else shape
-    if shape is None:
-        return None
-    return (shape,) if isinstance(shape, int) else tuple(shape)
-
-
-def _translated(name: str, value: Any, default: Any) -> Any:
-    """Return what ours takes for what Keras's argument of that name was given; a config is as ours has it."""
-    if isinstance(value, dict):
-        return value
-    if name in ("activation", "recurrent_activation"):
-        layer = activations.get(value)
-        return layers.Linear() if layer is None and default is not None else layer  # None is for those that take it
-    if name.endswith("_initializer") and isinstance(value, str):
-        return found("initializer", _initializers(), value)()
-    return value() if isinstance(value, Doorway) else value
-
-
-def _initializers() -> dict[str, Any]:
-    from minidl.keras import initializers as known
-
-    doors = {name: value for name, value in vars(known).items() if isinstance(value, Doorway)}
-    return {**doors, "normal": initializers.RandomNormal, "uniform": initializers.RandomUniform, "one": doors["Ones"]}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.keras.face import missing
+from minidl.keras.face import defaults_of, defaults_only, missing
 from minidl.keras.random_state import seed_all
 from minidl.validation import choice, describe, integer
 
@@ -36,7 +36,11 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> Array:
     if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels))):
         raise ValueError(f"to_categorical: x must be integers. Received: {describe(labels)}")
     labels = labels.astype(np.int64)
-    classes = int(labels.max(initial=-1)) + 1 if num_classes is None else integer("", "num_classes", num_classes, 1)
+    classes = (
+        int(labels.max(initial=-1)) + 1
+        if num_classes is None
+        else integer("to_categorical", "num_classes", num_classes, 1)
+    )
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise ValueError(
             f"to_categorical: labels must be in 0 .. {classes - 1}. Received: from {labels.min()} to {labels.max()}"
@@ -72,7 +76,9 @@ def pad_sequences(
     choice("pad_sequences", "padding", padding, ("pre", "post"))
     choice("pad_sequences", "truncating", truncating, ("pre", "post"))
     rows = [np.asarray(row) for row in sequences]
-    length = max((len(row) for row in rows), default=0) if maxlen is None else integer("", "maxlen", maxlen, 1)
+    length = (
+        max((len(row) for row in rows), default=0) if maxlen is None else integer("pad_sequences", "maxlen", maxlen, 1)
+    )
     rest = next((row.shape[1:] for row in rows if len(row)), ())
     result = np.full((len(rows), length, *rest), value, dtype=dtype)
     for row, line in zip(rows, result, strict=True):
@@ -86,8 +92,8 @@ class PyDataset:
     """The base of a script's own batches: a subclass gives `__len__`, how many there are, and `__getitem__`."""
 
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
-        if workers != 1 or use_multiprocessing:
-            raise NotImplementedError(f"keras PyDataset: workers aren't supported. Received: workers={workers!r}")
+        absent = {"workers": workers, "use_multiprocessing": use_multiprocessing}
+        defaults_only("keras PyDataset", defaults_of(PyDataset), absent)
 
     def __len__(self) -> int:
         raise NotImplementedError("keras PyDataset: a subclass must give __len__")

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from minidl import optimizers
 from minidl.config import Configurable
-from minidl.keras.face import Door, Doorway, found, missing, refuse
+from minidl.keras.face import Door, Doorway, defaults_only, found, missing, offered
 from minidl.keras.optimizers import schedules
 from minidl.schedules import CorrectedEpsilon
+from minidl.validation import nearest
 
 __all__ = [
     "SGD",
@@ -39,24 +40,31 @@ class Optimizer(Door):
     makes: ClassVar[tuple[type, ...]] = (optimizers.Optimizer,)
 
 
+# What every optimizer of Keras's takes beside, with defaults; the first ones are hooks of ours.
+OPTIONS = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "name": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+
+
 def _finished(owner: str, optimizer: optimizers.Optimizer, options: dict[str, Any]) -> optimizers.Optimizer:
     """Put the hooks on an optimizer that stand for Keras's options; refuse what has none."""
+    for name in options:
+        if name not in OPTIONS:
+            raise TypeError(f"keras {owner}: got an unexpected keyword argument {name!r}. {nearest(name, OPTIONS)}")
     clips = {name: options.pop(name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
     decay = options.pop("weight_decay", None)
     options.pop("name", None)
-    defaults = {
-        "use_ema": False,
-        "ema_momentum": 0.99,
-        "ema_overwrite_frequency": None,
-        "loss_scale_factor": None,
-        "gradient_accumulation_steps": None,
-    }
     hints = {"gradient_accumulation_steps": "minidl's own Trainer has fit(accumulate=)"}
-    for name, value in options.items():
-        if name not in defaults:
-            raise TypeError(f"keras {owner}: got an unexpected keyword argument {name!r}")
-        if value is not None and value != defaults[name]:
-            raise refuse(f"keras {owner}", name, value, hints.get(name, ""))
+    defaults_only(f"keras {owner}", OPTIONS, options, hints)
     if sum(value is not None for value in clips.values()) > 1:
         raise ValueError(
             f"keras {owner}: only one of clipnorm, clipvalue and global_clipnorm can be given. Received: {clips}"
@@ -235,9 +243,7 @@ def _late(epsilon: float, beta_2: float) -> Any:
 def get(identifier: Any) -> Any:
     """Return the optimizer that a name such as "adam", a class or an object stands for, with Keras's defaults."""
     if isinstance(identifier, str):
-        known = {name: value for name, value in globals().items() if isinstance(value, Doorway) and value is not Door}
-        known.pop("Optimizer")
-        return found("optimizer", known, identifier)()
+        return found("optimizer", offered(globals(), Doorway, Optimizer), identifier)()
     if isinstance(identifier, Doorway):
         return identifier()
     if isinstance(identifier, dict):
