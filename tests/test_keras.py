@@ -144,6 +144,50 @@ def test_batches_come_from_iterables_and_data_sets():
     assert model.evaluate(Data(), verbose=0)[0] == pytest.approx(model.evaluate(X, Y, verbose=0)[0], rel=1e-6)
 
 
+def test_a_data_set_is_told_where_epochs_begin_and_end():
+    told = []
+
+    class Data(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            told.append(index)
+            return X, Y
+
+        def on_epoch_begin(self):
+            told.append("begin")
+
+        def on_epoch_end(self):
+            told.append("end")
+
+    model = net()
+    model.fit(Data(), epochs=2, verbose=0)
+    assert told == ["begin", 0, 1, "end"] * 2
+    del told[:]
+    model.evaluate(Data(), verbose=0)
+    assert told == ["begin", 0, 1, "end"]
+
+
+@pytest.mark.parametrize("method", ["evaluate", "fit"])
+@pytest.mark.parametrize(
+    ("name", "value"), [("validation_split", 0.5), ("sample_weight", np.ones(40)), ("batch_size", 10)]
+)
+def test_what_is_of_arrays_is_refused_with_batches(method, name, value):
+    if (method, name) != ("evaluate", "validation_split"):
+        for batches in ([(X, Y)], iter([(X, Y)])):
+            with pytest.raises(NotImplementedError, match=f"keras {method}: {name} isn't supported; batches come as"):
+                getattr(net(), method)(batches, verbose=0, **{name: value})
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch"])
+def test_what_is_not_compiled_says_so_and_is_not_built(method):
+    model = keras.Sequential([layers.Dense(3)])
+    with pytest.raises(RuntimeError, match=f"must be compiled before {method}"):
+        getattr(model, method)(X, Y)
+    assert not model.built
+
+
 def test_steps_by_hand():
     model, twin = net(), net()
     twin.set_weights(model.get_weights())
@@ -213,6 +257,70 @@ def test_rates_by_callbacks_are_in_the_history():
     plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_lr=0.2, min_delta=100.0)
     history = net(optimizer=keras.optimizers.SGD(0.8)).fit(X, Y, epochs=5, verbose=0, callbacks=[plateau]).history
     assert history["learning_rate"][-1] == 0.2
+
+
+def test_a_schedule_may_look_at_the_epoch_alone():
+    by_epoch = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 * (epoch + 1))
+    history = net(optimizer=keras.optimizers.SGD(0.8)).fit(X, Y, epochs=2, verbose=0, callbacks=[by_epoch]).history
+    assert history["learning_rate"] == [0.1, 0.2]
+
+
+def test_what_a_callback_puts_into_the_logs_the_next_ones_and_the_history_have():
+    seen = []
+
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["mine"] = 10.0 + epoch
+
+    class Sees(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(logs["mine"])
+
+    history = net().fit(X, Y, epochs=2, verbose=0, callbacks=[Adds(), Sees()]).history
+    assert seen == history["mine"] == [10.0, 11.0]
+    assert list(history) == ["loss", "accuracy", "mine"]
+
+
+def test_hooks_that_nothing_calls_are_refused():
+    with pytest.raises(
+        TypeError, match=r"^keras Own: no such hook\. Received: on_epoch_ends\. Did you mean 'on_epoch_end'"
+    ):
+        type("Own", (keras.callbacks.Callback,), {"on_epoch_ends": lambda self, epoch, logs=None: None})
+    for name in ("on_test_end", "on_predict_batch_begin", "on_batch_end"):
+        with pytest.raises(NotImplementedError, match=f"keras Own: {name} isn't supported; only fit calls"):
+            type("Own", (keras.callbacks.Callback,), {name: lambda self, logs=None: None})
+
+
+def test_callbacks_go_on_with_a_fit_that_is_resumed(tmp_path):
+    epochs = []
+
+    class Own(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            epochs.append(epoch)
+
+    def run(model, in_all, **options):
+        given = [
+            keras.callbacks.EarlyStopping("loss", min_delta=1e-3, patience=3, restore_best_weights=True),
+            keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+            keras.callbacks.TensorBoard(tmp_path / "logs"),
+            Own(),
+        ]
+        told = keras.callbacks.adapted(given, model, {}, 0)
+        model.trainer.fit(
+            X, Y, epochs=in_all, verbose=0, callbacks=told, checkpoint=tmp_path / "run", **options
+        )  # fmt: skip
+        return given
+
+    pytest.importorskip("tensorboardX")
+    model, again = (net(optimizer=keras.optimizers.SGD(0.0)) for _ in range(2))
+    model.fit(X, Y, epochs=2, verbose=0)
+    run(model, 2)
+    stopping, _, board, _ = run(again, 9, resume=True)
+    assert epochs == [0, 1, 2, 3]  # counted from where the fit began, and ended by all of its epochs
+    assert {p.stem for p in tmp_path.glob("*.keras")} == {"1", "2", "3", "4"}
+    assert (stopping.best_epoch, stopping.stopped_epoch, board.state_dict()["epoch"]) == (0, 3, 4)
+    assert again.fit(X, Y, epochs=1, verbose=0, callbacks=[stopping]).epoch == [0]
+    assert stopping.best_epoch == 0  # each fit begins anew
 
 
 def test_files_of_callbacks(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 
 from minidl import callbacks
 from minidl.keras.face import defaults_of, defaults_only, missing, refuse
+from minidl.validation import integer, nearest
 
 __all__ = [
     "Adapter",
@@ -20,12 +21,20 @@ __all__ = [
     "LearningRateScheduler",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
+    "Shown",
     "TensorBoard",
     "TerminateOnNaN",
     "adapted",
 ]
 
 Logs = dict[str, float]
+
+
+# Hooks of Keras's that nothing calls here.
+UNCALLED = {
+    "on_batch_begin", "on_batch_end",
+    *(f"on_{what}_{when}" for what in ("test", "test_batch", "predict", "predict_batch") for when in ("begin", "end")),
+}  # fmt: skip
 
 
 class Callback:
@@ -38,6 +47,15 @@ class Callback:
 
     model: Any = None
     params: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in vars(cls):
+            if name in UNCALLED:
+                hint = "only fit calls callbacks, at on_train_..., on_epoch_... and on_train_batch_..."
+                raise refuse(f"keras {cls.__name__}", name, vars(cls)[name], hint)
+            if name.startswith("on_") and name not in _hooks():
+                raise TypeError(f"keras {cls.__name__}: no such hook. Received: {name}. {nearest(name, _hooks())}")
 
     def set_params(self, params: dict[str, Any]) -> None:
         """Be told of the fit."""
@@ -64,6 +82,11 @@ class Callback:
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Be called after a step; the logs are the means since the epoch began."""
+
+
+def _hooks() -> list[str]:
+    """Return the names of the hooks that a callback has."""
+    return [name for name in vars(Callback) if name.startswith("on_")]
 
 
 class History(Callback):
@@ -96,14 +119,18 @@ class LambdaCallback(Callback):
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate before each epoch to what `schedule(epoch, rate)` returns."""
+    """Sets the learning rate before each epoch to what `schedule(epoch, rate)`, or `schedule(epoch)`, returns."""
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         self.schedule = schedule
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        rate = float(self.schedule(epoch, float(self.model.optimizer.learning_rate)))
+        before = float(self.model.optimizer.learning_rate)
+        try:
+            rate = float(self.schedule(epoch, before))
+        except TypeError:  # as Keras does
+            rate = float(self.schedule(epoch))
         self.model.optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: the learning rate is {rate}")  # noqa: T201  # as Keras's does
@@ -144,20 +171,37 @@ class CSVLogger(Callback):
 
 
 class _Counted(callbacks.Callback):
-    """One of our callbacks, with epochs counted as there: from `initial_epoch` in each fit."""
+    """One of our callbacks, with epochs counted as there: from `initial_epoch` in each fit, also if it is resumed."""
 
     initial_epoch = 0
-    _zero = 0
+    _began = 0  # after how many epochs of the trainer
+    _goes_on = False  # with a fit that is resumed
+
+    @property
+    def _zero(self) -> int:
+        """The epoch of the trainer that is counted as 0."""
+        return self._began - self.initial_epoch
 
     def on_train_begin(self) -> None:
-        self._zero = self.trainer.epoch - self.initial_epoch
+        if not self._goes_on:
+            self._began = self.trainer.epoch
         super().on_train_begin()
+        self._goes_on = False
 
     def on_epoch_begin(self, epoch: int) -> None:
         super().on_epoch_begin(epoch - self._zero)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         super().on_epoch_end(epoch - self._zero, logs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "began": self._began, "initial_epoch": self.initial_epoch}
+
+    def load_state_dict(self, given: dict[str, Any]) -> None:
+        own = [integer(type(self).__name__, name, given.get(name)) for name in ("began", "initial_epoch")]
+        super().load_state_dict(given)
+        self._began, self.initial_epoch = own
+        self._goes_on = True
 
 
 class EarlyStopping(_Counted, callbacks.EarlyStopping):
@@ -186,7 +230,8 @@ class EarlyStopping(_Counted, callbacks.EarlyStopping):
         self.verbose = verbose
 
     def on_train_begin(self) -> None:
-        self.best = self.best_epoch = self.best_weights = None
+        if not self._goes_on:
+            self.best = self.best_epoch = self.best_weights = None
         super().on_train_begin()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -263,7 +308,7 @@ class ModelCheckpoint(_Counted, callbacks.ModelCheckpoint):
         self.saved = self.saved or last
 
 
-class TensorBoard(callbacks.TensorBoard):
+class TensorBoard(_Counted, callbacks.TensorBoard):
     """Writes event files for TensorBoard, in the folders `train` and `validation`; there is no graph to be written."""
 
     def __init__(
@@ -293,20 +338,42 @@ class TensorBoard(callbacks.TensorBoard):
         )
         super().__init__(log_dir, every=every, histograms=bool(histogram_freq))  # type: ignore[arg-type]  # which checks it
 
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "epoch": self.trainer.epoch - self._zero}
 
-class Adapter(callbacks.Callback):
+
+class Shown:
+    """The logs of an epoch as Keras's callbacks see them: one dict for all, so that the next has what one adds.
+
+    Args:
+        rate: Whether the learning rate is among them.
+    """
+
+    def __init__(self, rate: bool) -> None:
+        self._rate = rate
+        self._of: Logs = {}
+        self._made: Logs = {}
+
+    def of(self, logs: Logs) -> Logs:
+        """Return what is shown of these logs of ours."""
+        if logs is not self._of:
+            self._of = logs
+            self._made = {name: value for name, value in logs.items() if self._rate or name != "learning_rate"}
+        return self._made
+
+
+class Adapter(_Counted):
     """Calls one of Keras's callbacks at the turns of our fit, with epochs counted as there."""
 
-    def __init__(self, callback: Callback, columns: Callable[[Logs], Logs], first: int) -> None:
+    def __init__(self, callback: Callback, shown: Shown) -> None:
         self.callback = callback
-        self._columns = columns
-        self._first = first
+        self._shown = shown
         for name in ("on_train_batch_begin", "on_train_batch_end"):  # otherwise nobody needs to call
             if getattr(type(callback), name) is not getattr(Callback, name) or name in vars(callback):
                 vars(self)[name] = getattr(self, f"_{name}")
 
     def on_train_begin(self) -> None:
-        self._zero = self.trainer.epoch - self._first
+        super().on_train_begin()
         self.callback.on_train_begin({})
 
     def on_train_end(self) -> None:
@@ -316,7 +383,7 @@ class Adapter(callbacks.Callback):
         self.callback.on_epoch_begin(epoch - self._zero, {})
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self.callback.on_epoch_end(epoch - self._zero, self._columns(logs))
+        self.callback.on_epoch_end(epoch - self._zero, self._shown.of(logs))
 
     def _on_train_batch_begin(self, batch: int) -> None:
         self.callback.on_train_batch_begin(batch, {})
@@ -325,22 +392,21 @@ class Adapter(callbacks.Callback):
         self.callback.on_train_batch_end(batch, {name: v for name, v in logs.items() if name != "batch_loss"})
 
 
-def adapted(
-    given: Sequence[Any] | Any, model: Any, params: dict[str, Any], columns: Callable[[Logs], Logs], first: int
-) -> list[callbacks.Callback]:
-    """Return callbacks as our fit calls them: ours as they are, Keras's within an `Adapter`."""
+def adapted(given: Sequence[Any], model: Any, params: dict[str, Any], first: int) -> list[callbacks.Callback]:
+    """Return callbacks as our fit calls them, its epochs from `first`: ours as they are, Keras's in an `Adapter`."""
+    shown = Shown(any(isinstance(one, (ReduceLROnPlateau, LearningRateScheduler)) for one in given))
     made: list[callbacks.Callback] = []
-    for callback in given if isinstance(given, (list, tuple)) else [given]:
+    for callback in given:
         if isinstance(callback, callbacks.Callback):
-            if isinstance(callback, _Counted):
-                callback.initial_epoch = first
             made.append(callback)
         elif isinstance(callback, Callback):
             callback.set_params(params)
             callback.set_model(model)
-            made.append(Adapter(callback, columns, first))
+            made.append(Adapter(callback, shown))
         else:
             raise refuse("keras fit", "callbacks", callback, "subclass keras.callbacks.Callback")
+        if isinstance(made[-1], _Counted):
+            made[-1].initial_epoch = first
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ from minidl.keras.face import defaults_of, defaults_only, missing, refuse
 from minidl.keras.layers import InputLayer
 from minidl.keras.random_state import next_seed
 from minidl.keras.tensors import KerasTensor, Variable, Weighted, after, weights_of
+from minidl.keras.utils import PyDataset
 from minidl.layers import Input, Layer
 from minidl.layers.ownership import owner
 from minidl.optimizers import NonFiniteError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Extractor", "Model", "Sequential", "clone_model", "load_model"]
 
 Array = NDArray[Any]
-Logs = dict[str, float]
 
 
 class Model(Weighted, minidl.models.Sequential):
@@ -218,44 +218,42 @@ class Model(Weighted, minidl.models.Sequential):
         }
         defaults_only("keras fit", defaults_of(Model.fit), absent)
         trainer = self._compiled("fit")
+        arrays = {"batch_size": batch_size, "sample_weight": sample_weight, "validation_split": validation_split}
+        data, options = self._training_data(self._data("fit", x, y, arrays), arrays, validation_data)
         history = keras_callbacks.History()
         given = [] if callbacks is None else callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-        shown = any(
-            isinstance(one, (keras_callbacks.ReduceLROnPlateau, keras_callbacks.LearningRateScheduler)) for one in given
-        )
-
-        def columns(logs: Logs) -> Logs:
-            return {name: value for name, value in logs.items() if shown or name != "learning_rate"}
-
-        data, weights = self._data(x, y), sample_weight
-        validation = validation_data
-        if isinstance(data, tuple) and validation_split:
-            if validation_data is not None:
-                raise ValueError("keras fit: validation_data or validation_split can be given. Received: both")
-            given_weights = [] if sample_weight is None else [np.asarray(sample_weight)]
-            head, validation = _split((*data, *given_weights), float(validation_split))
-            data, weights = head[:2], head[2] if given_weights else None
-        elif validation is not None:
-            validation = self._validation(validation)
         params = {"epochs": epochs, "verbose": verbose, "steps": _steps(data, batch_size)}
-        listeners = keras_callbacks.adapted([*given, history], self, params, columns, initial_epoch)
-        options: dict[str, Any] = {
-            "epochs": epochs - initial_epoch,
-            "validation_data": validation,
-            "class_weight": class_weight,
-            "shuffle": bool(shuffle),
-            "callbacks": listeners,
-            "verbose": 1 if verbose == "auto" else int(verbose),
-        }
-        if isinstance(data, tuple):
-            options |= {"batch_size": batch_size, "sample_weight": weights}
         try:
-            trainer.fit(*(data if isinstance(data, tuple) else (data,)), **options)
+            trainer.fit(
+                *(data if isinstance(data, tuple) else (data,)),
+                epochs=epochs - initial_epoch,
+                class_weight=class_weight,
+                shuffle=bool(shuffle),
+                callbacks=keras_callbacks.adapted([*given, history], self, params, initial_epoch),
+                verbose=1 if verbose == "auto" else int(verbose),
+                **options,
+            )
         except NonFiniteError as error:
             if not any(isinstance(one, keras_callbacks.TerminateOnNaN) for one in given):
                 raise
             print(f"Invalid loss, terminating training: {error}")  # noqa: T201  # as Keras does
         return history
+
+    def _training_data(self, data: Any, arrays: dict[str, Any], validation_data: Any) -> tuple[Any, dict[str, Any]]:
+        """Return what is trained on, and what our fit is told beside it: options of `arrays`, and what validates."""
+        if validation_data is not None:
+            if arrays["validation_split"]:
+                raise ValueError("keras fit: validation_data or validation_split can be given. Received: both")
+            validation_data = self._validation(validation_data)
+        if not isinstance(data, tuple):
+            return data, {"validation_data": validation_data}
+        weights, fraction = arrays["sample_weight"], arrays["validation_split"]
+        if fraction:
+            given = data if weights is None else (*data, np.asarray(weights))
+            head, validation_data = _split(given, float(fraction))
+            data, weights = head[:2], None if weights is None else head[2]
+        options = {"batch_size": arrays["batch_size"], "sample_weight": weights}
+        return data, {"validation_data": validation_data, **options}
 
     def evaluate(  # type: ignore[override]  # Keras's signature
         self,
@@ -270,10 +268,10 @@ class Model(Weighted, minidl.models.Sequential):
     ) -> Any:
         """Return the loss, or with metrics the list [loss, *metrics], or a dict; unless `verbose` is 0, say it."""
         defaults_only("keras evaluate", defaults_of(Model.evaluate), {"steps": steps, "callbacks": callbacks})
-        began, data = time.perf_counter(), self._data(x, y)
-        arrays = isinstance(data, tuple)
-        options = {"batch_size": batch_size, "sample_weight": sample_weight} if arrays else {}
-        logs = self._compiled("evaluate").evaluate(*(data if arrays else (data,)), **options)
+        trainer, began = self._compiled("evaluate"), time.perf_counter()
+        options = {"batch_size": batch_size, "sample_weight": sample_weight}
+        data = self._data("evaluate", x, y, options)
+        logs = trainer.evaluate(*data, **options) if isinstance(data, tuple) else trainer.evaluate(data)
         if verbose:
             steps_made = _steps(data, batch_size)
             told = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
@@ -297,8 +295,8 @@ class Model(Weighted, minidl.models.Sequential):
         """Make one step; return its loss, or with metrics a list, or a dict."""
         defaults, hints = defaults_of(Model.train_on_batch), {"class_weight": "sample_weight is"}
         defaults_only("keras train_on_batch", defaults, {"class_weight": class_weight}, hints)
-        x, y = self._arrays_of(x, y)
-        logs = self._compiled("train_on_batch").step(x, y, sample_weight)
+        trainer = self._compiled("train_on_batch")
+        logs = trainer.step(*self._arrays_of(x, y), sample_weight)
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
 
@@ -312,24 +310,27 @@ class Model(Weighted, minidl.models.Sequential):
 
     # Data ----------------------------------------------------------------------------------------------
 
-    def _data(self, x: Any, y: Any) -> Any:
-        """Return arrays (x, y), or an iterable of batches, as our Trainer takes them."""
+    def _data(self, owner: str, x: Any, y: Any, arrays: Mapping[str, Any]) -> Any:
+        """Return arrays (x, y), or an iterable of batches, as our Trainer takes them; `arrays` are options of those."""
         if y is not None:
             return self._arrays_of(x, y)
-        sized = hasattr(x, "__len__")
-        if sized and hasattr(x, "__getitem__") and not isinstance(x, (list, tuple, np.ndarray)):
-            return _Batches(lambda: (x[i] for i in range(len(x))), self._batch, len(x))
-        if not isinstance(x, Iterable) or isinstance(x, (np.ndarray, dict)):
+        sized, items = hasattr(x, "__len__"), hasattr(x, "__getitem__")
+        by_items = sized and items and not isinstance(x, (list, tuple, np.ndarray))
+        if not by_items and (not isinstance(x, Iterable) or isinstance(x, (np.ndarray, dict))):
             raise TypeError(f"keras: x and y must be arrays, or x an iterable of batches. Received: {describe(x)}")
+        hints = dict.fromkeys(arrays, "batches come as they are; arrays have it")
+        defaults_only(f"keras {owner}", defaults_of(Model.fit), arrays, hints)
+        if by_items:
+            return _Batches(lambda: _items(x), self._batch, len(cast(Any, x)))
         if isinstance(x, Iterator):
             return map(self._batch, x)
         return _Batches(lambda: x, self._batch, len(cast(Any, x)) if sized else None)
 
     def _validation(self, given: Any) -> Any:
         """Return validation data alike."""
-        return (
-            self._batch(given) if isinstance(given, (tuple, list)) and len(given) in (2, 3) else self._data(given, None)
-        )
+        if isinstance(given, (tuple, list)) and len(given) in (2, 3):
+            return self._batch(given)
+        return self._data("fit", given, None, {})
 
     def _batch(self, batch: Any) -> Any:
         x, y, *weight = batch
@@ -340,8 +341,7 @@ class Model(Weighted, minidl.models.Sequential):
         x, y = np.asarray(x), np.asarray(y)
         if not self.built:
             self.build((None, *x.shape[1:]))
-        trainer = self._compiled("fit")
-        if isinstance(trainer.loss, losses.SparseCategoricalCrossentropy):
+        if isinstance(cast(Trainer, self.trainer).loss, losses.SparseCategoricalCrossentropy):
             if y.ndim == len(self.output_shape) + 1 and y.shape[-1] == 1:
                 y = y[..., 0]
             if y.dtype.kind == "f" and np.array_equal(y, np.round(y)):
@@ -467,6 +467,16 @@ class _Batches:
 
     def __iter__(self) -> Iterator[Any]:
         return map(self._batch, self._source())
+
+
+def _items(batches: Any) -> Iterator[Any]:
+    """Give the batches of an object with a length, which may want to know where an epoch begins and ends."""
+    told = isinstance(batches, PyDataset)
+    if told:
+        batches.on_epoch_begin()
+    yield from (batches[i] for i in range(len(batches)))
+    if told:
+        batches.on_epoch_end()
 
 
 def _steps(data: Any, batch_size: int | None) -> int | None:

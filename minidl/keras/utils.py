@@ -101,5 +101,11 @@ class PyDataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError("keras PyDataset: a subclass must give __getitem__(index)")
 
+    def on_epoch_begin(self) -> None:
+        """Be told that its batches are about to be gone through, by a fit or an evaluation."""
+
+    def on_epoch_end(self) -> None:
+        """Be told that they all were: before an epoch's validation and callbacks."""
+
 
 __getattr__ = missing("keras.utils", __all__)
