@@ -328,6 +328,83 @@ def test_a_model_taken_over_can_be_saved(tmp_path):
     np.testing.assert_array_equal(minidl.load_model(tmp_path / "m.safetensors").predict(x), taken.predict(x))
 
 
+def one_output(**options):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", **{"loss": "mse", **options})
+    return model
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.Huber(0.1),
+        keras.losses.huber,
+        keras.losses.BinaryCrossentropy(label_smoothing=0.2),
+        keras.losses.mean_absolute_error,
+        ["log_cosh"],
+    ],
+)
+def test_losses_are_taken_over_with_what_they_were_given(loss):
+    model = one_output(
+        loss=loss,
+        metrics=[keras.metrics.MeanAbsoluteError(name="mine"), "mse", keras.losses.mean_squared_error],
+        weighted_metrics=[keras.metrics.Precision(thresholds=0.6), keras.metrics.RootMeanSquaredError()],
+    )
+    rng = np.random.default_rng(0)
+    x, y, weight = rng.normal(size=(20, 4)), rng.integers(0, 2, (20, 1)), rng.uniform(0, 3, 20)
+    theirs = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+    mine = minidl.from_keras(model).evaluate(x, y, sample_weight=weight, return_dict=True)
+    assert sorted(mine) == sorted(theirs)
+    np.testing.assert_allclose([mine[name] for name in theirs], list(theirs.values()), rtol=1e-5)
+
+
+def test_a_model_compiled_without_a_loss_is_taken_over_without_training():
+    assert minidl.from_keras(one_output(loss=None)).trainer is None
+
+
+class OwnLoss(keras.losses.Loss):
+    """A user's."""
+
+    def call(self, y_true, y_pred):
+        return y_pred - y_true
+
+
+class Huber(OwnLoss):
+    """Not Keras's."""
+
+
+class OwnMetric(keras.metrics.Metric):
+    """A user's."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return 0.0
+
+
+def own_function(y_true, y_pred):
+    return y_pred - y_true
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": own_function}, "the loss isn't supported"),
+        ({"loss": OwnLoss()}, "the loss isn't supported"),
+        ({"loss": Huber()}, "the loss isn't supported"),
+        ({"loss": keras.losses.MeanSquaredError(reduction="sum")}, "reduction isn't supported"),
+        ({"loss_weights": [2.0]}, "loss_weights aren't supported"),
+        ({"metrics": [OwnMetric()]}, "the metric isn't supported"),
+        ({"metrics": [keras.metrics.Precision(class_id=0)]}, "class_id isn't supported"),
+    ],
+)
+def test_training_that_cannot_be_taken_over_is_refused(options, message):
+    with pytest.raises(NotImplementedError, match=message):
+        minidl.from_keras(one_output(**options))
+
+
 def test_what_cannot_be_taken_over_is_refused():
     with pytest.raises(ValueError, match="must be built"):
         minidl.from_keras(keras.Sequential([keras.layers.Dense(3)]))

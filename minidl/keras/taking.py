@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +22,8 @@ DROPPED = {"trainable", "dtype", "build_config", "batch_input_shape", "batch_sha
 def from_keras(model: Any) -> minidl.models.Sequential:
     """Return a `minidl.Sequential` with the layers, the weights and, if compiled, the training of a Keras Sequential.
 
-    The optimizer has Keras's settings and no state: it begins anew. The seed is a fresh one.
+    The optimizer has Keras's settings and no state: it begins anew. The seed is a fresh one. A model that is compiled
+    without a loss isn't compiled here.
 
     Args:
         model: A built `keras.Sequential` (Keras 3).
@@ -51,10 +53,12 @@ def from_keras(model: Any) -> minidl.models.Sequential:
         mine.set_weights([np.asarray(weight) for weight in _floating(theirs)])
         if not theirs.trainable:
             mine.trainable = False
-    if getattr(model, "compiled", False) and model.optimizer is not None:
-        ours.compile(_optimizer(model.optimizer), _loss(model.loss), _metrics(model))
-        assert ours.trainer is not None
-        ours.trainer.loss.mean_over = "samples"
+    if getattr(model, "compiled", False) and model.optimizer is not None and model.loss is not None:
+        loss, told = _loss(model.loss), model.get_compile_config()
+        if _one_of(told.get("loss_weights")) not in (None, 1.0):
+            raise NotImplementedError(f"from_keras: loss_weights aren't supported. Received: {told['loss_weights']}")
+        counted = [*_metrics(told.get("metrics"), False), *_metrics(told.get("weighted_metrics"), True)]
+        ours.compile(_optimizer(model.optimizer), loss, counted)
     return ours
 
 
@@ -106,17 +110,45 @@ def _optimizer(optimizer: Any) -> Any:
     return getattr(optimizers, name)(**{key: _value(value) for key, value in given.items()})
 
 
-def _loss(loss: Any) -> Any:
+def _one_of(given: Any) -> Any:
+    """Return what is given for the one output, by itself, in a list of one, or in a dict of one."""
+    values = list(given.values()) if isinstance(given, dict) else given
+    return values[0] if isinstance(values, (list, tuple)) and len(values) == 1 else given
+
+
+def _loss(described: Any) -> Any:
+    loss = _one_of(described)
     if isinstance(loss, str):
-        return losses.get(loss)
-    given = dict(loss.get_config())
-    made = getattr(losses, type(loss).__name__, None)
-    if made is None:
-        raise NotImplementedError(f"from_keras: the loss {type(loss).__name__} isn't supported")
-    return made(**{key: value for key, value in given.items() if key not in ("fn",)})
+        made = losses.get(loss)
+    else:
+        kind: Any = loss if isinstance(loss, FunctionType) else type(loss)
+        known = getattr(losses, kind.__name__, None) if kind.__module__.startswith("keras.") else None
+        if known is None:
+            raise NotImplementedError(f"from_keras: the loss isn't supported. Received: {describe(loss)}")
+        if isinstance(known, losses.Function):
+            made = losses.get(known)
+        else:  # Keras's own description may leave out what its function is given
+            given = {**cast(Any, loss).get_config(), **getattr(loss, "_fn_kwargs", {})}
+            made = known(**{key: value for key, value in given.items() if key != "fn"})
+    made.mean_over = "samples"
+    return made
 
 
-def _metrics(model: Any) -> list[Any]:
-    """Return the metrics with which a model was compiled, by name."""
-    given = model.get_compile_config().get("metrics") or []
-    return [metrics.get(one) for one in given if isinstance(one, str)]
+def _metrics(described: Any, weighted: bool) -> list[Any]:
+    """Return metrics of which Keras's config of a compiled model tells."""
+    one = _one_of(described)
+    made = [_metric(told) for told in (one if isinstance(one, (list, tuple)) else [] if one is None else [one])]
+    for metric in made:
+        metric.weighted = weighted
+    return made
+
+
+def _metric(told: Any) -> Any:
+    if isinstance(told, str):
+        return metrics.get(told)
+    name, given = (told.get("class_name"), told.get("config")) if isinstance(told, dict) else (None, None)
+    if name == "function" and told.get("module") == "builtins" and isinstance(given, str):
+        return metrics.get(given)
+    if name in metrics.__all__ and isinstance(given, dict) and told.get("module") == "keras.metrics":
+        return getattr(metrics, name)(**{key: value for key, value in given.items() if key != "dtype"})
+    raise NotImplementedError(f"from_keras: the metric isn't supported. Received: {describe(told)}")
