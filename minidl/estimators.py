@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl import callbacks as all_callbacks
 from minidl import layers, optimizers
+from minidl.config import Checked
 from minidl.models import Sequential
 from minidl.targets import check_weight
 from minidl.training import Trainer
@@ -35,7 +36,7 @@ Array = NDArray[Any]
 PREDICT_BATCH = 1024
 
 
-class _Net(BaseEstimator):  # type: ignore[misc]  # it has no types
+class _Net(BaseEstimator, metaclass=Checked):  # type: ignore[misc]  # it has no types
     """What both estimators are: a net with a last layer that fits the targets, and how it is trained."""
 
     _objective: str
@@ -95,9 +96,14 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # it has no types
                     f"Received: body={describe(self.body)}"
                 )
             return list(self.body())
-        sizes = self.hidden_layer_sizes
-        sizes = [sizes] if isinstance(sizes, (int, np.integer)) else list(sizes)
-        return [layers.Dense(int(size), self.activation) for size in sizes]
+        owner, given = type(self).__name__, self.hidden_layer_sizes
+        sizes: Any = [given] if isinstance(given, (int, np.integer)) else given
+        if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+            raise TypeError(
+                f"{owner}: hidden_layer_sizes must be a list of integers. "
+                f"Received: hidden_layer_sizes={describe(given)}"
+            )
+        return [layers.Dense(integer(owner, "hidden_layer_sizes", size, 1), self.activation) for size in sizes]
 
     def _made(self, features: int, outputs: int, dtype: np.dtype[Any]) -> Trainer:
         """Return a trainer of a new net."""
@@ -132,9 +138,11 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # it has no types
         """Return what a fit gives the trainer beside the data."""
         owner = type(self).__name__
         options: dict[str, Any] = {"verbose": int(self.verbose), "shuffle": flag(owner, "shuffle", self.shuffle)}
-        given = list(self.callbacks)
+        if not isinstance(self.callbacks, (list, tuple)):
+            raise TypeError(f"{owner}: callbacks must be a list. Received: callbacks={describe(self.callbacks)}")
+        self.callbacks_ = copy.deepcopy(list(self.callbacks))  # each belongs to the trainer that calls it
         if once:
-            return {**options, "epochs": 1, "callbacks": given}
+            return {**options, "epochs": 1, "callbacks": self.callbacks_}
         stopping = flag(owner, "early_stopping", self.early_stopping)
         if stopping:
             fraction = number(owner, "validation_fraction", self.validation_fraction, "(0, 1)")
@@ -143,10 +151,13 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # it has no types
             patience = integer(owner, "n_iter_no_change", self.n_iter_no_change, 1)
             tol = number(owner, "tol", self.tol, "[0, inf)")
             column = "val_loss" if stopping else "loss"
-            given.append(
-                all_callbacks.EarlyStopping(column, min_delta=tol, patience=patience, restore_best_weights=stopping)
-            )
-        return {**options, "epochs": self.epochs, "callbacks": given}
+            own = all_callbacks.EarlyStopping(column, min_delta=tol, patience=patience, restore_best_weights=stopping)
+            return {**options, "epochs": self.epochs, "callbacks": [*self.callbacks_, own]}
+        return {**options, "epochs": self.epochs, "callbacks": self.callbacks_}
+
+    def _warm(self) -> bool:
+        """Tell whether `fit` goes on with the net that there is."""
+        return flag(type(self).__name__, "warm_start", self.warm_start) and self._fitted
 
     @property
     def _fitted(self) -> bool:
@@ -191,7 +202,7 @@ class MinidlClassifier(ClassifierMixin, _Net):  # type: ignore[misc]  # likewise
         tol: At least 0.
         warm_start: Whether another `fit` goes on from where the last one ended, optimizer included: n times one epoch
             is n epochs, bit for bit.
-        callbacks: Of minidl's, for each fit.
+        callbacks: Of minidl's. They are copied for each fit; `callbacks_` are those of the last one.
         random_state: Decides the start and the order; None draws anew.
         dtype: None is that of `X`, float32 or float64.
         verbose: 0 shows nothing, 1 a progress bar, 2 a line an epoch.
@@ -262,7 +273,7 @@ class MinidlClassifier(ClassifierMixin, _Net):  # type: ignore[misc]  # likewise
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train a net; with `warm_start` go on with the one that there is."""
-        goes_on = bool(self.warm_start) and self._fitted
+        goes_on = self._warm()
         X, y, weight = self._data(X, y, sample_weight, first=not goes_on)
         check_classification_targets(y)
         labels = np.unique(y)
@@ -322,9 +333,9 @@ class MinidlClassifier(ClassifierMixin, _Net):  # type: ignore[misc]  # likewise
 class MinidlRegressor(RegressorMixin, _Net):  # type: ignore[misc]  # likewise
     """A net that tells numbers, one or several a sample, as an estimator of scikit-learn's.
 
-    Its last layer is a `Dense` without an activation. The arguments are those of `MinidlClassifier`; `loss=None` is the
-    mean squared error, "huber" or "mae" bear outliers better. Targets should be of the order of 1: put the net into a
-    `TransformedTargetRegressor` with a `StandardScaler` if they aren't.
+    Its last layer is a `Dense` without an activation. The arguments are those of `MinidlClassifier`, but for
+    `class_weight`; `loss=None` is the mean squared error, "huber" or "mae" bear outliers better. Targets should be of
+    the order of 1: put the net into a `TransformedTargetRegressor` with a `StandardScaler` if they aren't.
 
     >>> X = np.linspace(-1, 1, 100)[:, None]
     >>> MinidlRegressor((32,), learning_rate=0.01, random_state=0).fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.95
@@ -343,7 +354,7 @@ class MinidlRegressor(RegressorMixin, _Net):  # type: ignore[misc]  # likewise
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train a net; with `warm_start` go on with the one that there is."""
-        goes_on = bool(self.warm_start) and self._fitted
+        goes_on = self._warm()
         X, y, weight = self._data(X, y, sample_weight, not goes_on, multi_output=True, y_numeric=True)
         return self._train(*self._columns(X, y, goes_on), weight, self._outputs_, goes_on)
 

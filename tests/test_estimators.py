@@ -158,8 +158,19 @@ def test_a_regressor_has_one_target_or_several():
 
 def test_callbacks_are_called():
     norms = callbacks.Norms()
-    small(callbacks=[norms]).fit(X, Y)
-    assert norms.steps
+    found = small(callbacks=[norms]).fit(X, Y)
+    assert found.callbacks_[0].steps
+    assert not norms.steps  # what it was given stays unused
+
+
+def test_each_fit_has_callbacks_of_its_own():
+    stopping = callbacks.EarlyStopping("loss", patience=1, min_delta=1.0)
+    one = small(callbacks=[stopping], n_iter_no_change=None).fit(X, Y)
+    first = one.callbacks_[0]
+    for other in (one.fit(X, Y), clone(one).fit(X, Y), one.partial_fit(X, Y)):
+        assert other.callbacks_[0] is not first
+        assert other.callbacks_[0].best is not None
+    assert stopping.best is None
 
 
 @pytest.mark.parametrize(
@@ -171,11 +182,23 @@ def test_callbacks_are_called():
         ({"optimizer": "adm"}, "MinidlClassifier: unknown optimizer"),
         ({"learning_rate": -1.0}, "learning_rate must be"),
         ({"n_iter_no_change": 0}, "n_iter_no_change must be a positive integer"),
+        ({"hidden_layer_sizes": (3.7,)}, "MinidlRegressor: hidden_layer_sizes must be a positive integer"),
+        ({"hidden_layer_sizes": [8, 0]}, "MinidlRegressor: hidden_layer_sizes must be a positive integer"),
+        ({"hidden_layer_sizes": None}, "MinidlRegressor: hidden_layer_sizes must be a list of integers"),
+        ({"hidden_layer_sizes": "a"}, "MinidlRegressor: hidden_layer_sizes must be a list of integers"),
+        ({"callbacks": 3}, "MinidlRegressor: callbacks must be a list"),
+        ({"warm_start": "no"}, "MinidlRegressor: warm_start must be True or False"),
     ],
 )
 def test_wrong_arguments_are_told_by_fit(options, message):
-    with pytest.raises(ValueError, match=message):
-        small(**options).fit(X, Y)
+    one = small() if "MinidlRegressor" not in message else MinidlRegressor()
+    with pytest.raises((ValueError, TypeError), match=message):
+        one.set_params(**options).fit(X, Y)
+
+
+def test_an_argument_that_is_not_there_is_told_by_the_estimator():
+    with pytest.raises(TypeError, match=r"^MinidlRegressor: got an unexpected keyword argument 'class_weight'"):
+        MinidlRegressor(class_weight="balanced")
 
 
 def test_without_scikit_learn_the_extra_is_named():
