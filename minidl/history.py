@@ -12,7 +12,7 @@ from minidl.validation import describe, flag, integer, number, state
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["History"]
+__all__ = ["History", "json_number"]
 
 
 class History:
@@ -77,10 +77,7 @@ class History:
         """
         import json
 
-        columns = {
-            name: [value if math.isfinite(value) else str(value) for value in values]
-            for name, values in self.history.items()
-        }
+        columns = {name: [json_number(value) for value in values] for name, values in self.history.items()}
         interrupted = {"interrupted": True} if self.interrupted else {}
         text = json.dumps({"epoch": self.epoch, "history": columns, **interrupted}, indent=1, allow_nan=False)
         if path is not None:
@@ -155,6 +152,15 @@ class History:
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.history.items() if values)
         return f"History({len(self)} epochs; last: {last})" if self.epoch else "History(0 epochs)"
+
+
+def json_number(value: float) -> float | str:
+    """Return `value` as JSON can hold it, which has no word for numbers that aren't finite: "nan", "inf", "-inf".
+
+    >>> json_number(0.5), json_number(math.inf)
+    (0.5, 'inf')
+    """
+    return value if math.isfinite(value) else str(value)
 
 
 def _value(name: str, value: object) -> float:

@@ -58,7 +58,7 @@ KNOWS = {
     "metrics": COMMON | {"losses", "splitting", "targets"},
     "layers": COMMON | {"compute", "functions", "initializers", "parameters", "randomness", "regularizers"},
     "optimizers": COMMON | {"compute", "parameters", "representation", "schedules"},
-    "callbacks": COMMON | {"parameters", "saving", "training"},
+    "callbacks": COMMON | {"history", "parameters", "saving", "training"},
     "slices": COMMON | {"randomness", "training"},
     "surfaces": COMMON | {"optimizers", "parameters"},
     "tuning": COMMON | {"functions", "training"},

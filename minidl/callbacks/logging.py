@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -186,7 +185,9 @@ class JSONLogger(_Lines, _AfterSteps):
     def _line(self, row: dict[str, Any]) -> None:
         import json
 
-        plain = {name: value if math.isfinite(value) else str(value) for name, value in row.items()}
+        from minidl.history import json_number
+
+        plain = {name: json_number(value) for name, value in row.items()}
         self.write(json.dumps(plain, allow_nan=False) + "\n")
 
 
