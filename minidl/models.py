@@ -19,7 +19,7 @@ from minidl.layers.ownership import claim, descendants, owner, refuse_taken, rel
 from minidl.parameters import Changes, Parameter, flatten
 from minidl.randomness import generator, seed_or_fresh
 from minidl.regularizers import Regularizer
-from minidl.validation import cast, choice, describe, flag, numbers
+from minidl.validation import cast, choice, describe, numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -461,8 +461,7 @@ class Sequential(Layer):
         """
         from minidl.saving import save_model
 
-        include = flag("save", "include_optimizer", include_optimizer)
-        save_model(self, path, self.trainer if include else None)
+        save_model(self, path, include_optimizer=include_optimizer)
 
     # Describing it -------------------------------------------------------------------------------------
 

@@ -485,6 +485,9 @@ def test_metrics_that_only_keras_has_are_saved_and_loaded(tmp_path):
         assert back.trainer.metrics[0].thresholds == 0.4
         assert back.trainer.evaluate(X, Y[:, None] > 0) == model.trainer.evaluate(X, Y[:, None] > 0)
     assert isinstance(metrics.registry.get("precision"), metrics.Precision)
+    code = f"import sys, minidl; minidl.load_model({str(tmp_path / 'm.keras')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "It is known once minidl.keras was imported" in done.stderr
 
 
 def test_how_weights_count_is_saved_and_loaded(tmp_path):

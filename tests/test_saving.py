@@ -14,8 +14,9 @@ from hypothesis.extra import numpy as arrays_of
 from subjects import RULES
 
 import minidl
-from minidl import Sequential, layers, losses, metrics, optimizers, schedules
+from minidl import Sequential, layers, losses, metrics, optimizers, saving, schedules
 from minidl.saving import FileError, container, load_model, trees
+from minidl.saving.models import REGISTRIES
 
 same = np.testing.assert_array_equal
 OPTIMIZERS = [rule.__name__ for rule in RULES]
@@ -160,6 +161,44 @@ def test_a_subclass_is_known_once_it_is_registered(tmp_path):
     finally:
         layers.registry._classes.clear()
         layers.registry._classes.update(known)
+
+
+def test_a_hook_that_is_not_known_has_a_registry_of_its_own(tmp_path):
+    class Own(optimizers.Hook):
+        pass
+
+    optimizer = optimizers.SGD()
+    optimizer.hooks.append(Own())
+    compiled(optimizer=optimizer).save(tmp_path / "m.safetensors")
+    with pytest.raises(FileError, match=r"decorate it with @minidl\.optimizers\.hooks\.registry\.register\(\)"):
+        load_model(tmp_path / "m.safetensors")
+    known = dict(optimizers.hooks.registry._classes)
+    try:
+        optimizers.hooks.registry.register()(Own)
+        assert type(load_model(tmp_path / "m.safetensors").trainer.optimizer.hooks[0]) is Own
+    finally:
+        optimizers.hooks.registry._classes.clear()
+        optimizers.hooks.registry._classes.update(known)
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_every_registry_is_where_the_message_says(name):
+    found = minidl
+    for part in REGISTRIES[name].split(".")[1:]:
+        found = getattr(found, part)
+    assert found.kind == name
+
+
+def test_a_function_that_saves_does_what_the_method_does(tmp_path):
+    model = trained()
+    saving.save_model(model, tmp_path / "a.safetensors")
+    model.save(tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    saving.save_model(model, tmp_path / "a.safetensors", include_optimizer=False)
+    assert load_model(tmp_path / "a.safetensors").trainer is None
+    for name in ("save_model", "save_weights", "load_weights"):
+        with pytest.raises(TypeError, match=f"^{name}: model must be a Sequential. Received: 3$"):
+            getattr(saving, name)(3, tmp_path / "c.safetensors")
 
 
 def test_what_no_file_can_hold_is_told_before_anything_is_written(tmp_path):

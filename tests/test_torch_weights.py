@@ -5,6 +5,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from minidl import Residual, Sequential, exchange, layers
+from minidl.saving import FileError
 
 L = layers
 
@@ -206,3 +207,20 @@ def test_what_pytorch_does_not_have_is_refused(layer):
         exchange.to_torch(Sequential([L.Input((4, 3)), layer]))
     with pytest.raises(RuntimeError, match="must be built"):
         exchange.to_torch(Sequential([L.Dense(3)]))
+
+
+def test_what_is_no_file_or_no_state_is_told(tmp_path):
+    model = CASES["dense"][0]()
+    (tmp_path / "garbage").write_bytes(b"garbage" * 9)
+    for path, message in (("garbage", r"must be a safetensors file"), ("", r"must be a file\. Received: a folder")):
+        with pytest.raises(FileError, match=f"^load_torch: .*{message}"):
+            exchange.load_torch(model, tmp_path / path)
+    with pytest.raises(FileNotFoundError, match=r"load_torch: .*none can't be read"):
+        exchange.load_torch(model, tmp_path / "none")
+    with pytest.raises(TypeError, match=r"^from_torch: state must be a dict of tensors or arrays\. Received: 3"):
+        exchange.from_torch(model, 3)
+    with pytest.raises(TypeError, match=r"^from_torch: model must be a Sequential\. Received: 3"):
+        exchange.from_torch(3, {})
+    exchange.save_torch(model, tmp_path / "other")
+    with pytest.raises(ValueError, match=r"^load_torch: the state must fit the model"):
+        exchange.load_torch(CASES["normalised"][0](), tmp_path / "other")

@@ -103,14 +103,14 @@ class ModelCheckpoint(Monitor):
             best = self.value(logs)
             if not self.better(best):
                 return
-        from minidl.saving import save_model
+        from minidl.saving.models import write_model
 
         path = self._path(epoch, logs)
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(path)
         else:
-            save_model(self.model, path, self.trainer)
+            write_model(self.model, path, self.trainer)
         self.best = best
         self.saved = path
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +54,7 @@ def to_torch(model: Sequential, names: Mapping[str, str] | Sequence[str] | None 
     >>> {name: array.shape for name, array in to_torch(model, ["0", "2"]).items()}
     {'0.weight': (4, 3), '0.bias': (4,), '2.weight': (2, 4), '2.bias': (2,)}
     """
-    state = {}
-    for name, layer, kind in _named("to_torch", model, names):
-        written = kind.write(layer)
-        state.update({f"{name}.{own}": np.array(array, order="C") for own, array in written.items()})
-    return state
+    return _state(_named("to_torch", model, names))
 
 
 def from_torch(
@@ -70,19 +66,28 @@ def from_torch(
 
     Raises:
         ValueError: If a name is missing or unknown, or a shape is another.
+        TypeError: If `state` is no dict.
         RuntimeError, NotImplementedError: See `to_torch`.
     """
-    own = to_torch(model, names)
+    _copy("from_torch", model, state, names)
+
+
+def _copy(owner: str, model: Sequential, state: Mapping[str, Any], names: Any) -> None:
+    """Do what `from_torch` does, in the name of `owner`."""
+    named = _named(owner, model, names)
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{owner}: state must be a dict of tensors or arrays. Received: {describe(state)}")
+    own = _state(named)
     given = {name: _array(value) for name, value in state.items()}
     different = differences(own, {name: a for name, a in given.items() if name in own or not _counts(name)})
     if different:
-        raise ValueError(f"from_torch: the state must fit the model. Received: {different}")
+        raise ValueError(f"{owner}: the state must fit the model. Received: {different}")
     new = [
         (
             layer,
             kind.read(layer, {inner: given[f"{name}.{inner}"] for inner in kind.write(layer)}),
         )
-        for name, layer, kind in _named("from_torch", model, names)
+        for name, layer, kind in named
     ]
     for layer, arrays in new:
         for name, array in layer.named_arrays().items():
@@ -99,16 +104,33 @@ def save_torch(model: Sequential, path: str | Path, names: Mapping[str, str] | S
 
 
 def load_torch(model: Sequential, path: str | Path, names: Mapping[str, str] | Sequence[str] | None = None) -> None:
-    """Read a safetensors file that `safetensors.torch.save_file(module.state_dict(), path)` wrote; see `from_torch`."""
-    from safetensors.numpy import load_file
+    """Read a safetensors file that `safetensors.torch.save_file(module.state_dict(), path)` wrote; see `from_torch`.
 
-    from minidl.saving.files import checked_path
+    Raises:
+        minidl.saving.FileError: If it is no such file.
+        OSError: If it can't be read.
+    """
+    from minidl.saving.files import checked_path, read_by
 
-    from_torch(model, load_file(checked_path("load_torch", path)), names)
+    _copy("load_torch", model, read_by("load_torch", checked_path("load_torch", path), _tensors), names)
 
 
-def _named(owner: str, model: Any, names: Mapping[str, str] | Sequence[str] | None) -> Iterator[tuple[str, Any, _Kind]]:
-    """Give PyTorch's name of each layer that has weights, the layer, and how it is written."""
+def _tensors(file: IO[bytes]) -> State:
+    from safetensors.numpy import load
+
+    from minidl.saving import FileError
+
+    try:
+        return load(file.read())
+    except OSError:
+        raise
+    except Exception as error:  # the format's own, and what NumPy has no dtype for
+        reason = f"{type(error).__name__} {error}"[:200]
+        raise FileError(f"it must be a safetensors file of NumPy's dtypes. Received: another ({reason})") from error
+
+
+def _named(owner: str, model: Any, names: Mapping[str, str] | Sequence[str] | None) -> list[tuple[str, Any, _Kind]]:
+    """Return PyTorch's name of each layer that has weights, the layer, and how it is written."""
     if not isinstance(model, Sequential):
         raise TypeError(f"{owner}: model must be a Sequential. Received: {describe(model)}")
     if not model.built:
@@ -125,8 +147,16 @@ def _named(owner: str, model: Any, names: Mapping[str, str] | Sequence[str] | No
         theirs = [str(name) for name in names]
     if isinstance(names, str) or len(theirs) != len(own) or len(set(theirs)) < len(theirs):
         raise ValueError(f"{owner}: names must be {len(own)} different ones, for the layers {own}. Received: {names!r}")
-    for name, (_, layer, kind) in zip(theirs, found, strict=True):
-        yield name, layer, kind
+    return [(name, layer, kind) for name, (_, layer, kind) in zip(theirs, found, strict=True)]
+
+
+def _state(named: list[tuple[str, Any, _Kind]]) -> State:
+    """Return copies of what these layers have, as PyTorch's."""
+    return {
+        f"{name}.{own}": np.array(array, order="C")
+        for name, layer, kind in named
+        for own, array in kind.write(layer).items()
+    }
 
 
 def _with_weights(

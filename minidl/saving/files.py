@@ -7,17 +7,19 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 from numpy.typing import NDArray
 
 from minidl.saving.container import START, FileError, check_start, decode
 from minidl.validation import describe
 
-__all__ = ["PART", "SUFFIX", "checked_path", "place", "read"]
+__all__ = ["PART", "SUFFIX", "checked_path", "place", "read", "read_by"]
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 SUFFIX = ".safetensors"
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -85,13 +87,27 @@ def read(owner: str, path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         FileError: If it isn't a whole file of ours.
         OSError: If it can't be read.
     """
+
+    def taken(file: IO[bytes]) -> tuple[dict[str, Array], dict[str, Any]]:
+        check_start(file.read(START), os.fstat(file.fileno()).st_size)
+        file.seek(0)
+        return decode(file.read())
+
+    return read_by(owner, path, taken)
+
+
+def read_by(owner: str, path: Path, take: Callable[[IO[bytes]], T]) -> T:
+    """Return what `take` makes of a file, which may raise FileError.
+
+    Raises:
+        FileError: If it does, if there is no regular file, or if that doesn't fit into memory.
+        OSError: If it can't be read.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for a writer
             raise FileError("it must be a file. Received: a folder, or another thing that is no regular file")
         with path.open("rb") as file:
-            check_start(file.read(START), os.fstat(file.fileno()).st_size)
-            file.seek(0)
-            return decode(file.read())
+            return take(file)
     except OSError as error:
         raise _told(owner, path, "be read", error) from error
     except MemoryError as error:

@@ -36,6 +36,7 @@ __all__ = [
     "save_weights",
     "training",
     "unpack_document",
+    "write_model",
 ]
 
 Array = NDArray[Any]
@@ -46,10 +47,18 @@ MARK = "@"
 #: How many objects a model may be made of: layers, and what these have, such as initializers.
 MOST = 20_000
 SETTINGS = {"trainable": True, "learning_rate_multiplier": 1.0, "weight_decay_multiplier": 1.0}
-REGISTER = (
-    "A class of your own must be known before: decorate it with @minidl.layers.registry.register() (or that of losses, "
-    "metrics, optimizers, ...) and import it first"
-)
+#: The registries, by how messages call what is in them.
+REGISTRIES = {
+    "layer": "minidl.layers.registry",
+    "activation": "minidl.layers.activations",
+    "loss": "minidl.losses.registry",
+    "metric": "minidl.metrics.registry",
+    "optimizer": "minidl.optimizers.registry",
+    "hook": "minidl.optimizers.hooks.registry",
+    "schedule": "minidl.schedules.registry",
+    "initializer": "minidl.initializers.registry",
+    "regularizer": "minidl.regularizers.registry",
+}
 
 
 # A file's document ------------------------------------------------------------------------------------------
@@ -100,6 +109,7 @@ def unpack_document(path: Path, owner: str, kinds: tuple[str, ...]) -> tuple[dic
 
 def save_weights(model: Sequential, path: Any) -> None:
     """Write the parameters and buffers of `model`; see `Sequential.save_weights`."""
+    _refuse_others("save_weights", model)
     path = checked_path("save_weights", path)
     if not model.built:
         raise RuntimeError(f"{model.title}: must be built before it has weights to save. Received: no build")
@@ -108,6 +118,7 @@ def save_weights(model: Sequential, path: Any) -> None:
 
 def load_weights(model: Sequential, path: Any) -> None:
     """Copy the weights in a file into `model`; see `Sequential.load_weights`."""
+    _refuse_others("load_weights", model)
     path = checked_path("load_weights", path)
     if not model.built:
         raise RuntimeError(
@@ -128,8 +139,21 @@ def load_weights(model: Sequential, path: Any) -> None:
 # Models -----------------------------------------------------------------------------------------------------
 
 
-def save_model(model: Sequential, path: Any, trainer: Trainer | None = None) -> None:
-    """Write `model` and, if there is one, how its `trainer` trains it; see `Sequential.save`."""
+def save_model(model: Sequential, path: Any, *, include_optimizer: bool = True) -> None:
+    """Write `model` and, if it is compiled, how it is trained; see `Sequential.save`."""
+    _refuse_others("save_model", model)
+    write_model(model, path, model.trainer if flag("save", "include_optimizer", include_optimizer) else None)
+
+
+def _refuse_others(owner: str, model: object) -> None:
+    from minidl.models import Sequential
+
+    if not isinstance(model, Sequential):
+        raise TypeError(f"{owner}: model must be a Sequential. Received: {describe(model)}")
+
+
+def write_model(model: Sequential, path: Any, trainer: Trainer | None) -> None:
+    """Write `model` and, if there is one, how `trainer`, which is that of a fit, trains it."""
     path = checked_path("save", path)
     config = describe_object(model)
     _check_size("save", config)
@@ -181,13 +205,20 @@ def load_model(path: Any, *, compile: bool = True) -> Sequential:  # noqa: A002 
     try:
         return _made(arrays, parts, compile)
     except Exception as error:  # of constructors that a file has given its own arguments
-        hint = f". {REGISTER}" if re.search(r"unknown \w+\. Received: ", str(error)) else ""
-        raise FileError(f"load_model: {path}: it must describe a model. Received: {_told(error)}{hint}") from error
+        raise FileError(f"load_model: {path}: it must describe a model. Received: {_told(error)}") from error
 
 
 def _told(error: Exception) -> str:
+    """Return what an error says, in short, and what to do about a class that isn't known."""
     text = str(error) or type(error).__name__
-    return text if len(text) <= 500 else text[:500] + "..."
+    unknown = re.search(r"unknown (\w+)\. Received: '(minidl\.keras)?", text)
+    hint = ""
+    if unknown and unknown[2]:
+        hint = ". It is known once minidl.keras was imported"
+    elif unknown and unknown[1] in REGISTRIES:
+        register = f"@{REGISTRIES[unknown[1]]}.register()"
+        hint = f". A class of your own must be known before: decorate it with {register} and import it first"
+    return (text if len(text) <= 500 else text[:500] + "...") + hint
 
 
 def _made(arrays: dict[str, Array], parts: dict[str, Any], compiled: bool) -> Sequential:
