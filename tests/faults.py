@@ -561,7 +561,7 @@ ENGINE = [
     Fault("multipliers of the decay ignored", PlainAdamW, SWEEP, "*= span.weight_decay_multiplier", "*= 1",
           ("decay_multiplier",)),
     Fault("other parameters not noticed", Plain, Optimizer._spans, "(p, id(p.data), ", "(", ("given_in_turn",)),
-    Fault("changes of parameters not counted", Plain, Parameter.trainable.fset, "Changes.note()", "pass",
+    Fault("changes of parameters not counted", Plain, Optimizer._spans, "Changes.count", "0",
           ("frozen_untouched",)),
     Fault("moved memory not noticed", Plain, Optimizer._spans, "id(p.data), ", "", ("gradient_not_kept",)),
     Fault("a refused step counted", Plain, spans.Span.restore, "self.t = saved.t", "pass", ("overflow_refused",)),

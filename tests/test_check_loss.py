@@ -6,6 +6,8 @@ from subjects import exported
 from test_check_layer import planted
 
 from minidl import losses, testing
+from minidl.testing import losses as suite
+from minidl.testing.checking import Check
 
 RNG = np.random.default_rng(0)
 REAL = (RNG.normal(size=(5, 3)), RNG.normal(size=(5, 3)))
@@ -42,18 +44,25 @@ def test_our_losses_pass_with_a_hundred_examples_a_property(case):
     testing.check_loss(*CASES[case], examples=100)
 
 
-@pytest.mark.parametrize(
-    ("case", "method", "right", "wrong", "check"),
-    [
-        ("MeanSquaredError", "per_sample_gradient", "2 / _entries", "1 / _entries", "gradient"),
-        ("MeanSquaredError", "per_sample_gradient", "(y_pred - y_true)", "(y_true - y_pred)", "gradient"),
-        ("MeanAbsoluteError", "per_sample_gradient", " / _entries(y_pred)", "", "gradient"),
-        ("MeanSquaredError", "unchecked", "slopes /= total", "pass", "gradient"),
-        ("MeanSquaredError", "unchecked", "slopes *= (weight / total)", "slopes *= weight", "gradient"),
-        ("MeanSquaredError", "unchecked", "losses * weight", "losses", "weighted_mean"),
-        ("MeanSquaredError", "per_sample", "np.square(y_pred - y_true)", "np.abs(y_pred - y_true)", "gradient"),
-    ],
-)
+# What is planted where: the loss, method, the right source, the wrong one, the check that must catch it.
+FAULTS = [
+    ("MeanSquaredError", "per_sample_gradient", "2 / _entries", "1 / _entries", "gradient"),
+    ("MeanSquaredError", "per_sample_gradient", "(y_pred - y_true)", "(y_true - y_pred)", "gradient"),
+    ("MeanAbsoluteError", "per_sample_gradient", " / _entries(y_pred)", "", "gradient"),
+    ("MeanSquaredError", "unchecked", "slopes /= total", "pass", "gradient"),
+    ("MeanSquaredError", "unchecked", "slopes *= (weight / total)", "slopes *= weight", "gradient"),
+    ("MeanSquaredError", "unchecked", "losses * weight", "losses", "weighted_mean"),
+    ("MeanSquaredError", "per_sample", "np.square(y_pred - y_true)", "np.abs(y_pred - y_true)", "gradient"),
+    ("MeanSquaredError", "unchecked", "value = float(", "value = np.float64(", "computes"),
+    ("MeanSquaredError", "total_weight", "float(weight.sum())", "float(n)", "weight_of_two"),
+    ("MeanSquaredError", "unchecked", "np.zeros_like(y_pred)", "np.ones_like(y_pred)", "weights_of_zero"),
+    ("MeanSquaredError", "per_sample_gradient", "(y_pred - y_true)", "(y_pred - y_true)[::-1]", "order"),
+    ("BinaryCrossentropy", "per_sample", "softplus(y_pred) - y * y_pred", "softplus(-y_pred) - y * y_pred", "logits"),
+    ("BinaryCrossentropy", "per_sample", "functions.softplus(y_pred)", "np.log1p(np.exp(y_pred))", "extreme_logits"),
+]
+
+
+@pytest.mark.parametrize(("case", "method", "right", "wrong", "check"), FAULTS)
 def test_a_planted_fault_is_caught(case, method, right, wrong, check):
     loss, y_true, y_pred = CASES[case]
     faulty = planted(type(loss), method, right, wrong)
@@ -87,15 +96,31 @@ class Writes(losses.MeanSquaredError):
         return y_pred
 
 
-@pytest.mark.parametrize(
-    ("loss", "check"),
-    [(Broadcasts, "shapes_refused"), (BroadcastsOneAxis, "shapes_refused"), (Writes, "arguments_untouched")],
-)
+class Forgets(losses.Huber):
+    """Describes itself without its argument."""
+
+    def get_config(self):
+        return {}
+
+
+KINDS = [
+    (Broadcasts, "shapes_refused"),
+    (BroadcastsOneAxis, "shapes_refused"),
+    (Writes, "arguments_untouched"),
+    (Forgets(0.1), "config_round_trip"),
+]
+
+
+@pytest.mark.parametrize(("loss", "check"), KINDS)
 def test_each_kind_of_fault_has_its_check(loss, check):
     report = testing.check_loss(loss, *REAL, raises=False)
     assert check in {r.check for r in report.failures}
     with pytest.raises(testing.CheckFailedError, match=check):
         testing.check_loss(loss, *REAL)
+
+
+def test_every_check_has_a_fault_that_it_must_catch():
+    assert {row[-1] for row in [*FAULTS, *KINDS]} == {Check.of(check).name for check in suite._CHECKS}
 
 
 @pytest.mark.parametrize(
