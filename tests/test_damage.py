@@ -58,7 +58,6 @@ def refused(content, path):
     path.write_bytes(content)
     with pytest.raises(FileError) as caught:
         load_model(path)
-    assert isinstance(caught.value, FileError)
     text = str(caught.value)
     assert text.startswith(f"load_model: {path}: ")
     assert "Received: " in text
@@ -403,8 +402,8 @@ def test_five_thousand_forged_checkpoints_are_gone_on_from_or_refused_whole(chec
 
 
 def fuzz(checkpoint, folder, seconds):
-    """Try what Hypothesis comes upon for that many seconds; return how many files that were."""
-    path, tried = folder / "c.safetensors", {"files": 0}
+    """Try what Hypothesis comes upon for that many seconds; return how many files were read and how many refused."""
+    path, found = folder / "c.safetensors", {"read": 0, "refused": 0}
     end = time.monotonic() + seconds
     head, doc, body = (json.dumps(part) if not isinstance(part, bytes) else part for part in parts(checkpoint))
     ways = list(_ways(json.loads(doc)))
@@ -418,7 +417,6 @@ def fuzz(checkpoint, folder, seconds):
     @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def some(data):
-        tried["files"] += 1
         kind = data.draw(st.sampled_from(["bytes", "splice", "document", "header"]))
         if kind == "bytes":
             content = data.draw(st.binary(max_size=300))
@@ -441,15 +439,18 @@ def fuzz(checkpoint, folder, seconds):
         path.write_bytes(content)
         tracemalloc.start()
         try:
-            with contextlib.suppress(FileError):  # what was changed may be of no account for a model
+            try:
                 load_model(path)
+                found["read"] += 1  # what was changed is of no account for a model
+            except FileError:
+                found["refused"] += 1
             assert tracemalloc.get_traced_memory()[1] < MEMORY
         finally:
             tracemalloc.stop()
 
     while time.monotonic() < end:
         some()
-    return tried["files"]
+    return found
 
 
 def _ways(tree, way=()):
@@ -460,9 +461,13 @@ def _ways(tree, way=()):
 
 
 def test_the_loader_is_fuzzed_for_four_seconds(checkpoint, tmp_path):
-    assert fuzz(checkpoint, tmp_path, 4) >= 100
+    found = fuzz(checkpoint, tmp_path, 4)
+    assert found["read"]
+    assert found["refused"] > 50
 
 
 @pytest.mark.slow
 def test_the_loader_is_fuzzed_for_two_minutes(checkpoint, tmp_path):
-    assert fuzz(checkpoint, tmp_path, 120) > 1_000
+    found = fuzz(checkpoint, tmp_path, 120)
+    assert found["read"]
+    assert found["refused"] > 1_000

@@ -10,8 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from mpi import found_mpiexec
-from pages import blocks, called, run
+from pages import called, run
 from pages import pages as runnable
 from PIL import Image
 
@@ -39,7 +38,6 @@ PRINTED = {
     "docs/how-to/pytorch.md": r"0\.(8[5-9]|9)\d*\n",
     "docs/how-to/resume.md": r"(\d\.[\de-]+)\n\1\n$",
     "docs/keras.md": r"accuracy: ",
-    "docs/parallel.md": r"0\.[89]\d*\n",
     "docs/proofs.md": r"(?s)60 checks: 57 pass, 3 not.*give an oracle\.\nTrue\n.*1\d\d passed, \d skipped",
     "docs/saving.md": r"^\(64, 64\)\n\[22, 23\]\n$",
     "docs/tutorial.md": r"(?s)\(1437, 8, 8\) \[0 1 2 3 4\]\n.*55 checks: 52 pass, 3 not applicable\nTrue\n$",
@@ -55,10 +53,11 @@ HOLDS = {
 AGAIN = {"docs/saving.md", "docs/lab.md"}  # what goes on where it was
 
 
-@pytest.mark.parametrize("page", [page for page in runnable() if page not in {"docs/pictures.md", *AGAIN}])
+ELSEWHERE = {"docs/pictures.md", "docs/parallel.md"}  # run by a test below, and by test_parallel.py
+
+
+@pytest.mark.parametrize("page", [page for page in runnable() if page not in ELSEWHERE | AGAIN])
 def test_what_a_page_shows_runs(page: str, tmp_path) -> None:
-    if any("mpiexec" in block.text for block in blocks(page)):
-        found_mpiexec()
     printed = run(page, tmp_path, HOLDS.get(page, ""))
     assert re.search(PRINTED.get(page, ""), printed), printed
 

@@ -223,6 +223,8 @@ def test_a_callback_at_batches_sees_every_gradient(monkeypatch):
     monkeypatch.setattr(outer, "MOST", 0)
     again = callbacks.Norms()
     assert fitted(watched=[again]) == (watched, seen)
+    assert len(norms.steps) == len(again.steps) > 3
+    assert (norms.gradients, norms.weights) == (again.gradients, again.weights)
 
 
 def test_gradients_are_there_after_an_interrupted_fit():

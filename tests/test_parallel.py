@@ -103,7 +103,8 @@ def test_rank_0_alone_writes_and_all_resume(ranks: tuple[Path, list[Found]]) -> 
 
 
 def test_the_page_of_parallel_training_says_what_is_so(tmp_path: Path) -> None:
-    script, _ = blocks("docs/parallel.md")
+    script, commands = blocks("docs/parallel.md")
+    assert commands.text.endswith("mpiexec -n 2 python -m mpi4py train.py\n")
     (tmp_path / "train.py").write_text(script.text, encoding="utf-8")
     done = mpiexec(2, "-m", "mpi4py", "train.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
