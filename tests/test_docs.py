@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pages import called, run
+from mpi import found_mpiexec
+from pages import blocks, called, run
 from pages import pages as runnable
 from PIL import Image
 
@@ -58,6 +59,8 @@ ELSEWHERE = {"docs/pictures.md", "docs/parallel.md"}  # run by a test below, and
 
 @pytest.mark.parametrize("page", [page for page in runnable() if page not in ELSEWHERE | AGAIN])
 def test_what_a_page_shows_runs(page: str, tmp_path) -> None:
+    if any("mpiexec" in block.text for block in blocks(page)):
+        found_mpiexec()
     printed = run(page, tmp_path, HOLDS.get(page, ""))
     assert re.search(PRINTED.get(page, ""), printed), printed
 

@@ -16,8 +16,8 @@ FIRST = {
 
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_costs_are_those_printed(name):
-    run = notebook.run(name, 2000)
-    assert len(run.costs) == 2000
+    run = notebook.run(name, 1001)
+    assert len(run.costs) == 1001
     assert run.printed == FIRST[name] == notebook.PRINTED[name][:2]
     assert run.differences == []
 

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import os
-import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -652,13 +651,10 @@ def test_evaluating_nothing_is_refused():
 
 def test_a_compiled_model_has_kerass_shape():
     model, trainer = mlp(), regressor()
-    with pytest.raises(RuntimeError, match="compile"):
-        model.fit(X, Y)
     model.compile(optimizers.Adam(0.01), "mse", ["mae"])
     assert model.fit(X, Y, epochs=2, batch_size=5, verbose=0) == trainer.fit(X, Y, epochs=2, batch_size=5, verbose=0)
     logs = trainer.evaluate(X, Y)
     assert model.evaluate(X, Y) == [logs["loss"], logs["mae"]]
-    assert model.evaluate(X, Y, return_dict=True) == logs
     same(model.predict(X, batch_size=7), trainer.predict(X, batch_size=7))
     model.compile("sgd", "mse")
     assert model.evaluate(X, Y) == logs["loss"]
@@ -729,33 +725,6 @@ def test_history_holds_the_learning_rate_of_the_epochs_last_step(rate, every, ac
     steps = 3 if accumulate == 1 else 2
     index = {"step": [steps * (e + 1) - 1 for e in range(3)], "epoch": range(3), None: [0] * 3}[every]
     assert trainer.history.history["learning_rate"] == [0.1 / (1 + 0.5 * i) for i in index]
-
-
-# Copies ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))], ids=["copy", "pickle"])
-def test_a_copy_is_connected_independent_and_goes_on_the_same(duplicate, compiled):
-    def train(trainer):
-        trainer.fit(X, Y, batch_size=5, epochs=2, sample_weight=WEIGHTS, verbose=0)
-
-    optimizer = optimizers.Adam(schedules.InverseTimeDecay(0.1, decay_rate=0.5))
-    optimizer.hooks.append(optimizers.ClipByGlobalNorm(0.5))
-    trainer = regressor(optimizer=optimizer)
-    if compiled:
-        trainer.model.compile(optimizer, "mse", ["mae"])
-        trainer = trainer.model.trainer
-    train(trainer)
-    twin = duplicate(trainer.model).trainer if compiled else duplicate(trainer)
-    before = state(twin)
-    np.testing.assert_equal(before, state(trainer))
-    assert set(twin.optimizer.state) == set(twin.model.parameters)
-    train(trainer)
-    np.testing.assert_equal(state(twin), before)
-    train(twin)
-    np.testing.assert_equal(state(twin), state(trainer))
-    assert not np.array_equal(before[0], weights(twin.model))
 
 
 # Epochs, own steps and blame -------------------------------------------------------------------------------
