@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def test_threads(here: Table) -> None:
 
 
 def test_a_pool_of_ones_own(here: Table) -> None:
-    with ProcessPoolExecutor(2) as executor:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         assert Study(studies.cells()).run(executor, progress=False).without_times() == here
 
 
@@ -124,7 +125,10 @@ def test_a_call_that_always_ends_its_process_is_refused() -> None:
 
 def test_a_pool_that_breaks_is_an_error_and_the_rest_can_be_run(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with ProcessPoolExecutor(1) as executor, pytest.raises(StudyError, match=r"With workers= a process that dies"):
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor,
+        pytest.raises(StudyError, match=r"With workers= a process that dies"),
+    ):
         Study(deadly(log), tmp_path / "study").run(executor, progress=False)
     study = Study(deadly(log), tmp_path / "study")
     assert len(study.run(progress=False).rows) == 8

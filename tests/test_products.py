@@ -11,8 +11,8 @@ def fresh(name, shape):
     return np.full(shape, np.nan)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2, 3, 7, 13, 20, 48, 49, 100, 600])
-@pytest.mark.parametrize("shape", [(784, 500), (500, 100), (3, 5), (1, 1), (20_000, 64)])
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 7, 13, 20, 48, 49, 100, 512])
+@pytest.mark.parametrize("shape", [(784, 500), (500, 100), (3, 5), (1, 1), (16_000, 64)])
 def test_products_equal_numpys(rows, shape):
     rng = np.random.default_rng(0)
     w, x, y = (rng.standard_normal(s) for s in (shape, (rows, shape[0]), (rows, shape[1])))
