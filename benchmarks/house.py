@@ -50,7 +50,7 @@ def measure(root: Path) -> House:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 functions[f"{shown}: {node.name}"] = len(_code(node))
         exported[name] = _exported(tree)
-        imports[name] = {target for target in _imported(tree, names) if target in names} - {name}
+        imports[name] = {target for target in imported(tree, names) if target in names} - {name}
     public = ["minidl", *(f"minidl.{name}" for name in exported["minidl"] if f"minidl.{name}" in exported)]
     return House(modules, functions, sum(len(exported[name]) for name in public), imports)
 
@@ -81,9 +81,12 @@ def _exported(tree: ast.Module) -> list[str]:
     return []
 
 
-def _imported(tree: ast.Module, names: Collection[str]) -> Iterator[str]:
-    """Yield the modules that a module imports when it is imported itself; their packages, by the way, don't count."""
-    for node in tree.body:
+def imported(tree: ast.Module, names: Collection[str], wherever: bool = False) -> Iterator[str]:
+    """Yield the modules that a module imports when it is imported itself, or, with `wherever`, at any time.
+
+    `names` are those of all modules there are. The packages in which what is imported lies, by the way, don't count.
+    """
+    for node in ast.walk(tree) if wherever else tree.body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TypeVar
 import pytest
 
 import minidl
+from benchmarks.house import imported
 
 PACKAGE = Path(minidl.__file__).parent
 MODULES = sorted(m.name for m in pkgutil.walk_packages([str(PACKAGE)], "minidl.") if not m.name.endswith("__main__"))
@@ -69,6 +71,7 @@ KNOWS = {
     },
     "saving": COMMON
     | {
+        "minidl",  # its version
         "callbacks", "compute", "history", "initializers", "layers", "losses", "metrics", "models", "optimizers",
         "parameters", "training",
     },
@@ -78,6 +81,8 @@ KNOWS = {
         "splitting", "targets",
     },
 }  # fmt: skip
+# What stands on top: nothing below imports it.
+TOP = {"testing", "plotting", "lab", "reproduce", "cli", "keras", "estimators", "exchange"}
 # Imports that only name types, or that wait until a function needs them, point upwards in these places alone.
 LATE = {
     ("callbacks", "saving"),
@@ -115,14 +120,18 @@ def test_importing_minidl_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-LAZY = ["estimators", "exchange", "keras", "lab", "plotting", "saving", "slices", "surfaces", "testing", "tuning"]
-
-
-@pytest.mark.parametrize("module", LAZY)
-def test_lazy_modules_are_there_on_first_use(module: str) -> None:
-    code = f"import minidl; print(minidl.{module}.__name__)"
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is POSIX's")
+def test_lazy_modules_are_there_on_first_use() -> None:
+    code = """
+import os, minidl
+for name in minidl._LAZY:
+    if os.fork() == 0:
+        print(getattr(minidl, name).__name__, flush=True)
+        os._exit(0)
+    os.wait()
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"minidl.{module}"
+    assert done.stdout.split() == [f"minidl.{name}" for name in minidl._LAZY], done.stderr
 
 
 def test_an_unknown_name_is_refused_with_a_hint() -> None:
@@ -130,44 +139,31 @@ def test_an_unknown_name_is_refused_with_a_hint() -> None:
         _ = minidl.layer
 
 
-def _first_word(module: str | None) -> str:
-    return (module or "").removeprefix("minidl").strip(".").partition(".")[0]
+def _first_word(module: str) -> str:
+    return module.removeprefix("minidl.").partition(".")[0]
 
 
-def _files(word: str) -> list[Path]:
-    """Return the files of a module or package."""
-    return sorted((PACKAGE / word).rglob("*.py")) if (PACKAGE / word).is_dir() else [PACKAGE / f"{word}.py"]
-
-
-def _imports(word: str) -> set[str]:
+def _imports(word: str, wherever: bool = True) -> set[str]:
     """Return the first words of all that a module or package imports from minidl, wherever in its files."""
     found = set()
-    for path in _files(word):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minidl"):
-                found |= {_first_word(node.module)} if node.module != "minidl" else {a.name for a in node.names}
-    return found - {word}
+    for path in sorted((PACKAGE / word).rglob("*.py")) if (PACKAGE / word).is_dir() else [PACKAGE / f"{word}.py"]:
+        found |= set(imported(ast.parse(path.read_text(encoding="utf-8")), {"minidl", *MODULES}, wherever))
+    return {_first_word(name) for name in found if _first_word(name) in {"minidl", *KNOWS, *TOP}} - {word}
+
+
+def test_every_module_has_its_place() -> None:
+    assert sorted([*KNOWS, *TOP]) == sorted({_first_word(name) for name in MODULES})
 
 
 @pytest.mark.parametrize("word", sorted(KNOWS))
 def test_a_module_knows_only_whom_it_should(word: str) -> None:
     assert _imports(word) <= KNOWS[word]
-
-
-def test_nothing_below_imports_what_stands_on_top() -> None:
-    top = {"testing", "plotting", "lab", "reproduce", "cli", "keras", "estimators", "exchange"}
-    for word in KNOWS:
-        assert not _imports(word) & top, word
+    assert not KNOWS[word] & TOP
 
 
 def test_upward_imports_wait() -> None:
     for word, above in LATE:
-        for path in _files(word):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            eager = [
-                n for n in tree.body if isinstance(n, ast.ImportFrom) and f"{n.module}.".startswith(f"minidl.{above}.")
-            ]
-            assert not eager
+        assert above not in _imports(word, wherever=False)
 
 
 @pytest.mark.parametrize("name", MODULES)
