@@ -1,6 +1,7 @@
 """Small nets that together have every layer in them, with data, for tests of what holds for all."""
 
 import numpy as np
+from subjects import exported
 
 from minidl import Residual, Sequential, layers
 
@@ -8,6 +9,9 @@ IMAGES = np.random.default_rng(1).normal(size=(12, 6, 6, 2)).astype(np.float32)
 WORDS = np.random.default_rng(2).integers(0, 9, size=(12, 5))
 ROWS = np.random.default_rng(3).normal(size=(12, 6)).astype(np.float32)
 LABELS = np.arange(12) % 3
+
+
+ELEMENTWISE = sorted(exported(layers, layers.Elementwise))
 
 
 def tail():
@@ -36,6 +40,7 @@ NETS = {
             layers.AveragePooling2D((2, 1), padding="same"),
             layers.BatchNormalization(center=False, scale=False),
             layers.Conv2D(3, 2),
+            layers.GlobalMaxPooling2D(keepdims=True),
             layers.GlobalAveragePooling2D(),
             *tail(),
         ],
@@ -58,7 +63,21 @@ NETS = {
             *tail(),
         ],
     ),
+    "activations": (
+        ROWS,
+        lambda: [
+            layers.Dense(4),
+            *[Residual([layers.LayerNormalization(), getattr(layers, name)()]) for name in ELEMENTWISE],
+            layers.Activation("log_softmax"),
+            *tail(),
+        ],
+    ),
 }
+
+
+def kinds(parts):
+    """Return the names of the classes of layers, and of those in them."""
+    return {type(part).__name__ for part in parts}.union(*(kinds(part.children) for part in parts))
 
 
 def net(name, seed=4, **options):

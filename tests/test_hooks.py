@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from subjects import exported
 
-from minidl import Parameter
+from minidl import Parameter, optimizers
 from minidl.optimizers import (
     L2,
     LAMB,
@@ -24,6 +25,7 @@ from minidl.optimizers import (
 from minidl.optimizers.hooks import registry
 from minidl.parameters import flatten
 
+HOOKS = [getattr(optimizers, name) for name in sorted(exported(optimizers, Hook))]
 SHAPES = [(3, 4), (), (5,), (0,)]
 
 
@@ -227,7 +229,7 @@ def test_parameters_of_different_decay_and_rate_step_as_if_each_were_alone(flat,
         assert joined(together).tobytes() == joined(twins).tobytes()
 
 
-@pytest.mark.parametrize("hook", [WeightDecay(0.5), L2(0.5), ClipByGlobalNorm(0.1), ClipByValue(0.1)], ids=repr)
+@pytest.mark.parametrize("hook", [hook(0.1) for hook in HOOKS], ids=repr)
 @pytest.mark.parametrize("flat", [False, True])
 def test_frozen_parameters_are_untouched_to_the_byte(hook, flat):
     parameters = parameters_of(flat=flat)
@@ -328,15 +330,20 @@ def test_hooks_may_come_and_go_between_steps():
     assert moves == [[-1.0, 1.0], [-0.5, 0.5], [-1.0, 1.0], [-0.125, 0.125]]
 
 
-@pytest.mark.parametrize(
-    ("make", "argument", "bad"),
-    [
-        (ClipByGlobalNorm, "max_norm", [0, -1, math.nan, math.inf]),
-        (ClipByValue, "limit", [0, -1, math.nan]),
-        (L2, "decay", [-0.1, math.nan]),
-        (WeightDecay, "decay", [-0.1, math.inf]),
-    ],
-)
+ARGUMENTS = {
+    ClipByGlobalNorm: ("max_norm", [0, -1, math.nan, math.inf]),
+    ClipByNorm: ("max_norm", [0, -1, math.nan, math.inf]),
+    ClipByValue: ("limit", [0, -1, math.nan]),
+    L2: ("decay", [-0.1, math.nan]),
+    WeightDecay: ("decay", [-0.1, math.inf]),
+}
+
+
+def test_every_exported_hook_has_cases():
+    assert set(ARGUMENTS) == set(HOOKS)
+
+
+@pytest.mark.parametrize(("make", "argument", "bad"), [(hook, *case) for hook, case in ARGUMENTS.items()])
 def test_arguments_have_ranges_and_configs_return(make, argument, bad):
     for value in bad:
         with pytest.raises(ValueError, match=rf"{make.__name__}: {argument} must be in .*\. Received: {argument}="):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
-from subjects import RULES
+from subjects import RULES, exported
 
 import minidl
 from minidl import Sequential, layers, losses, metrics, optimizers, saving, schedules
@@ -47,6 +47,11 @@ def equal(a, b):
 
 
 # Models ----------------------------------------------------------------------------------------------------
+
+
+def test_the_nets_have_every_layer_in_them():
+    found = set().union(*(nets.kinds(nets.net(name).layers) for name in nets.NETS))
+    assert found - {"Residual", "Sequential"} == exported(layers, layers.Layer, "Elementwise", "Input")
 
 
 @pytest.mark.parametrize("name", nets.NETS)

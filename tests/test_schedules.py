@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from subjects import shown
+from subjects import exported, shown
 
 from minidl import schedules
 from minidl.optimizers import SGD
@@ -72,6 +72,10 @@ each_case = pytest.mark.parametrize(("schedule", "formula"), CASES, ids=shown)
 
 def close(found, expected):
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+def test_every_exported_schedule_has_cases():
+    assert {type(schedule).__name__ for schedule, _ in CASES} == exported(schedules, Schedule)
 
 
 @each_case
