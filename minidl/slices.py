@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.randomness import generator
-from minidl.training import Trainer
-from minidl.validation import describe, integer, number
+from minidl.training.given import trainer_of
+from minidl.validation import describe, integer, number, numbers
 
 __all__ = ["Plane", "Slice", "around", "flat_weights", "loss_slice", "path_plane", "random_plane"]
 
@@ -43,7 +43,10 @@ class Plane:
         >>> plane.project([[3.0, 4, 5]]).round(9).tolist()
         [[1.0, 2.0]]
         """
-        vectors = np.asarray(weights, np.float64) - self.origin
+        given, size = numbers("Plane", "weights", weights), len(self.origin)
+        if given.ndim not in (1, 2) or given.shape[-1] != size:
+            raise ValueError(f"Plane: weights must have shape (n, {size}). Received: shape {given.shape}")
+        vectors = given.astype(np.float64) - self.origin
         directions = np.stack([self.first, self.second], axis=1)
         return np.asarray(np.linalg.lstsq(directions, vectors.T, rcond=None)[0].T, np.float64)
 
@@ -58,6 +61,8 @@ class Slice:
         a: The grid's coordinates along the first direction.
         b: Those along the second.
         losses: At (a[j], b[i]), shape (len(b), len(a)); not finite where the loss isn't.
+        minima: None; a `Surface` tells where its own lie.
+        axes: What pictures call the two directions.
     """
 
     name: str
@@ -66,8 +71,8 @@ class Slice:
     b: Points
     losses: Points
 
-    minima: tuple[tuple[float, float], ...] = ()
-    axes = ("a", "b")
+    minima: ClassVar[tuple[tuple[float, float], ...]] = ()
+    axes: ClassVar[tuple[str, str]] = ("a", "b")
 
     @property
     def view(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -86,10 +91,16 @@ def flat_weights(model: Any) -> Points:
     >>> flat_weights(model).shape
     (3,)
     """
-    model = getattr(model, "model", model)
-    if not getattr(model, "parameters", ()):
-        raise ValueError(f"flat_weights: model must be built, and have parameters. Received: {describe(model)}")
-    return np.concatenate([parameter.data.ravel() for parameter in model.parameters]).astype(np.float64)
+    parameters = _parameters("flat_weights", model)
+    return np.concatenate([parameter.data.ravel() for parameter in parameters]).astype(np.float64)
+
+
+def _parameters(owner: str, model: Any) -> Sequence[Any]:
+    """Return the parameters of a built model, or of a trainer's, or raise ValueError."""
+    parameters: Sequence[Any] = getattr(getattr(model, "model", model), "parameters", ())
+    if not parameters:
+        raise ValueError(f"{owner}: model must be built, and have parameters. Received: {describe(model)}")
+    return parameters
 
 
 def random_plane(model: Any, *, seed: int = 0) -> Plane:
@@ -104,15 +115,14 @@ def random_plane(model: Any, *, seed: int = 0) -> Plane:
 
     Source: Li, Xu, Taylor, Studer, Goldstein, Visualizing the Loss Landscape of Neural Nets, 2018, section 4.
     """
-    model = getattr(model, "model", model)
-    origin = flat_weights(model)
+    parameters = _parameters("random_plane", model)
     rng = generator(integer("random_plane", "seed", seed), "directions")
-    return Plane(origin, _drawn(model, rng), _drawn(model, rng))
+    return Plane(flat_weights(model), _drawn(parameters, rng), _drawn(parameters, rng))
 
 
-def _drawn(model: Any, rng: np.random.Generator) -> Points:
+def _drawn(parameters: Sequence[Any], rng: np.random.Generator) -> Points:
     parts = []
-    for parameter in model.parameters:
+    for parameter in parameters:
         data = parameter.data.astype(np.float64)
         direction = np.zeros_like(data)
         if data.ndim > 1:
@@ -138,35 +148,54 @@ def path_plane(paths: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Plane:
 
     Source: Li and others, 2018, section 7, who take the end as the origin.
     """
-    given = list(paths.values() if isinstance(paths, Mapping) else paths)
-    arrays = [np.asarray(path, np.float64) for path in given]
-    if not arrays or any(path.ndim != 2 or path.shape[1] != arrays[0].shape[-1] or not len(path) for path in arrays):
-        raise ValueError(
-            f"path_plane: paths must be weights of shape (n, number of weights). "
-            f"Received: {[path.shape for path in arrays]}"
-        )
+    arrays = _arrays("path_plane", paths, "weights")
     origin = arrays[0][0]
     if any(not np.array_equal(path[0], origin) for path in arrays):
         raise ValueError("path_plane: paths must have one start. Received: others")
     steps = np.concatenate(arrays) - origin
     if not np.isfinite(steps).all() or not steps.any():
         raise ValueError("path_plane: paths must be finite, and move. Received: some that aren't, or don't")
-    squares, mixtures = np.linalg.eigh(steps @ steps.T)  # far fewer points than weights
-    first, second = (_unit(mixtures[:, -i] @ steps) for i in (1, 2))
-    if not second.any():  # a straight path: any direction across it
-        second = _unit(_across(first))
-    return Plane(origin, first, second, float(squares[-2:].sum() / squares.sum()))
+    steps /= np.abs(steps).max()  # so that no square leaves the range of the numbers
+    first, length = _principal(steps)
+    second, width = _principal(steps - np.outer(steps @ first, first))
+    if width <= np.finfo(np.float64).eps * max(steps.shape) * length:  # a straight path: any direction across it
+        second = np.zeros_like(first)
+        second[np.abs(first).argmin()] = len(first) > 1  # a single weight has none
+    second, _ = _unit(second - (second @ first) * first)
+    return Plane(origin, first, second, min(float((length**2 + width**2) / np.vdot(steps, steps)), 1.0))
 
 
-def _unit(vector: Points) -> Points:
-    length = np.linalg.norm(vector)
-    return vector / length if length > 1e-12 else np.zeros_like(vector)
+def _arrays(owner: str, paths: object, what: str, width: int | None = None) -> list[Points]:
+    """Return paths, of a dict or a list, as arrays whose points are of so many numbers, all of as many if None."""
+    if isinstance(paths, str) or not isinstance(paths, Iterable):
+        raise TypeError(f"{owner}: paths must be a dict or a list. Received: {describe(paths)}")
+    given = paths.values() if isinstance(paths, Mapping) else paths
+    arrays = [numbers(owner, "paths", path).astype(np.float64, copy=False) for path in given]
+    if not arrays or any(
+        path.ndim != 2 or not len(path) or path.shape[1] != (width or arrays[0].shape[-1]) for path in arrays
+    ):
+        raise ValueError(
+            f"{owner}: paths must be {what} of shape (n, {width or 'number of weights'}). "
+            f"Received: {describe([path.shape for path in arrays])}"
+        )
+    return arrays
 
 
-def _across(direction: Points) -> Points:
-    other = np.zeros_like(direction)
-    other[np.abs(direction).argmin()] = 1.0
-    return other - (other @ direction) * direction
+def _principal(steps: Points) -> tuple[Points, float]:
+    """Return the direction in which steps, in rows, go farthest, of length 1, and how far they go in all.
+
+    It is the first vector of their singular value decomposition, by the small matrix of their products: there are far
+    fewer steps than weights. What is far shorter than the longest is lost in its squares, so each direction is looked
+    for in what the one before has left.
+    """
+    _, mixtures = np.linalg.eigh(steps @ steps.T)
+    return _unit(mixtures[:, -1] @ steps)
+
+
+def _unit(vector: Points) -> tuple[Points, float]:
+    """Return a vector with length 1, unless it is 0, and the length that it had."""
+    length = float(np.linalg.norm(vector))
+    return vector / (length or 1.0), length
 
 
 def loss_slice(
@@ -205,11 +234,9 @@ def loss_slice(
     >>> loss_slice(model, x, y, line, view=((0, 4), (0, 0)), points=5).losses.tolist()  # (1 + a − 3)²
     [[4.0, 1.0, 0.0, 1.0, 4.0]]
     """
-    given = getattr(trainer, "trainer", trainer)
-    if not isinstance(given, Trainer):
-        raise TypeError(f"loss_slice: trainer must be a Trainer or a compiled model. Received: {describe(trainer)}")
-    points = integer("loss_slice", "points", points, 2)
-    a, b = (_coordinates(limits, points) for limits in view)
+    given = trainer_of("loss_slice", trainer)
+    a, b = _coordinates(view, integer("loss_slice", "points", points, 2))
+    batch_size = integer("loss_slice", "batch_size", batch_size, 1)
     model = given.model
     before = [parameter.data.copy() for parameter in model.parameters]
     size = sum(array.size for array in before)
@@ -227,11 +254,12 @@ def loss_slice(
     return Slice(name, plane, a, b, losses)
 
 
-def _coordinates(limits: tuple[float, float], points: int) -> Points:
-    low, high = (number("loss_slice", "view", limit, "(-inf, inf)") for limit in limits)
-    if low > high:
-        raise ValueError(f"loss_slice: view must be (from, to) of a and of b. Received: {limits!r}")
-    return np.linspace(low, high, points) if low < high else np.array([low])
+def _coordinates(view: object, points: int) -> list[Points]:
+    """Return the coordinates of a, and of b, that a view has; raise ValueError if it is none."""
+    limits = numbers("loss_slice", "view", view).astype(np.float64)
+    if limits.shape != (2, 2) or not np.isfinite(limits).all() or (limits[:, 0] > limits[:, 1]).any():
+        raise ValueError(f"loss_slice: view must be (from, to) of a and of b, finite. Received: view={describe(view)}")
+    return [np.linspace(low, high, points if low < high else 1) for low, high in limits]
 
 
 def _put(model: Any, vector: Points) -> None:
@@ -241,10 +269,25 @@ def _put(model: Any, vector: Points) -> None:
         start += parameter.size
 
 
-def around(paths: Sequence[Points], margin: float = 0.2) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return a view that has all points of the plane in it, with a margin around them."""
-    together = np.concatenate(list(paths))
+def around(
+    paths: Mapping[str, ArrayLike] | Sequence[ArrayLike], *, margin: float = 0.2
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return a view that has all points of the plane in it, with a margin around them.
+
+    Args:
+        paths: For each name, or in a list, points of shape (n, 2): what `Plane.project` returned.
+        margin: By which part of their extent the view exceeds the points, at least 0.
+
+    Raises:
+        ValueError, TypeError: If there is no path, or one isn't finite points in the plane.
+
+    >>> around({"SGD": [[0.0, 0.0], [10.0, 5.0]]})
+    ((-2.0, 12.0), (-1.0, 6.0))
+    """
+    together = np.concatenate(_arrays("around", paths, "points", 2))
+    if not np.isfinite(together).all():
+        raise ValueError("around: paths must be finite. Received: some that aren't")
     low, high = together.min(axis=0), together.max(axis=0)
-    extra = margin * np.maximum(high - low, 1e-6)
-    (a, b), (c, d) = low - extra, high + extra
-    return (float(a), float(c)), (float(b), float(d))
+    extra = number("around", "margin", margin, "[0, inf)") * np.maximum(high - low, 1e-6)
+    (a, b), (c, d) = (low - extra).tolist(), (high + extra).tolist()
+    return (a, c), (b, d)

@@ -143,6 +143,30 @@ def test_a_straight_path_has_a_plane() -> None:
     assert np.linalg.norm(plane.second) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("points", "size"), [(100, 1000), (50, 5000), (5, 2), (1, 3)])
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_the_directions_of_a_straight_path_are_orthonormal(points: int, size: int, scale: float) -> None:
+    for seed in range(3):
+        direction = np.random.default_rng(seed).standard_normal(size) * scale
+        plane = path_plane([np.outer(np.arange(points + 1.0), direction)])
+        both = np.stack([plane.first, plane.second])
+        np.testing.assert_allclose(both @ both.T, np.eye(2), atol=1e-12)
+        assert plane.shown == pytest.approx(1)
+
+
+def test_what_lies_far_less_across_a_path_than_along_it_is_found() -> None:
+    along, across = np.linalg.qr(np.random.default_rng(0).standard_normal((1000, 2)))[0].T
+    steps = np.arange(101.0)
+    plane = path_plane([np.outer(steps, along) + np.outer(1e-10 * np.sin(steps), across)])
+    assert abs(plane.second @ across) > 0.999
+    assert plane.first @ plane.second == pytest.approx(0, abs=1e-12)
+
+
+def test_a_single_weight_has_a_line() -> None:
+    plane = path_plane([[[1.0], [3.0]]])
+    assert np.abs(plane.project([[5.0]])).tolist() == [[4.0, 0.0]]
+
+
 def test_weights_are_recorded_from_the_start_on() -> None:
     made, path = trainer(), WeightPath(every=2)
     start = flat_weights(made)
@@ -172,6 +196,14 @@ def test_weights_are_recorded_from_the_start_on() -> None:
     ("make", "says"),
     [
         (lambda: flat_weights(Sequential([layers.Dense(2)], seed=0)), r"flat_weights: model must be built"),
+        (lambda: flat_weights("a"), r"flat_weights: model must be built, and have parameters. Received: 'a'"),
+        (lambda: random_plane(Sequential([layers.Dense(2)])), r"random_plane: model must be built"),
+        (lambda: random_plane("a"), r"random_plane: model must be built, and have parameters. Received: 'a'"),
+        (lambda: random_plane(net()).project([[1, 2, 3]]), r"Plane: weights must have shape \(n, 34\). Received"),
+        (lambda: random_plane(net()).project("a"), r"Plane: weights must be numbers. Received: 'a'"),
+        (lambda: path_plane(3), r"path_plane: paths must be a dict or a list. Received: 3"),
+        (lambda: path_plane("ab"), r"path_plane: paths must be a dict or a list. Received: 'ab'"),
+        (lambda: path_plane([[[1.0], [1.0, 2.0]]]), r"path_plane: paths must be numbers"),
         (lambda: path_plane([]), r"path_plane: paths must be weights of shape"),
         (lambda: path_plane([np.ones(3)]), r"path_plane: paths must be weights of shape"),
         (lambda: path_plane([np.zeros((2, 3)), np.ones((2, 3))]), r"path_plane: paths must have one start"),
@@ -181,6 +213,17 @@ def test_weights_are_recorded_from_the_start_on() -> None:
         (lambda: loss_slice(trainer(), X, Y, Plane(*np.zeros((3, 4)))), r"plane must be one of \d+ weights"),
         (lambda: loss_slice(trainer(), X, Y, random_plane(net()), points=1), r"loss_slice: points must be"),
         (lambda: loss_slice(trainer(), X, Y, random_plane(net()), view=((1, 0), (0, 1))), r"must be \(from, to\)"),
+        (lambda: loss_slice(trainer(), X, Y, random_plane(net()), view=(0, 1)), r"view must be .* view=\(0, 1\)"),
+        (lambda: loss_slice(trainer(), X, Y, random_plane(net()), view=((0, 1),)), r"must be .* view=\(\(0, 1\),\)"),
+        (lambda: loss_slice(trainer(), X, Y, random_plane(net()), view=((0, np.inf), (0, 1))), r"of a and of b, finite"),
+        (lambda: loss_slice(trainer(), X, Y, random_plane(net()), view="ab"), r"loss_slice: view must be numbers"),
+        (lambda: loss_slice(trainer(), X, Y, random_plane(net()), batch_size=0), r"loss_slice: batch_size must be"),
+        (lambda: around([]), r"around: paths must be points of shape \(n, 2\). Received: \[\]"),
+        (lambda: around(3), r"around: paths must be a dict or a list. Received: 3"),
+        (lambda: around([np.ones((2, 3))]), r"around: paths must be points of shape \(n, 2\). Received: \[\(2, 3\)\]"),
+        (lambda: around(np.ones((2, 2))), r"around: paths must be points of shape \(n, 2\)"),
+        (lambda: around([[[0.0, np.nan]]]), r"around: paths must be finite"),
+        (lambda: around([[[0.0, 1.0]]], margin=-1), r"around: margin must be in \[0, inf\). Received: margin=-1.0"),
         (lambda: random_plane(net(), seed=-1), r"random_plane: seed must be"),
         (lambda: plotting.plot_trajectories(3, {}), r"surface must be a Surface or a Slice. Received: 3"),
     ],
@@ -188,6 +231,18 @@ def test_weights_are_recorded_from_the_start_on() -> None:
 def test_mistakes(make, says: str) -> None:
     with pytest.raises((ValueError, TypeError), match=says):
         make()
+
+
+def test_a_view_is_around_the_paths_of_a_list_or_a_dict() -> None:
+    path, far = [[0.0, 0.0], [10.0, 5.0]], np.array([[20.0, -5.0]])
+    assert around([path, far]) == around({"a": path, "b": far}) == ((-4.0, 24.0), (-7.0, 7.0))
+    assert around([path], margin=0) == ((0.0, 10.0), (0.0, 5.0))
+
+
+def test_weights_are_projected_alone_or_many() -> None:
+    plane = Plane(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
+    np.testing.assert_allclose(plane.project([3, 4, 5]), [3, 4], atol=1e-12)
+    np.testing.assert_allclose(plane.project([[3, 4, 5]]), [[3, 4]], atol=1e-12)
 
 
 # Pictures ----------------------------------------------------------------------------------------------------------
@@ -202,7 +257,7 @@ def ground() -> tuple[Slice, dict[str, np.ndarray]]:
         recorded[name] = np.array(path.weights)
     plane = path_plane(recorded)
     seen = {name: plane.project(path) for name, path in recorded.items()}
-    return loss_slice(trainer(), X, Y, plane, view=around(list(seen.values())), points=9, name="a slice"), seen
+    return loss_slice(trainer(), X, Y, plane, view=around(seen), points=9, name="a slice"), seen
 
 
 def test_the_paths_are_drawn_on_the_slice(ground: tuple[Slice, dict[str, np.ndarray]]) -> None:
