@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.training import Trainer
 from minidl.training.batches import Batch, Batches, Stream, batches
-from minidl.validation import describe, integer, number
+from minidl.training.given import trainer_of
+from minidl.validation import integer, number
 
 __all__ = ["RangeTest", "lr_find"]
 
@@ -85,9 +85,7 @@ def lr_find(
     >>> result.complete, 0.01 < result.suggestion < 1.0
     (False, True)
     """
-    given = getattr(trainer, "trainer", trainer)
-    if not isinstance(given, Trainer):
-        raise TypeError(f"lr_find: trainer must be a Trainer or a compiled model. Received: {describe(trainer)}")
+    given = trainer_of("lr_find", trainer)
     if "learning_rate" not in given.optimizer.hyperparameters:
         raise ValueError(f"lr_find: the optimizer must have a learning rate. Received: {given.optimizer!r}")
     low = number("lr_find", "low", low, "(0, inf)")
@@ -110,7 +108,7 @@ def lr_find(
             except FloatingPointError:
                 complete = False
                 break
-            known = _smooth(losses, smoothing)[: len(losses) - smoothing or None]
+            known = _smooth(losses, smoothing)[: max(len(losses) - smoothing, 0)]
             if len(known) and not known[-1] - known.min() <= stop * abs(losses[0]):
                 complete = False
                 break

@@ -93,6 +93,18 @@ def test_it_stops_where_the_loss_bursts():
     assert result.suggestion == result.rates[result.smoothed.argmin()] / 10
 
 
+def test_it_goes_on_until_the_average_is_known():
+    """One large loss among the first, not yet averaged with those behind it, ends nothing."""
+    model = Sequential([layers.Input((1,)), layers.Dense(1, use_bias=False, kernel_initializer="zeros")], seed=0)
+    model.compile("sgd", "mse")
+    zero = np.zeros((1, 1))
+    batches = [(zero, zero + np.sqrt(6.0 if i == 3 else 1.0)) for i in range(60)]
+    result = lr_find(model, batches, low=1e-9, high=1e-8, steps=60)
+    np.testing.assert_allclose(result.losses[:5], [1, 1, 1, 6, 1], rtol=1e-6)
+    assert result.complete
+    assert len(result.losses) == 60
+
+
 def test_a_gradient_that_is_not_finite_ends_it():
     result = lr_find(compiled(), X, Y, batch_size=20, low=1e-3, high=1e200, steps=10, stop=1e300)
     assert not result.complete
