@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.optimizers import Optimizer, registry
 from minidl.parameters import Parameter
-from minidl.validation import describe, integer
+from minidl.validation import describe, integer, numbers
 
-__all__ = ["SURFACES", "Surface", "descend"]
+__all__ = ["BEALE", "BOWL", "ROSENBROCK", "SADDLE", "SURFACES", "VALLEY", "Surface", "descend"]
 
 Path = NDArray[np.float64]
 
@@ -60,6 +60,7 @@ class Surface:
 
     def grid(self, points: int = 300) -> tuple[Path, Path, Path]:
         """Return so many coordinates in each direction of the view, and the heights, the second direction first."""
+        points = integer("Surface", "points", points, 2)
         x, y = (np.linspace(*limits, points) for limits in self.view)
         return x, y, np.asarray(self(*np.meshgrid(x, y)), np.float64)
 
@@ -101,7 +102,7 @@ def descend(
         raise TypeError(f"descend: surface must be a Surface. Received: {describe(surface)}")
     if not isinstance(optimizers, Mapping) or not optimizers:
         raise ValueError(f"descend: optimizers must be a dict of at least one name. Received: {describe(optimizers)}")
-    first = np.array(surface.start if start is None else start, np.float64)
+    first = numbers("descend", "start", surface.start if start is None else start).astype(np.float64)
     if first.shape != (2,) or not np.isfinite(first).all():
         raise ValueError(f"descend: start must be two finite numbers. Received: start={start!r}")
     return {name: _path(surface, _fresh(name, given), steps, first) for name, given in optimizers.items()}

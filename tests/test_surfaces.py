@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minidl import optimizers
+from minidl import optimizers, surfaces
 from minidl.lab.tasks import SEVEN
 from minidl.surfaces import BOWL, ROSENBROCK, SADDLE, SURFACES, VALLEY, Surface, descend
 
@@ -90,6 +90,12 @@ def test_one_that_diverges_has_a_shorter_path_of_finite_points(rate):
     assert len(paths["adam"]) == 51
 
 
+def test_each_surface_is_exported_by_its_name():
+    for name, surface in SURFACES.items():
+        assert getattr(surfaces, name.upper()) is surface
+        assert name.upper() in surfaces.__all__
+
+
 def test_a_surface_of_ones_own():
     slope = Surface("slope", lambda x, y: x + y, lambda x, y: (1.0, 1.0), start=(0.0, 0.0))
     assert descend(slope, {"sgd": optimizers.SGD(1.0)}, steps=2)["sgd"].tolist() == [[0, 0], [-1, -1], [-2, -2]]
@@ -113,6 +119,9 @@ def stepped():
         (lambda: descend(BOWL, {"a": "sgd"}, steps=0), ValueError, "descend: steps must be a positive integer. Rec"),
         (lambda: descend(BOWL, {"a": "sgd"}, start=(1,)), ValueError, "descend: start must be two finite numbers. Rec"),
         (lambda: descend(BOWL, {"a": "sgd"}, start=(1, np.inf)), ValueError, "Received: start=(1, inf)"),
+        (lambda: descend(BOWL, {"a": "sgd"}, start="ab"), ValueError, "descend: start must be numbers. Received: 'ab'"),
+        (lambda: descend(BOWL, {"a": "sgd"}, start=[[1], [1, 2]]), ValueError, "descend: start must be numbers. Recei"),
+        (lambda: BOWL.grid("a"), TypeError, "Surface: points must be an integer of at least 2. Received: points='a'"),
     ],
 )
 def test_mistakes_are_named(call, error, says):
