@@ -176,6 +176,7 @@ def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str
         ("check adam --examples 0", "--examples must be a positive integer. Received: '0'"),
         ("check adam --checks spli", "there must be a check of this name. Received: 'spli'. Did you mean 'split'?"),
         ("check adam --expect split", "--expect must be written check=reason. Received: 'split'"),
+        ("check adam --checks ,", "there must be a check. Received: none"),
         ("check adam --expect spl=x", "there must be a check of this name. Received: 'spl'. Did you mean 'split'?"),
         ("data fetsch", "the action must be a known one. Received: 'fetsch'. Did you mean 'fetch'?"),
         ("data fetch --timeout soon", "--timeout must be a number of at least 0. Received: 'soon'"),

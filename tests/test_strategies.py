@@ -42,6 +42,11 @@ def test_sparse_gradients_have_zeros_and_mixed_ones_all_scales():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="gradients: kinds must be one of 'ordinary', 'sparse'"):
         strategies.gradients(kinds=["normal"])
+    with pytest.raises(ValueError, match=r"runs: kinds must be one of 'ordinary', .*Received: kinds='tyni'"):
+        strategies.runs(optimizers.SGD, kinds=["tyni"])
+    for wrong in ([], "tiny"):
+        with pytest.raises(ValueError, match=r"runs: kinds must be a list of at least one. Received: kinds="):
+            strategies.runs(optimizers.SGD, kinds=wrong)
 
 
 @few

@@ -383,6 +383,7 @@ def test_what_gives_no_optimizers_is_refused(wrong: Any) -> None:
     ("options", "error", "message"),
     [
         ({"checks": ["spli"]}, ValueError, "there must be a check of this name. Received: 'spli'. Did you mean"),
+        ({"checks": []}, ValueError, "there must be a check. Received: none"),
         ({"checks": "split"}, TypeError, "checks must be a list of names. Received: checks='split'"),
         ({"expected_failures": {"no": "x"}}, ValueError, "there must be a check of this name. Received: 'no'"),
         ({"expected_failures": ["split"]}, TypeError, "expected_failures must be a dict from names"),

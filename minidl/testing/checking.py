@@ -120,6 +120,8 @@ def selected(owner: str, checks: Sequence[Check[T]], names: object, expected_fai
             f"{owner}: expected_failures must be a dict from names of checks to reasons. "
             f"Received: expected_failures={describe(expected_failures)}"
         )
+    if names is not None and not len(names):
+        raise ValueError(f"{owner}: there must be a check. Received: none")
     for name in [*(names or ()), *(expected_failures or ())]:
         if name not in known:
             raise ValueError(

@@ -82,15 +82,13 @@ def gradients(
     """Arrays of one of these kinds: "ordinary" (up to 4), "sparse" (most are 0), "tiny" (1e-8), "huge" (1e6), "mixed".
 
     Raises:
-        ValueError: If a kind isn't one of these.
+        ValueError: If there is no kind, or one isn't one of these.
 
     >>> find(strategies.gradients(2, kinds=["tiny"]), lambda array: array.any())
     array([0.e+00, 1.e-10])
     """
-    for kind in kinds:
-        choice("gradients", "kinds", kind, tuple(KINDS))
     return (
-        st.sampled_from(list(kinds))
+        _kinds("gradients", kinds)
         .flatmap(lambda kind: _scaled(shape, KINDS[kind]))
         .map(lambda array: array.astype(dtype))
     )
@@ -185,16 +183,19 @@ def runs(
         nonzero: Whether every entry of every gradient is at least a hundredth of its kind's size.
         **pinned: Hyperparameters that aren't drawn.
 
+    Raises:
+        ValueError: If there is no kind, or one isn't one of those.
+
     >>> run = find(strategies.runs(minidl.optimizers.SGD), lambda run: abs(run.gradients[-1]).max() > 3)
     >>> len(run.gradients), run.gradients[-1].shape
     (1, (1,))
     """
-    settings = hyperparameters(rule())
+    settings, sampled = hyperparameters(rule()), _kinds("runs", kinds)
 
     @st.composite
     def draw_one(draw: Callable[..., Any]) -> Run:
         shape = (draw(st.integers(1, steps)), draw(st.integers(1, entries)))
-        scales = [scale for scale in KINDS[draw(st.sampled_from(list(kinds)))] if scale or not nonzero]
+        scales = [scale for scale in KINDS[draw(sampled)] if scale or not nonzero]
         drawn = draw(_scaled(shape, scales, nonzero))
         return Run(draw(_decimals(shape[1])), list(drawn), {**draw(settings), **pinned}, rule)
 
@@ -247,6 +248,13 @@ def datasets(draw: Callable[..., Any], samples: int = 8, features: int = 3, clas
     """
     n = draw(st.integers(2, samples))
     return draw(values((n, features))), draw(hnp.arrays(np.int64, n, elements=st.integers(0, classes - 1)))
+
+
+def _kinds(owner: str, kinds: Sequence[str]) -> st.SearchStrategy[str]:
+    """One of these kinds of gradients; raises ValueError if they aren't."""
+    if isinstance(kinds, str) or not kinds:
+        raise ValueError(f"{owner}: kinds must be a list of at least one. Received: kinds={kinds!r}")
+    return st.sampled_from([choice(owner, "kinds", kind, tuple(KINDS)) for kind in kinds])
 
 
 def _decimals(shape: int | tuple[int, ...], nonzero: bool = False) -> st.SearchStrategy[Array]:

@@ -310,7 +310,7 @@ def _nonfinite_refused(subject: Subject) -> None:
 def _rate_multiplier(subject: Subject) -> None:
     """A parameter's learning-rate multiplier is the same as an optimizer with that rate."""
     subject.needs("ranges")
-    subject.needs_numbers("learning_rate")
+    subject.needs_hyperparameters("learning_rate")
 
     def check(run: Run) -> None:
         one, other, pair, alone = run.optimizer(), run.optimizer(), [run.parameter(), run.parameter()], run.parameter()
@@ -329,7 +329,7 @@ def _rate_multiplier(subject: Subject) -> None:
 def _decay_multiplier(subject: Subject) -> None:
     """A parameter's weight-decay multiplier is the same as an optimizer with that decay."""
     subject.needs("ranges")
-    subject.needs_numbers("weight_decay")
+    subject.needs_hyperparameters("weight_decay")
 
     def check(run: Run) -> None:
         parameter = run.parameter()

@@ -105,7 +105,7 @@ def _zero_gradient_finite(subject: Subject) -> None:
 
 def _zero_rate_rests(subject: Subject) -> None:
     """From the start, a learning rate of 0 moves nothing, to the bit."""
-    subject.needs_numbers("learning_rate")
+    subject.needs_hyperparameters("learning_rate")
 
     def check(run: Run) -> None:
         moved = walk(run.optimizer(learning_rate=0.0), run.start, run.gradients)

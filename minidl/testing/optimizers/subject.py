@@ -78,7 +78,7 @@ class Subject:
             if not hasattr(self.sample, name):
                 raise NotApplicableError(f"it has no {name}")
 
-    def needs_numbers(self, *names: str) -> None:
+    def needs_hyperparameters(self, *names: str) -> None:
         """Raise NotApplicableError unless these are hyperparameters."""
         for name in names:
             if name not in self.hyperparameters:
