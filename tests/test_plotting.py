@@ -96,7 +96,7 @@ def test_a_boundary_lies_where_the_classifier_changes_its_mind(form: str) -> Non
     }[form]
     figure = Figure()
     ax = figure.subplots()
-    returned, data = plotting.plot_decision_boundary(p, SQUARE, [0, 1, 0, 1], ax=ax, resolution=50, margin=0.25)
+    returned, data = plotting.plot_decision_boundary(p, SQUARE, [0, 1, 0, 1], ax=ax, points=50, margin=0.25)
     assert returned is ax
     assert (data["x"][0], data["x"][-1]) == (-1.5, 1.5)
     np.testing.assert_array_equal(data["class"], np.broadcast_to(data["x"] > 0, (50, 50)))
@@ -113,7 +113,7 @@ def test_a_trained_model_is_drawn_with_its_points() -> None:
     model = Sequential([layers.Dense(3, "softmax")], seed=0)
     model.compile(optimizers.Adam(0.1), "sparse_categorical_crossentropy")
     model.fit(x, y, epochs=30, verbose=0)
-    ax, data = plotting.plot_decision_boundary(model, x, np.eye(3)[y], ax=Figure().subplots(), resolution=40)
+    ax, data = plotting.plot_decision_boundary(model, x, np.eye(3)[y], ax=Figure().subplots(), points=40)
     assert set(np.unique(data["class"])) == {0, 1, 2}
     assert sum(len(c.get_offsets()) for c in ax.collections if hasattr(c, "get_sizes") and len(c.get_sizes())) == 60
 
@@ -124,12 +124,20 @@ def test_a_trained_model_is_drawn_with_its_points() -> None:
         (right_half, np.ones((4, 3)), [0, 1, 0, 1], r"x must have shape \(n, 2\).*Received: x of shape \(4, 3\)"),
         (right_half, SQUARE, [0, 1], r"with as many classes. Received: x of shape \(4, 2\), 2 classes"),
         (right_half, SQUARE, [0.5, 1, 0, 1], "plot_decision_boundary: classes must be integers or one-hot rows"),
+        (right_half, SQUARE, ["a", "b", "a", "b"], "plot_decision_boundary: y must be numbers"),
+        (right_half, [[1.0], [1.0, 2.0]], [0, 1], "plot_decision_boundary: x must be numbers"),
+        (right_half, [[1.0, np.inf]], [0], "plot_decision_boundary: x must be finite"),
         (lambda x: x, SQUARE, [0, 1, 0, 1], "predictions must be probabilities. Received: from -1"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(model, x, y, says) -> None:
     with pytest.raises(ValueError, match=says):
         plotting.plot_decision_boundary(model, x, y, ax=Figure().subplots())
+
+
+def test_what_decides_nothing_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"model must be a model, or a function of points. Received: 3"):
+        plotting.plot_decision_boundary(3, SQUARE, [0, 1, 0, 1])
 
 
 # Matrices, schedules, averages -----------------------------------------------------------------------------
@@ -145,12 +153,24 @@ def test_a_confusion_matrix_shows_counts_on_the_parts_of_their_rows() -> None:
     np.testing.assert_array_equal(ax.images[0].get_array(), parts)
 
 
-@pytest.mark.parametrize("wrong", [np.ones(3), np.ones((2, 3)), [[-1.0]], np.zeros((0, 0))])
+@pytest.mark.parametrize("names", [range(3), [0, 1, 2], np.unique([2, 0, 1])])
+def test_numbers_name_classes(names) -> None:
+    ax, _ = plotting.plot_confusion_matrix(np.eye(3), names=names, ax=Figure().subplots())
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("wrong", [np.ones(3), np.ones((2, 3)), [[-1.0]], np.zeros((0, 0)), [[np.nan]]])
 def test_what_is_no_confusion_matrix_is_refused(wrong) -> None:
     with pytest.raises(ValueError, match="matrix must be square and not negative"):
         plotting.plot_confusion_matrix(wrong)
     with pytest.raises(ValueError, match=r"there must be 2 names. Received: 1"):
         plotting.plot_confusion_matrix(np.eye(2), names=["a"])
+    for names in (3, "ab"):
+        with pytest.raises(TypeError, match=r"plot_confusion_matrix: names must be a list. Received: names="):
+            plotting.plot_confusion_matrix(np.eye(2), names=names)
+    for matrix in ("ab", [[1], [1, 2]]):
+        with pytest.raises(ValueError, match=r"plot_confusion_matrix: matrix must be numbers. Received: "):
+            plotting.plot_confusion_matrix(matrix)
 
 
 def test_schedules_are_drawn_with_the_values_they_have() -> None:
@@ -166,6 +186,8 @@ def test_schedules_are_drawn_with_the_values_they_have() -> None:
         plotting.plot_schedules(named, 0)
     with pytest.raises(ValueError, match="there must be a dict of at least one name"):
         plotting.plot_schedules({}, 3)
+    with pytest.raises(TypeError, match=r"a schedule must be callable with an index. Received: 'a': 'cosine'"):
+        plotting.plot_schedules({"a": "cosine"}, 10)
 
 
 @pytest.mark.parametrize(("corrected", "lines"), [(None, 5), (True, 3), (False, 3)])
@@ -188,6 +210,12 @@ def test_the_corrected_average_of_equal_numbers_is_that_number() -> None:
         plotting.plot_moving_averages([1.0], (1.0,))
     with pytest.raises(ValueError, match="series must be numbers in one axis"):
         plotting.plot_moving_averages([])
+    with pytest.raises(ValueError, match=r"plot_moving_averages: series must be numbers. Received: 'ab'"):
+        plotting.plot_moving_averages("ab")
+    with pytest.raises(TypeError, match=r"betas must be a list of numbers. Received: betas=0.9"):
+        plotting.plot_moving_averages([1.0], 0.9)
+    with pytest.raises(TypeError, match=r"corrected must be True or False. Received: corrected='yes'"):
+        plotting.plot_moving_averages([1.0], corrected="yes")
 
 
 # Norms, the range test ---------------------------------------------------------------------------------------
@@ -215,6 +243,8 @@ def test_norms_have_a_line_a_layer() -> None:
         plotting.plot_norms(norms, "bias")
     with pytest.raises(ValueError, match=r"norms must have recorded a step. Received: none"):
         plotting.plot_norms(callbacks.Norms())
+    with pytest.raises(TypeError, match=r"plot_norms: norms must be the callback Norms. Received: 'x'"):
+        plotting.plot_norms("x")
 
 
 def test_the_range_test_shows_losses_their_average_and_the_suggestion() -> None:
@@ -229,6 +259,11 @@ def test_the_range_test_shows_losses_their_average_and_the_suggestion() -> None:
     assert ax.get_ylim()[1] < 6  # the burst doesn't flatten what came before
     assert [text.get_text() for text in ax.get_legend().get_texts()][2] == "a tenth of the least: 0.01"
     assert drawn(ax) > 10
+
+
+def test_what_is_no_range_test_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"plot_lr_find: result must be what lr_find returned. Received: 3"):
+        plotting.plot_lr_find(3)
 
 
 # Paths -------------------------------------------------------------------------------------------------------
@@ -300,10 +335,20 @@ def test_a_short_path_waits_at_its_end_while_others_go_on(tmp_path) -> None:
 
 def test_an_error_while_drawing_leaves_no_file_and_the_axes_as_they_are(tmp_path, monkeypatch) -> None:
     ax = Figure(figsize=(3, 2)).subplots()
-    with pytest.raises(OSError, match="No such file"):
-        plotting.animate_trajectories(surfaces.BOWL, SEVEN_PATHS, tmp_path / "none" / "a.gif", ax=ax, frames=2)
+    folder = tmp_path / "a.gif"
+    folder.mkdir()
+    with pytest.raises(OSError, match=r"a\.gif"):
+        plotting.animate_trajectories(surfaces.BOWL, SEVEN_PATHS, folder, ax=ax, frames=2)
     assert not any(line.get_animated() for line in ax.get_lines())
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
+def test_a_missing_folder_is_told_by_the_given_path(name: str, tmp_path) -> None:
+    path = tmp_path / "none" / name
+    with pytest.raises(FileNotFoundError) as caught:
+        plotting.animate_trajectories(surfaces.BOWL, SEVEN_PATHS, path, ax=Figure().subplots(), frames=2)
+    assert str(caught.value) == f"animate_trajectories: path must be in a folder that exists. Received: {str(path)!r}"
 
 
 @pytest.mark.parametrize(
@@ -314,7 +359,9 @@ def test_an_error_while_drawing_leaves_no_file_and_the_axes_as_they_are(tmp_path
         (surfaces.BOWL, {"a": np.ones((3, 3))}, "a.gif", ValueError, "finite points of shape (n, 2). Received: 'a'"),
         (surfaces.BOWL, {"a": [[0, np.nan]]}, "a.gif", ValueError, "finite points of shape (n, 2). Received: 'a'"),
         (surfaces.BOWL, {"a": np.ones((0, 2))}, "a.gif", ValueError, "Received: 'a': float64 array of shape (0, 2)"),
-        (surfaces.BOWL, SEVEN_PATHS, "a.mov", ValueError, "file must end in .gif or .mp4. Received: 'a.mov'"),
+        (surfaces.BOWL, {"a": "ab"}, "a.gif", ValueError, "path 'a' must be numbers. Received: 'ab'"),
+        (surfaces.BOWL, {"a": [[0], [0, 1]]}, "a.gif", ValueError, "path 'a' must be numbers. Received: [[0], [0, 1]]"),
+        (surfaces.BOWL, SEVEN_PATHS, "a.mov", ValueError, "path must end in .gif or .mp4. Received: 'a.mov'"),
     ],
 )
 def test_what_is_no_path_is_refused(surface, paths, file, error, says, tmp_path, monkeypatch) -> None:
@@ -384,6 +431,48 @@ def test_chosen_activations_and_mistakes() -> None:
         plotting.plot_activations(["softmax"])
     with pytest.raises(ValueError, match="at least one activation"):
         plotting.plot_activations([])
+    with pytest.raises(TypeError, match=r"activations must be a list. Received: 3"):
+        plotting.plot_activations(3)
+    with pytest.raises(TypeError, match=r"plot_activations: figure must be a Figure. Received: figure='x'"):
+        plotting.plot_activations(["relu"], figure="x")
+
+
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 4, 1), (4, 4, 1), (5, 4, 2), (3, 1, 3)])
+def test_panels_stand_in_rows_and_the_rest_is_empty(count: int, columns: int, rows: int) -> None:
+    figure, axes = plotting.frame.panels(count, columns, (2.0, 1.5), sharex=True)
+    wide = min(count, columns)
+    assert len(axes) == count
+    assert len(figure.axes) == wide * rows
+    assert tuple(figure.get_size_inches()) == (2.0 * wide, 1.5 * rows)
+    assert [ax.axison for ax in figure.axes] == [True] * count + [False] * (wide * rows - count)
+    axes[0].set_xlim(0, 7)
+    assert axes[-1].get_xlim() == (0, 7)
+    own = Figure(figsize=(9, 9))
+    assert plotting.frame.panels(count, columns, None, figure=own)[0] is own
+    assert tuple(own.get_size_inches()) == (9, 9)
+
+
+AXES = {
+    "plot_curves": (history(1),),
+    "plot_lr_find": (tuning.RangeTest(np.ones(2), np.ones(2), np.ones(2), True),),
+    "plot_schedules": ({"a": schedules.CosineDecay(0.1, decay_steps=8)}, 3),
+    "plot_moving_averages": ([1.0],),
+    "plot_decision_boundary": (right_half, SQUARE, [0, 1, 0, 1]),
+    "plot_confusion_matrix": (np.eye(2),),
+    "plot_trajectories": (surfaces.BOWL, {"a": [[0.0, 0.0]]}),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_what_is_no_axes_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"{name}: ax must be Axes. Received: ax='x'"):
+        getattr(plotting, name)(*AXES[name], ax="x")
+
+
+def test_columns_are_names() -> None:
+    for wrong in (3, []):
+        with pytest.raises(ValueError, match="plot_curves: columns must be a name, or a list of names"):
+            plotting.plot_curves(history(1), wrong)
 
 
 def test_betas_of_many_digits_and_paths_of_any_name(tmp_path) -> None:

@@ -101,11 +101,9 @@ def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, a
     from tqdm import tqdm
 
     from minidl import plotting
+    from minidl.plotting.frame import panels
 
-    columns = min(3, len(walks))
-    lines = math.ceil(len(walks) / columns)
-    figure = Figure(figsize=(5 * columns, 4.2 * lines), layout="constrained")
-    panels = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    figure, axes = panels(len(walks), 3, (5.0, 4.2))
     written = [out / "trajectories.png"]
     head = ("surface", "optimizer", "learning rate", "arrives at", "above the least")
     print(f"{head[0]:12}{head[1]:12}{head[2]:>13}{head[3]:>20}{head[4]:>18}\n{'─' * 75}")
@@ -122,13 +120,11 @@ def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, a
                 rest = f"{f'diverged in step {len(path)}':>38}"
             tqdm.write(f"{name:12}{title:12}{made[title].learning_rate:13g}{rest}")
         named = {labels[title]: path for title, path in paths.items()}
-        plotting.plot_trajectories(surface, named, ax=panels.pop(0))
+        plotting.plot_trajectories(surface, named, ax=axes.pop(0))
         if animate:
             written.append(out / f"{name}.{animate}")
             own = Figure(figsize=(6, 4.5), layout="constrained").subplots()
             plotting.animate_trajectories(surface, named, written[-1], ax=own)
-    for panel in panels:
-        panel.set_axis_off()
     figure.savefig(written[0], dpi=100)
     print(f"\nwritten: {', '.join(map(str, written))}")
 
@@ -166,7 +162,7 @@ def _walk_net(task: Task, chosen: Chosen, steps: int, animate: str | None, out: 
     plane = slices.path_plane(paths)
     seen = {name: plane.project(path) for name, path in paths.items()}
     title = f"{task.name}: loss, and paths' projections ({plane.shown:.0%} of their squared length)"
-    ground = slices.loss_slice(trainers[-1], data.x, data.y, plane, view=slices.around(list(seen.values())), name=title)
+    ground = slices.loss_slice(trainers[-1], data.x, data.y, plane, view=slices.around(seen), name=title)
     print(f"{'optimizer':24}{'arrives at':>20}{'loss there':>14}{'on the plane':>14}\n{'─' * 72}")
     for name, path in seen.items():
         a, b = map(float, path[-1])

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl.plotting.frame import COLOURS, draw_line, new_axes, rgb
 from minidl.slices import Slice
 from minidl.surfaces import Surface
-from minidl.validation import describe, integer
+from minidl.validation import describe, integer, numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def plot_trajectories(surface: Surface | Slice, paths: Mapping[str, ArrayLike], 
         ValueError: If there is no path, or one isn't points in the plane.
     """
     points = _points("plot_trajectories", surface, paths)
-    ax = new_axes(ax)
+    ax = new_axes("plot_trajectories", ax)
     _ground(ax, surface)
     for line, (name, path) in enumerate(points.items()):
         trail = draw_line(ax, line, path[:, 0], path[:, 1], name)
@@ -63,7 +63,7 @@ def plot_trajectories(surface: Surface | Slice, paths: Mapping[str, ArrayLike], 
 def animate_trajectories(
     surface: Surface | Slice,
     paths: Mapping[str, ArrayLike],
-    file: str | Path,
+    path: str | Path,
     *,
     ax: Axes | None = None,
     frames: int = 100,
@@ -74,28 +74,31 @@ def animate_trajectories(
     Args:
         surface: See `minidl.surfaces`, or the slice of a net's loss.
         paths: For each name in the legend its points, shape (n, 2).
-        file: Where it goes, .gif or .mp4; it has its name once it is whole. (MP4 needs the extra `video`.)
+        path: Where it goes, .gif or .mp4; it has its name once it is whole. (MP4 needs the extra `video`.)
         ax: Where to draw; by default a new figure.
         frames: How many pictures at most; the longest path has at least one step from each to the next.
         fps: Pictures a second.
 
     Raises:
         ValueError: If there is no path, one isn't points in the plane, or the file's name doesn't end in .gif or .mp4.
+        FileNotFoundError: If there is no such folder.
         ImportError: If it is to be an MP4, and imageio-ffmpeg isn't installed.
     """
     points = _points("animate_trajectories", surface, paths)
     frames, fps = integer("animate_trajectories", "frames", frames, 2), integer("animate_trajectories", "fps", fps, 1)
-    file = Path(file)
-    if file.suffix.lower() not in WRITERS:
-        raise ValueError(f"animate_trajectories: file must end in .gif or .mp4. Received: {str(file)!r}")
+    path = Path(path)
+    if path.suffix.lower() not in WRITERS:
+        raise ValueError(f"animate_trajectories: path must end in .gif or .mp4. Received: {str(path)!r}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"animate_trajectories: path must be in a folder that exists. Received: {str(path)!r}")
     ax = plot_trajectories(surface, points, ax=ax)
-    last = max(len(path) for path in points.values()) - 1
+    last = max(map(len, points.values())) - 1
     steps = np.unique(np.linspace(0, last, frames).round().astype(int))
     pictures = _frames(ax, surface, points, [int(step) for step in steps])
-    unfinished = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        WRITERS[file.suffix.lower()](unfinished, pictures, fps)
-        unfinished.replace(file)
+        WRITERS[path.suffix.lower()](unfinished, pictures, fps)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
     return ax
@@ -184,7 +187,7 @@ def _points(owner: str, surface: object, paths: object) -> dict[str, NDArray[np.
         raise TypeError(f"{owner}: surface must be a Surface or a Slice. Received: {describe(surface)}")
     if not isinstance(paths, Mapping) or not paths:
         raise ValueError(f"{owner}: paths must be a dict of at least one name. Received: {describe(paths)}")
-    points = {str(name): np.asarray(path, np.float64) for name, path in paths.items()}
+    points = {str(name): numbers(owner, f"path {name!r}", path).astype(np.float64) for name, path in paths.items()}
     for name, path in points.items():
         if path.ndim != 2 or path.shape[1] != 2 or not len(path) or not np.isfinite(path).all():
             raise ValueError(
