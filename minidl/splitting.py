@@ -15,20 +15,25 @@ Array = NDArray[Any]
 
 
 def split_indices(
-    n: int, fraction: float, rng: np.random.Generator, labels: Array | None = None, owner: str = "split"
+    n: int,
+    fraction: float,
+    rng: np.random.Generator,
+    labels: Array | None = None,
+    owner: str = "split",
+    name: str = "fraction",
 ) -> tuple[Array, Array]:
     """Return the indices, each in increasing order, of a random split: the rest, and a `fraction` of n samples.
 
     With `labels` the split is stratified: each class gives its share, rounded so that the total is that of a
-    plain split. `owner` names what is wrong.
+    plain split. `owner` and `name` say in errors whose fraction it is, and what it is called there.
 
     Raises:
         ValueError: If a part would be empty.
     """
-    fraction = number(owner, "fraction", fraction, "(0, 1)")
+    fraction = number(owner, name, fraction, "(0, 1)")
     size = round(n * fraction)
     if not 0 < size < n:
-        raise ValueError(f"{owner}: both parts must have samples. Received: {size} of {n} samples, fraction={fraction}")
+        raise ValueError(f"{owner}: both parts must have samples. Received: {size} of {n} samples, {name}={fraction}")
     if labels is None:
         chosen = rng.permutation(n)[:size]
     else:
@@ -44,8 +49,8 @@ def split_indices(
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def class_labels(y: Array, owner: str = "fit") -> Array:
-    """Return the class of each sample, from integers or one-hot rows; `owner` names what is wrong.
+def class_labels(y: Array, owner: str = "fit", name: str = "y") -> Array:
+    """Return the class of each sample, from integers or one-hot rows; `owner` and `name` are what errors call it.
 
     Raises:
         ValueError: If `y` holds no classes.
@@ -59,4 +64,4 @@ def class_labels(y: Array, owner: str = "fit") -> Array:
                 labels = y.astype(int)
             if np.array_equal(y, labels):
                 return labels.reshape(-1)
-    raise ValueError(f"{owner}: classes must be integers or one-hot rows. Received: y={describe(y)}")
+    raise ValueError(f"{owner}: classes must be integers or one-hot rows. Received: {name}={describe(y)}")

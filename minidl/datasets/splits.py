@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
-from minidl.validation import describe, number, numbers
+from minidl.validation import describe, numbers
 
 __all__ = ["train_test_split"]
 
@@ -40,14 +40,18 @@ def train_test_split(
         raise ValueError(f"train_test_split: arrays must have as many samples, at least one. Received: {sizes} samples")
     labels = None
     if stratify is not None:
-        labels = class_labels(numbers("train_test_split", "stratify", stratify), "train_test_split")
+        classes = numbers("train_test_split", "stratify", stratify)
+        if not classes.ndim:
+            raise ValueError(
+                f"train_test_split: stratify must be an array of classes. Received: stratify={describe(stratify)}"
+            )
+        labels = class_labels(classes, "train_test_split", "stratify")
     if labels is not None and len(labels) != sizes[0]:
         raise ValueError(
             f"train_test_split: stratify must have a class for each sample. Received: {len(labels)} for {sizes[0]}"
         )
-    fraction = number("train_test_split", "test_size", test_size, "(0, 1)")
     rng = generator(seed_or_fresh("train_test_split", seed), "split")
-    train, test = split_indices(sizes[0], fraction, rng, labels, "train_test_split")
+    train, test = split_indices(sizes[0], test_size, rng, labels, "train_test_split", "test_size")
     return [array[part] for array in given for part in (train, test)]
 
 

@@ -386,7 +386,7 @@ class Trainer(metaclass=Checked):
         if isinstance(data, Stream):
             raise ValueError("fit: validation_split needs arrays. Received: an iterable of batches")
         labels = class_labels(data.y) if stratify else None
-        self.split = split_indices(data.n, fraction, generator(self.seed, "split"), labels, "fit")
+        self.split = split_indices(data.n, fraction, generator(self.seed, "split"), labels, "fit", "validation_split")
         return data.subset(self.split[0]), data.subset(self.split[1], class_weighted=False)
 
 
