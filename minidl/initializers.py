@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minidl.config import Configurable, Registry
-from minidl.validation import number, numbers
+from minidl.validation import describe, integer, number, numbers
 
 __all__ = [
     "Constant",
@@ -48,17 +48,28 @@ class Initializer(Configurable):
         """Return a new array of `shape` and `dtype`, drawn from `rng`.
 
         Raises:
-            ValueError: If what was drawn aren't numbers.
+            ValueError, TypeError: If the shape or the generator is none, or what was drawn aren't numbers.
         """
+        owner = type(self).__name__
+        shape = _sizes(owner, shape)
         allowance = _ALLOWANCE.get()
         if allowance is not None:
             allowance.take(shape)
             return np.zeros(shape, dtype)
-        return numbers(type(self).__name__, "what draw returns", self.draw(shape, rng)).astype(dtype)
+        if not isinstance(rng, np.random.Generator):
+            raise TypeError(f"{owner}: rng must be a numpy.random.Generator. Received: rng={describe(rng)}")
+        return numbers(owner, "what draw returns", self.draw(shape, rng)).astype(dtype)
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         """Return the values in float64."""
         raise NotImplementedError(f"{type(self).__name__}: an initializer must give draw(shape, rng)")
+
+
+def _sizes(owner: str, shape: object) -> tuple[int, ...]:
+    """Return a shape as a tuple of Python ints, or raise TypeError or ValueError."""
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"{owner}: shape must be a tuple, such as (784, 500). Received: shape={describe(shape)}")
+    return tuple(integer(owner, f"shape[{axis}]", size) for axis, size in enumerate(shape))
 
 
 registry: Registry[Initializer] = Registry("initializer", Initializer)
@@ -95,7 +106,11 @@ def undrawn(entries: int) -> Iterator[None]:
 
 @registry.register("zeros")
 class Zeros(Initializer):
-    """All entries 0."""
+    """All entries 0.
+
+    >>> Zeros()((2, 3), np.random.default_rng(0)).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return np.zeros(shape)
@@ -103,7 +118,11 @@ class Zeros(Initializer):
 
 @registry.register("ones")
 class Ones(Initializer):
-    """All entries 1."""
+    """All entries 1.
+
+    >>> Ones()((3,), np.random.default_rng(0)).tolist()
+    [1.0, 1.0, 1.0]
+    """
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
         return np.ones(shape)
@@ -111,7 +130,14 @@ class Ones(Initializer):
 
 @registry.register("constant")
 class Constant(Initializer):
-    """All entries `value`, a finite number."""
+    """All entries `value`.
+
+    Args:
+        value: What they are, finite.
+
+    >>> Constant(0.5)((3,), np.random.default_rng(0)).tolist()
+    [0.5, 0.5, 0.5]
+    """
 
     ranges = {"value": "(-inf, inf)"}
 
@@ -124,7 +150,16 @@ class Constant(Initializer):
 
 @registry.register("random_normal", "normal")
 class RandomNormal(Initializer):
-    """Independent normal numbers of the given mean and standard deviation (at least 0)."""
+    """Independent normal numbers.
+
+    Args:
+        mean: Their mean, finite.
+        stddev: Their standard deviation, at least 0.
+
+    >>> w = RandomNormal(3.0, stddev=0.5)((50, 100), np.random.default_rng(0))
+    >>> round(float(w.mean()), 1), round(float(w.std()), 1)
+    (3.0, 0.5)
+    """
 
     ranges = {"mean": "(-inf, inf)", "stddev": "[0, inf)"}
 
@@ -138,7 +173,16 @@ class RandomNormal(Initializer):
 
 @registry.register("random_uniform", "uniform")
 class RandomUniform(Initializer):
-    """Independent numbers, uniform in [minval, maxval)."""
+    """Independent numbers, uniform in [minval, maxval).
+
+    Args:
+        minval: The least, finite.
+        maxval: What they stay below, finite, at least `minval`.
+
+    >>> w = RandomUniform(-1.0, 2.0)((50, 100), np.random.default_rng(0))
+    >>> round(float(w.min()), 1), round(float(w.max()), 1)
+    (-1.0, 2.0)
+    """
 
     ranges = {"minval": "(-inf, inf)", "maxval": "(-inf, inf)"}
 
@@ -157,8 +201,15 @@ class Orthogonal(Initializer):
     All axes but the last are taken together as rows. The matrix is the Q of a normal matrix's QR
     decomposition, with the signs of R's diagonal moved into it, which makes it uniform (Haar).
 
+    Args:
+        gain: The factor, finite.
+
     Source: Saxe, McClelland, Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
     linear neural networks, 2014.
+
+    >>> w = Orthogonal(gain=2.0)((5, 3), np.random.default_rng(0), "float64")
+    >>> np.allclose(w.T @ w, 4 * np.eye(3))
+    True
     """
 
     ranges = {"gain": "(-inf, inf)"}
@@ -181,6 +232,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     >>> fans((784, 500)), fans((3, 3, 32, 64)), fans((5,))
     ((784, 500), (288, 576), (5, 5))
     """
+    shape = _sizes("fans", shape)
     if len(shape) < 2:
         size = math.prod(shape)
         return size, size
@@ -223,6 +275,10 @@ class GlorotUniform(_Glorot):
     """Uniform in ±√(6 / (fan_in + fan_out)); Keras's default for kernels.
 
     Source: Glorot, Bengio, Understanding the difficulty of training deep feedforward networks, 2010.
+
+    >>> w = GlorotUniform()((50, 100), np.random.default_rng(0))  # √(6 / 150) is 0.2
+    >>> round(float(abs(w).max()), 2)
+    0.2
     """
 
     normal = False
@@ -233,6 +289,10 @@ class GlorotNormal(_Glorot):
     """Normal of variance 2 / (fan_in + fan_out), cut at two standard deviations.
 
     Source: Glorot, Bengio, 2010. Differs from: PyTorch's isn't cut; Keras's is, as here.
+
+    >>> w = GlorotNormal()((50, 150), np.random.default_rng(0))  # √(2 / 200) is 0.1
+    >>> round(float(w.std()), 2)
+    0.1
     """
 
     normal = True
@@ -243,6 +303,10 @@ class HeUniform(_Scaled):
     """Uniform in ±√(6 / fan_in); made for ReLU.
 
     Source: He, Zhang, Ren, Sun, Delving deep into rectifiers, 2015.
+
+    >>> w = HeUniform()((24, 100), np.random.default_rng(0))  # √(6 / 24) is 0.5
+    >>> round(float(abs(w).max()), 2)
+    0.5
     """
 
     gain = 2.0
@@ -254,6 +318,10 @@ class HeNormal(_Scaled):
     """Normal of variance 2 / fan_in, cut at two standard deviations; made for ReLU.
 
     Source: He, Zhang, Ren, Sun, 2015. Differs from: PyTorch's isn't cut; Keras's is, as here.
+
+    >>> w = HeNormal()((50, 100), np.random.default_rng(0))  # √(2 / 50) is 0.2
+    >>> round(float(w.std()), 2)
+    0.2
     """
 
     gain = 2.0
@@ -265,6 +333,10 @@ class LeCunUniform(_Scaled):
     """Uniform in ±√(3 / fan_in).
 
     Source: LeCun, Bottou, Orr, Müller, Efficient BackProp, 1998.
+
+    >>> w = LeCunUniform()((75, 100), np.random.default_rng(0))  # √(3 / 75) is 0.2
+    >>> round(float(abs(w).max()), 2)
+    0.2
     """
 
     gain = 1.0
@@ -276,6 +348,10 @@ class LeCunNormal(_Scaled):
     """Normal of variance 1 / fan_in, cut at two standard deviations.
 
     Source: LeCun, Bottou, Orr, Müller, 1998; Klambauer et al. (SELU), 2017.
+
+    >>> w = LeCunNormal()((100, 50), np.random.default_rng(0))  # √(1 / 100) is 0.1
+    >>> round(float(w.std()), 2)
+    0.1
     """
 
     gain = 1.0

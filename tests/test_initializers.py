@@ -182,6 +182,32 @@ def test_what_is_drawn_must_be_numbers(values):
         draw(Own(), (2,))
 
 
+@each_case
+@pytest.mark.parametrize(
+    ("shape", "rng", "error", "message"),
+    [
+        (3, np.random.default_rng(0), TypeError, r"shape must be a tuple, such as \(784, 500\)\. Received: shape=3"),
+        ("ab", np.random.default_rng(0), TypeError, r"shape must be a tuple, .* Received: shape='ab'"),
+        ((2, -1), np.random.default_rng(0), ValueError, r"shape\[1\] must be a non-negative integer\. Received: .*-1"),
+        ((2.5, 3), np.random.default_rng(0), TypeError, r"shape\[0\] must be a non-negative integer\. Rec.*2\.5"),
+        ((2, 3), 0, TypeError, r"rng must be a numpy\.random\.Generator\. Received: rng=0"),
+    ],
+)
+def test_a_wrong_shape_or_generator_is_refused(case, shape, rng, error, message):
+    with pytest.raises(error, match=f"{case}: {message}"):
+        CASES[case][0](shape, rng)
+
+
+def test_fans_need_a_shape():
+    with pytest.raises(TypeError, match=r"fans: shape must be a tuple, such as \(784, 500\)\. Received: shape=3"):
+        fans(3)
+
+
+def test_a_list_is_a_shape_too():
+    np.testing.assert_array_equal(draw(HeNormal(), [2, np.int64(3)]), draw(HeNormal(), (2, 3)))
+    assert fans([2, 3]) == (2, 3)
+
+
 def test_a_subclass_must_draw():
     with pytest.raises(NotImplementedError, match=r"Initializer: an initializer must give draw\(shape, rng\)"):
         draw(initializers.Initializer(), (2,))

@@ -72,6 +72,15 @@ def test_wrong_arguments_are_refused(make, error, message):
         make()
 
 
+@each_case
+def test_lists_are_taken_and_what_are_no_numbers_is_told(regularizer, l1, l2):
+    assert regularizer(W.tolist()) == regularizer(W)
+    np.testing.assert_array_equal(regularizer.gradient(W.tolist()), regularizer.gradient(W))
+    for call in (regularizer, regularizer.gradient):
+        with pytest.raises(ValueError, match=rf"{type(regularizer).__name__}: w must be numbers\. Received: 'ab'"):
+            call("ab")
+
+
 def test_a_subclass_must_give_both():
     base = regularizers.Regularizer()
     for call, method in ((base, "__call__"), (base.gradient, "gradient")):
