@@ -425,7 +425,7 @@ def test_each_activation_has_a_panel_with_its_values_and_slopes() -> None:
 def test_chosen_activations_and_mistakes() -> None:
     figure, data = plotting.plot_activations(["relu", layers.ELU(0.5)], limit=2, figure=Figure())
     assert (list(data), len(figure.axes)) == (["ReLU", "ELU(alpha=0.5)"], 2)
-    with pytest.raises(ValueError, match=r"unknown activation. Received: 'rleu'"):
+    with pytest.raises(ValueError, match=r"unknown activation. Received: .*'rleu'"):
         plotting.plot_activations(["rleu"])
     with pytest.raises(TypeError, match=r"must act on each entry by itself. Received: Softmax\(\)"):
         plotting.plot_activations(["softmax"])
