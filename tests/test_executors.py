@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
@@ -178,6 +178,17 @@ def test_shutdown_ends_what_is_in_work() -> None:
     executor.shutdown(cancel_futures=True)
     assert time.monotonic() - start < 20
     assert future.exception() is not None
+
+
+def test_what_is_ended_is_not_started_again(monkeypatch) -> None:
+    executor = Processes(1)
+    future = executor.submit(time.sleep, 60)
+    time.sleep(1)
+    started = []
+    monkeypatch.setattr("minidl.lab.executors.ProcessPoolExecutor", lambda *_, **__: started.append(1))
+    executor.shutdown(cancel_futures=True)
+    assert started == []
+    assert isinstance(future.exception(), CancelledError)
 
 
 # One thread --------------------------------------------------------------------------------------------------------
