@@ -117,6 +117,10 @@ def together(communicator: Any, folder: Path) -> dict[str, Any]:
     dtype = ["float64", "float32"][min(rank, 1)]
     seen["disagreed on the seed"] = refusal(Trainer(net("float64"), "sgd", "mse", seed=rank, communicator=communicator))
     seen["disagreed on the model"] = refusal(Trainer(net(dtype), "sgd", "mse", communicator=communicator))
+    frozen = net("float64")
+    frozen.layers[0].trainable = rank == 0
+    own = Trainer(frozen, "sgd", "mse", communicator=communicator)
+    seen["disagreed on how parameters are trained"] = refusal(own)
     rate = optimizers.SGD(0.1 + rank)
     seen["disagreed on the optimizer"] = refusal(Trainer(net("float64"), rate, "mse", communicator=communicator))
     seen["files"] = files(communicator, folder)

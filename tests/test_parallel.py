@@ -14,6 +14,7 @@ from mpi import TESTS, mpiexec
 from pages import blocks
 
 from minidl import Sequential, Trainer, layers
+from minidl.saving.setup import agreement
 from minidl.training.ranks import Ranks
 
 Found = dict[str, Any]
@@ -80,12 +81,22 @@ def test_a_step_that_cannot_be_made_is_skipped_by_all(ranks: tuple[Path, list[Fo
         assert found["together"]["skipped"]["history"]["skipped"] == [1, 1]
 
 
-@pytest.mark.parametrize("what", ["the seed", "the model", "the optimizer"])
+@pytest.mark.parametrize("what", ["the seed", "the model", "the optimizer", "how parameters are trained"])
 def test_ranks_that_disagree_are_told_all_of_them(ranks: tuple[Path, list[Found]], what: str) -> None:
     for found in ranks[1]:
         assert found["together"][f"disagreed on {what}"].startswith(
             f"fit: {what} must be the same on all ranks. Received: "
         )
+
+
+def test_what_is_frozen_belongs_to_what_ranks_agree_on() -> None:
+    def told(trainable: bool) -> dict[str, Any]:
+        model = Sequential([layers.Input((2,)), layers.Dense(3), layers.Dense(2)], seed=0)
+        model.layers[0].trainable = trainable
+        return agreement(Trainer(model, "sgd", "mse"))
+
+    assert told(True) == told(True)
+    assert {name for name, value in told(True).items() if value != told(False)[name]} == {"how parameters are trained"}
 
 
 def test_rank_0_alone_writes_and_all_resume(ranks: tuple[Path, list[Found]]) -> None:

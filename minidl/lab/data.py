@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.randomness import generator
+from minidl.saving.setup import digest_of
 from minidl.splitting import class_labels, split_indices
 from minidl.training.batches import samples
 from minidl.validation import describe, number
@@ -33,7 +33,6 @@ class Data:
 
     Attributes:
         digest: A text that other arrays don't have.
-        validates: Whether the test part is a part of what could be trained on, to choose settings by.
         folder: Where the files are of which the arrays are memory maps; None if they are arrays.
 
     Raises:
@@ -55,18 +54,12 @@ class Data:
                 raise ValueError(
                     f"Data: {part} must have samples, and as many targets. Received: {len(one)} and {len(other)}"
                 )
-        self.validates = False
         self.folder: Path | None = None
 
     @cached_property
     def digest(self) -> str:
         """A text that other arrays don't have."""
-        found = hashlib.sha256()
-        for name in ARRAYS:
-            array = getattr(self, name)
-            found.update(f"{name} {array.dtype} {array.shape}".encode())
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()[:16]
+        return digest_of({name: getattr(self, name) for name in ARRAYS})
 
     def held_out(self, fraction: float = 0.2, seed: int = 0) -> Data:
         """Return the data to train on alone, a part of them, drawn by `seed` and of each class its share, to test on.
@@ -77,12 +70,11 @@ class Data:
         labels = class_labels(self.y) if self.y.dtype.kind in "iub" else None
         train, validation = split_indices(len(self.x), fraction, generator(seed, "split"), labels, "Data")
         x, y = np.asarray(self.x), np.asarray(self.y)
-        part = Data(f"{self.name}, validation", x[train], y[train], x[validation], y[validation])
-        part.validates = True
-        return part
+        return Data(f"{self.name}, validation", x[train], y[train], x[validation], y[validation])
 
-    def placed(self, folder: Path) -> Data:
+    def placed(self, folder: str | Path) -> Data:
         """Return the same data as memory maps of files in `folder`, which are written if they aren't there."""
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
             file = folder / f"{self.digest}-{name}.npy"
@@ -91,12 +83,12 @@ class Data:
                 with part.open("wb") as stream:
                     np.save(stream, getattr(self, name), allow_pickle=False)
                 part.replace(file)
-        return Data._opened(self.name, self.digest, self.validates, folder)
+        return Data._opened(self.name, self.digest, folder)
 
     @classmethod
-    def _opened(cls, name: str, digest: str, validates: bool, folder: Path) -> Data:
+    def _opened(cls, name: str, digest: str, folder: Path) -> Data:
         data = cls.__new__(cls)
-        data.__dict__.update(name=name, digest=digest, validates=validates, folder=folder)
+        data.__dict__.update(name=name, digest=digest, folder=folder)
         for array in ARRAYS:
             setattr(data, array, np.load(folder / f"{digest}-{array}.npy", mmap_mode="r", allow_pickle=False))
         return data
@@ -105,7 +97,7 @@ class Data:
         """Pickle memory maps as the names of their files, which another process opens too."""
         if self.folder is None:
             return super().__reduce__()
-        return Data._opened, (self.name, self.digest, self.validates, self.folder)
+        return Data._opened, (self.name, self.digest, self.folder)
 
     def __repr__(self) -> str:
         return f"Data({self.name!r}: {len(self.x)} samples to train on, {len(self.x_test)} to test on)"

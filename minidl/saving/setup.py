@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minidl.compute.blas import blas_kernel, blas_threads
 from minidl.config import describe_object
+from minidl.saving.models import parameter_settings
 from minidl.validation import describe
 
 if TYPE_CHECKING:
     from minidl.training import Trainer
 
-__all__ = ["agreement", "changes", "described", "environment", "training_setup"]
+__all__ = ["agreement", "changes", "described", "digest_of", "environment", "training_setup", "without_seeds"]
 
 
 def environment() -> dict[str, Any]:
@@ -44,7 +46,7 @@ def environment() -> dict[str, Any]:
 def training_setup(trainer: Trainer, options: dict[str, Any]) -> dict[str, Any]:
     """Return what is trained, how, and on what, as far as it can be described; `options` are those of the fit."""
     return {
-        "model": _without_seeds(described(trainer.model)),
+        "model": without_seeds(described(trainer.model)),
         "optimizer": described(trainer.optimizer),
         "loss": described(trainer.loss),
         "metrics": [described(metric) for metric in trainer.metrics],
@@ -54,27 +56,38 @@ def training_setup(trainer: Trainer, options: dict[str, Any]) -> dict[str, Any]:
 
 def agreement(trainer: Trainer) -> dict[str, Any]:
     """Return what processes that train together must have in common."""
-    import hashlib
-
     model = trainer.model
-    weights = hashlib.sha256()
-    for name, array in model.named_arrays().items() if model.built else ():
-        weights.update(name.encode() + array.tobytes())
     return {
         "the seed": trainer.seed,
         "the model": described(model),
         "the optimizer": described(trainer.optimizer),
         "the optimizer's count of steps": trainer.optimizer.iterations,
         "the loss": described(trainer.loss),
-        "the weights": weights.hexdigest()[:16],
+        "the weights": digest_of(model.named_arrays()) if model.built else None,
+        "how parameters are trained": parameter_settings(model) if model.built else None,
     }
 
 
-def _without_seeds(config: Any) -> Any:
+def digest_of(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return a short text that other arrays, or the same by other names, don't have.
+
+    >>> digest_of({"a": np.zeros(2)}) == digest_of({"b": np.zeros(2)})
+    False
+    """
+    import hashlib
+
+    found = hashlib.sha256()
+    for name, array in arrays.items():
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()[:16]
+
+
+def without_seeds(config: Any) -> Any:
     """Return a config without the seeds, of which what was drawn by them is restored."""
     if isinstance(config, dict):
-        return {name: _without_seeds(value) for name, value in config.items() if name != "seed"}
-    return [_without_seeds(value) for value in config] if isinstance(config, list) else config
+        return {name: without_seeds(value) for name, value in config.items() if name != "seed"}
+    return [without_seeds(value) for value in config] if isinstance(config, list) else config
 
 
 def described(thing: Any) -> Any:
