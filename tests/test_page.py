@@ -76,7 +76,8 @@ def test_a_study_of_ones_own_has_a_report(tmp_path: Path) -> None:
         assert word in text
     assert "Decision boundaries" not in text  # the weights weren't kept
     summary = study.table().summary("test_accuracy")
-    assert all(f"{one.mean:.4f}" in text for one in summary if one.values)
+    assert all(f"{100 * one.mean:.2f}" in text for one in summary if one.values)
+    assert "in 1 of 1 runs (epoch 1)" in text
 
 
 def test_what_is_written_is_shown_as_it_is() -> None:
@@ -135,7 +136,7 @@ def test_tables_are_sorted_by_a_click_and_by_a_key(browser: Any, tmp_path: Path)
     page = Page("Sorting", "By each column.")
     rows = [["b", 10.0, ("3 ± 1", 3.0)], ["a", None, ("20 ± 1", 20.0)], ["c", 9.0, ("1 ± 9", 1.0)]]
     page.table(Sheet("Three", ["name", "number", "both"], rows))
-    look(browser, page.write(tmp_path), 1400)
+    look(browser, page.write(str(tmp_path)), 1400)
 
     def shown(column: int) -> list[str]:
         return browser.execute_script(

@@ -6,21 +6,30 @@ import functools
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from minidl import optimizers
+import numpy as np
+
+from minidl import losses, optimizers
 from minidl.config import Configurable, describe_object
 from minidl.lab.data import Data
+from minidl.lab.results import RESULTS, TIMES
 from minidl.models import Sequential
 from minidl.optimizers import Optimizer
+from minidl.saving.models import parameter_settings
+from minidl.saving.setup import digest_of, without_seeds
 from minidl.training import Trainer
 from minidl.validation import describe, integer
 
-__all__ = ["Cell", "grid"]
+__all__ = ["Cell", "checked_cells", "grid"]
 
-FORMAT = 1  # counts the changes of what a definition holds
+FORMAT = 2  # counts the changes of what a definition holds
+NAMED = ("model", "optimizer", "loss")  # what labels may call by another name
+TAKEN = {"data", "arguments", "learning_rate", "schedule", "batch_size", "epochs", "seed", "setting", "diverged", "key"}
+LARGE = 100  # entries of an array that a definition tells of by a digest
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,8 @@ class Cell:
         learning_rate: A number, a schedule, or None for what the optimizer takes by itself.
         loss: A loss or its name.
         metrics: Metrics or their names.
-        labels: What tables say of it besides; nothing of it changes the training.
+        labels: What tables say of it besides, texts and numbers; nothing of it changes the training. "model",
+            "optimizer" and "loss" are what tables call these.
 
     Raises:
         ValueError, TypeError: If an argument isn't as told above.
@@ -80,8 +90,11 @@ class Cell:
             raise TypeError(f"Cell: data must be lab.Data. Received: {describe(self.data)}")
         for name, low in {"epochs": 1, "batch_size": 1, "seed": 0}.items():
             object.__setattr__(self, name, integer("Cell", name, getattr(self, name), low))
-        object.__setattr__(self, "metrics", tuple(self.metrics))
-        object.__setattr__(self, "labels", dict(self.labels))
+        metrics: Any = self.metrics
+        if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+            raise TypeError(f"Cell: metrics must be a list. Received: metrics={describe(metrics)}")
+        object.__setattr__(self, "metrics", tuple(metrics))
+        object.__setattr__(self, "labels", _checked_labels(self.labels))
 
     @property
     def name(self) -> str:
@@ -112,7 +125,7 @@ class Cell:
             raise ValueError(
                 f"Cell: model must give its seed to the model. Received: a model of seed {model.seed} for {self.seed}"
             )
-        if _digest_of_weights(model) != _digest_of_weights(other):
+        if digest_of(model.named_arrays()) != digest_of(other.named_arrays()):
             raise ValueError("Cell: the weights must be a function of the seed. Received: others the second time")
         return model
 
@@ -150,8 +163,9 @@ class Cell:
         trainer = self.new_trainer()
         parts = {"model": trainer.model, "optimizer": trainer.optimizer, "loss": trainer.loss}
         try:
-            told = {name: describe_object(part) for name, part in parts.items()}
-            told["metrics"] = [describe_object(metric) for metric in trainer.metrics]  # type: ignore[assignment]
+            told = {name: _held(describe_object(part)) for name, part in parts.items()}
+            told["metrics"] = [_held(describe_object(metric)) for metric in trainer.metrics]
+            told["settings"] = _held(parameter_settings(trainer.model))
         except (TypeError, AttributeError) as error:
             raise TypeError(f"Cell: {error}; what is trained must be told whole, to know what has been done") from error
         told["model"]["seed"] = self.seed
@@ -159,7 +173,7 @@ class Cell:
             "format": FORMAT,
             "minidl": minidl.__version__,
             **told,
-            "weights": _digest_of_weights(trainer.model),
+            "weights": digest_of(trainer.model.named_arrays()),
             "own classes": _sources([*parts.values(), *trainer.metrics]),
             "data": self.data.digest,
             "batch_size": self.batch_size,
@@ -177,35 +191,51 @@ class Cell:
         """The same for cells that differ in their number of epochs alone: the longer run goes through the shorter."""
         return _key({**self.definition, "epochs": None})
 
+    @functools.cached_property
+    def setting_key(self) -> str:
+        """The same for cells that differ at most in rate, batch size, epochs and seed, and what follows of the seed."""
+        aside = dict.fromkeys(("weights", "batch_size", "epochs"))
+        optimizer = {**self.definition["optimizer"], "learning_rate": None}
+        return _key(without_seeds({**self.definition, **aside, "optimizer": optimizer}))
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be found anew."""
-        return {name: value for name, value in vars(self).items() if name not in ("definition", "key", "run_key")}
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
-    @property
+    @functools.cached_property
     def settings(self) -> dict[str, Any]:
-        """What a table says of a cell before it says how it went."""
-        rate: Any = self.definition["optimizer"].get("learning_rate")
+        """What a table says of a cell before it says how it went: cells that share all of it are one training."""
+        optimizer: dict[str, Any] = self.definition["optimizer"]
+        usual = inspect.signature(type(self.new_optimizer())).parameters
+        unusual = {
+            name: value for name, value in optimizer.items() if name not in usual or value != usual[name].default
+        }
+        rate: Any = optimizer.get("learning_rate")
         decay = ""
         if isinstance(rate, dict):
-            decay = ", ".join(f"{k}={v}" for k, v in rate.items() if k != "initial")
+            decay = _listed(rate, "initial")
             rate = rate.get("initial", "")
-        own = {name: value for name, value in self.labels.items() if name != "optimizer"}
         return {
             "data": self.data.name,
-            **own,
+            **{name: value for name, value in self.labels.items() if name not in NAMED},
+            "model": self.labels.get("model") or _name_of(self.model),
             "optimizer": self.name,
+            "arguments": _listed(unusual, "class", "learning_rate"),
             "learning_rate": rate,
             "schedule": decay,
+            "loss": self.labels.get("loss") or describe(losses.registry.get(self.loss)),
             "batch_size": self.batch_size,
             "epochs": self.epochs,
             "seed": self.seed,
+            "setting": self.setting_key,
         }
 
 
 def grid(**arguments: Any) -> list[Cell]:
     """Return a cell for each combination of the arguments of `Cell` that are lists, tuples or ranges.
 
-    The first argument changes slowest. `metrics` and `labels` are no choices. A dict of optimizers gives them names.
+    The first argument changes slowest. `metrics` and `labels` are no choices. A dict of models or of optimizers gives
+    them names.
 
     >>> from minidl.lab.tasks import TASKS; task = TASKS["moons"]
     >>> cells = grid(model=task.net, optimizer={"adam": optimizers.Adam, "slow": optimizers.SGD},
@@ -216,9 +246,9 @@ def grid(**arguments: Any) -> list[Cell]:
     labels = dict(arguments.pop("labels", {}))
     made: list[dict[str, Any]] = [{"labels": labels}]
     for name, value in arguments.items():
-        if name == "optimizer" and isinstance(value, Mapping):
+        if name in ("model", "optimizer") and isinstance(value, Mapping):
             made = [
-                {**one, "optimizer": make, "labels": {**one["labels"], "optimizer": title}}
+                {**one, name: make, "labels": {**one["labels"], name: title}}
                 for one in made
                 for title, make in value.items()
             ]
@@ -228,16 +258,64 @@ def grid(**arguments: Any) -> list[Cell]:
     return [Cell(**one) for one in made]
 
 
+def checked_cells(owner: str, cells: Any) -> list[Cell]:
+    """Return cells as a list, or raise TypeError if it isn't such."""
+    if not isinstance(cells, Iterable):
+        raise TypeError(f"{owner}: cells must be a list of lab.Cell. Received: {describe(cells)}")
+    found = list(cells)
+    for cell in found:
+        if not isinstance(cell, Cell):
+            raise TypeError(f"{owner}: cells must be lab.Cell. Received: {describe(cell)}")
+    return found
+
+
 def _key(definition: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _digest_of_weights(model: Sequential) -> str:
-    found = hashlib.sha256()
-    for name, array in model.state_dict().items():
-        found.update(f"{name} {array.dtype} {array.shape}".encode())
-        found.update(array.tobytes())
-    return found.hexdigest()[:16]
+def _held(value: Any) -> Any:
+    """Return `value` as JSON can hold it, other values otherwise; raise TypeError if it can't."""
+    if isinstance(value, Mapping):
+        return {str(name): _held(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_held(one) for one in value]
+    if isinstance(value, np.generic):
+        return _held(value.item())
+    if isinstance(value, np.ndarray):
+        small = value.size <= LARGE or value.dtype.kind == "O"  # an object's bytes say nothing
+        told = _held(value.tolist()) if small else digest_of({"": value})
+        return {"dtype": str(value.dtype), "shape": list(value.shape), "array": told}
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise TypeError(f"a definition holds texts, numbers, arrays, lists and dicts. Received: {describe(value)}")
+
+
+def _checked_labels(labels: Any) -> dict[str, Any]:
+    """Return labels as JSON can hold them; raise if they aren't such, or are called as columns of a table are."""
+    if not isinstance(labels, Mapping):
+        raise TypeError(f"Cell: labels must be a dict. Received: labels={describe(labels)}")
+    for name in labels:
+        if name in (*TAKEN, *TIMES) or str(name).startswith(RESULTS):
+            raise ValueError(f"Cell: labels must have names that tables don't use themselves. Received: {name!r}")
+    try:
+        held: dict[str, Any] = _held(labels)
+    except TypeError:
+        raise TypeError(f"Cell: labels must be texts and numbers. Received: labels={describe(labels)}") from None
+    return held
+
+
+def _listed(config: Mapping[str, Any], *aside: str) -> str:
+    return ", ".join(f"{name}={value}" for name, value in config.items() if name not in aside)
+
+
+def _name_of(make: Any) -> str:
+    """Return what tables call what makes models: never an address in memory, which differs from run to run."""
+    if isinstance(make, functools.partial):
+        given = [*map(describe, make.args), *(f"{name}={describe(value)}" for name, value in make.keywords.items())]
+        return f"{_name_of(make.func)}({', '.join(given)})"
+    return getattr(make, "__name__", None) or (describe(make) if is_dataclass(make) else type(make).__name__)
 
 
 def _sources(parts: list[Any]) -> dict[str, str]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minidl.representation import html_table
 from minidl.saving.files import place
+from minidl.validation import describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,6 +90,14 @@ class Sheet:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
 
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"Sheet: each row must have a value for each of {len(self.columns)} columns. "
+                    f"Received: {describe(list(row))}"
+                )
+
     @property
     def numeric(self) -> list[bool]:
         """Which columns hold numbers."""
@@ -97,15 +107,19 @@ class Sheet:
             for i in range(len(self.columns))
         ]
 
+    @property
+    def shown(self) -> list[list[str]]:
+        """The rows' texts."""
+        return [[_shown(value) for value in row] for row in self.rows]
+
     def markdown(self) -> str:
         """Return it as a table of Markdown, without the caption."""
         rule = ["---:" if numeric else "---" for numeric in self.numeric]
-        lines = [self.columns, rule, *([_shown(value) for value in row] for row in self.rows)]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return "\n".join(f"| {' | '.join(line)} |" for line in (self.columns, rule, *self.shown))
 
     def text(self) -> str:
-        """Return it as a table to print, with the caption above."""
-        lines = [list(self.columns), *([_shown(value) for value in row] for row in self.rows)]
+        """Return it as a table to print, with the caption, if there is one, above."""
+        lines = [list(self.columns), *self.shown]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         numeric = self.numeric
         shown = [
@@ -116,7 +130,11 @@ class Sheet:
             for line in lines
         ]
         shown.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
-        return "\n".join([self.caption, "", *(line.rstrip() for line in shown)])
+        above = [self.caption, ""] if self.caption else []
+        return "\n".join([*above, *(line.rstrip() for line in shown)])
+
+    def _repr_html_(self) -> str:
+        return html_table(self.caption, self.columns, self.shown)
 
 
 class Page:
@@ -215,8 +233,9 @@ class Page:
             "</body>\n</html>\n"
         )
 
-    def write(self, folder: Path) -> Path:
+    def write(self, folder: str | Path) -> Path:
         """Write the page as report.html, and its pictures beside it; return where the page is."""
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, figure in self._figures.items():
             for kind in ("svg", "png"):

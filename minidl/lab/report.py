@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from minidl.history import History
+from minidl.lab.cell import Cell
 from minidl.lab.page import Page, Sheet
-from minidl.lab.results import Summary, Table, mean_sd
+from minidl.lab.results import grouped, named
 from minidl.lab.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["boundaries", "curves", "in_the_plane", "means", "report"]
+__all__ = ["boundaries", "curves", "in_the_plane", "report"]
 
 SHOWN = 300  # points of a picture
 CURVES = (
@@ -50,7 +49,7 @@ def report(
         page.text(f"{left} cells haven't been run yet.")
     if table.rows:
         page.section("Means")
-        page.table(means(table))
+        page.table(table.sheet(whole=True))
         page.section("Curves")
         page.figure("curves", curves(study), CURVES)
         if in_the_plane(study):
@@ -68,51 +67,17 @@ def report(
     return page
 
 
-def means(table: Table) -> Sheet:
-    """Return mean, standard deviation and confidence interval for each setting."""
-    names = [name for name in table.columns if name.startswith(("train_", "test_"))]
-    groups = {name: table.summary(name) for name in names}
-    first = groups[names[0]] if names else table.summary("seconds")
-    constant = {
-        name for name in first[0].settings
-        if name != "optimizer" and len({json.dumps(one.settings[name], default=str) for one in first}) == 1
-    }  # fmt: skip
-    varying = [name for name in first[0].settings if name not in constant]
-    rows = []
-    for i, one in enumerate(first):
-        head = [one.settings[name] for name in varying]
-        cells = [_cell(groups[name][i]) for name in names]
-        rows.append([*head, len(one.values) + len(one.diverged), len(one.diverged) or None, *cells])
-    heads = [
-        *(name.replace("_", " ") for name in varying),
-        "runs",
-        "diverged",
-        *(f"{name.replace('_', ' ')} [95 %]" for name in names),
-    ]
-    told = ", ".join(f"{name.replace('_', ' ')} {first[0].settings[name]}" for name in sorted(constant) if
-                     first[0].settings[name] not in ("", None))  # fmt: skip
-    return Sheet(f"Mean ± standard deviation [half the 95 % confidence interval]; {told}", heads, rows)
-
-
-def _cell(summary: Summary) -> tuple[str, float] | None:
-    if not summary.values:
-        return None
-    digits = 4
-    interval = f" [{summary.interval:.{digits}f}]" if len(summary.values) > 1 else ""
-    return mean_sd(summary.values, digits) + interval, summary.mean
-
-
 def curves(study: Study) -> Figure:
     """Draw training loss, and accuracy (else loss) on the test data, over the epochs."""
     from matplotlib.figure import Figure
 
     from minidl import plotting
 
-    groups: dict[str, list[History]] = {}
-    for cell in study.cells:
-        result = study.results.get(cell.key)
-        if result is not None and result.diverged is None:
-            groups.setdefault(_named(study, cell), []).append(result.to_history())
+    groups = {}
+    for name, cells in _settings(study).items():
+        results = [study.results[cell.key] for cell in cells]
+        if whole := [result.history for result in results if result.diverged is None]:
+            groups[name] = whole
     groups = dict(list(groups.items())[:MOST])
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
@@ -127,15 +92,12 @@ def curves(study: Study) -> Figure:
     return figure
 
 
-def _named(study: Study, cell: Any) -> str:
-    """Return the optimizer's name, with its rate where it has several, and the number of epochs likewise."""
-    siblings = [one for one in study.cells if one.name == cell.name]
-    name = cell.name
-    for field in ("learning_rate", "batch_size", "epochs"):
-        if len({str(getattr(one, field)) for one in siblings}) > 1:
-            value = getattr(cell, field)
-            name += f", {field.replace('_', ' ')} {value:g}" if isinstance(value, (int, float)) else f", {value}"
-    return name
+def _settings(study: Study) -> dict[str, list[Cell]]:
+    """Return the cells that have been run and differ in their seed alone, by names that tell them from the others."""
+    rows = [{**cell.settings, "cell": cell} for cell in study.cells if cell.key in study.results]
+    groups = grouped(rows, ("seed", "cell"))
+    names = named([settings for settings, _ in groups])
+    return {name: [row["cell"] for row in rows] for name, (_, rows) in zip(names, groups, strict=True)}
 
 
 def in_the_plane(study: Study) -> bool:
@@ -149,14 +111,15 @@ def boundaries(study: Study) -> Figure:
 
     from minidl import plotting
 
-    first = [cell for cell in study.cells if cell.seed == study.cells[0].seed and cell.key in study.results][:MOST]
+    seed = study.cells[0].seed
+    first = [(name, cell) for name, cells in _settings(study).items() for cell in cells if cell.seed == seed][:MOST]
     columns = max(min(4, len(first)), 1)
     lines = max(math.ceil(len(first) / columns), 1)
     figure = Figure(figsize=(3.6 * columns, 3.4 * lines), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     legend = False  # one is enough
-    for panel, cell in zip(panels, first, strict=False):
-        result, name = study.result(cell), _named(study, cell)
+    for panel, (name, cell) in zip(panels, first, strict=False):
+        result = study.result(cell)
         title = f"{name}, diverged"
         if result.diverged is None:
             accuracy = result.values.get("test_accuracy", math.nan)

@@ -8,19 +8,21 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from minidl.history import History
+from minidl.lab.page import Sheet
 from minidl.validation import nearest
 
-__all__ = ["Result", "Summary", "Table", "mean_sd"]
+__all__ = ["RESULTS", "TIMES", "Result", "Summary", "Table", "grouped", "mean_sd", "named"]
 
 Row = dict[str, Any]
 TIMES = ("seconds", "cpu_seconds")  # the only columns that differ from run to run
+RESULTS = ("train_", "test_")  # what the columns of losses and metrics begin with
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class Result:
     Attributes:
         values: Loss and metrics on all the data after the last epoch, "train_loss", "test_accuracy" and so on; none
             of a run that diverged.
-        diverged: The epoch, from 1, in which a gradient wasn't finite any more; None if it never was so.
+        diverged: The epoch, from 1, in which a gradient wasn't finite any more, or the last one if the loss or a metric
+            at its end isn't finite; None if neither was so.
         seconds: What the training took, with the evaluation on the test data after each epoch.
         cpu_seconds: The same as the processor's time, which other programs beside it don't lengthen.
-        history: What `fit` recorded, by columns.
+        history: What `fit` recorded.
         environment: The versions, and the machine.
         weights: What was learned, if it was to be kept.
     """
@@ -42,25 +45,19 @@ class Result:
     diverged: int | None
     seconds: float
     cpu_seconds: float
-    history: Mapping[str, list[float]]
+    history: History
     environment: Mapping[str, Any]
     weights: Mapping[str, NDArray[Any]] | None = None
-
-    def to_history(self) -> History:
-        """Return what was recorded as a History."""
-        history = History()
-        history.history = {name: list(column) for name, column in self.history.items()}
-        history.epoch = list(range(len(next(iter(history.history.values()), []))))
-        return history
 
 
 @dataclass(frozen=True)
 class Table:
     """A row for each cell that has been run, in the order of the cells: its settings, and how it went.
 
-    The columns: "data", each label, "optimizer", "learning_rate", "schedule", "batch_size", "epochs", "seed"; then
-    "train_loss", "test_loss" and each metric likewise (None where the run diverged), "diverged" (the epoch, or None),
-    "seconds", "cpu_seconds" and "key".
+    The columns: "data", each label, "model", "optimizer", its unusual "arguments", "learning_rate", "schedule", "loss",
+    "batch_size", "epochs", "seed", "setting" (a text that tells apart what no other column does); then "train_loss",
+    "test_loss" and each metric likewise (None where the run diverged), "diverged" (the epoch, or None), "seconds",
+    "cpu_seconds" and "key".
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -76,9 +73,7 @@ class Table:
         >>> Table([{"seed": 0, "loss": 1.0}, {"seed": 1, "loss": 2.0}]).where(seed=1).rows
         [{'seed': 1, 'loss': 2.0}]
         """
-        for name in values:
-            if name not in self.columns:
-                raise ValueError(f"Table: no such column. Received: {name!r}. {nearest(name, self.columns)}")
+        self._check(values)
         return Table([row for row in self.rows if all(row.get(name) == value for name, value in values.items())])
 
     def without_times(self) -> Table:
@@ -97,67 +92,58 @@ class Table:
         """Return it as JSON text, a list of objects, and write it to `path` if one is given."""
         return _written(json.dumps(self.rows, indent=1, allow_nan=False) + "\n", path)
 
-    def summary(self, column: str = "test_accuracy", over: Sequence[str] = ("seed",)) -> list[Summary]:
-        """Return how `column` goes, over the rows that differ in the columns `over` alone."""
-        if column not in self.columns:
-            raise ValueError(f"Table: no such column. Received: {column!r}. {nearest(column, self.columns)}")
-        result = [name for name in self.columns if name.startswith(("train_", "test_"))]
-        aside = {*over, *result, *TIMES, "diverged", "key"}
-        groups: dict[str, list[Row]] = {}
-        for row in self.rows:
-            same = {name: value for name, value in row.items() if name not in aside}
-            groups.setdefault(json.dumps(same, default=str), []).append(row)
-        return [
-            Summary(
-                {name: value for name, value in rows[0].items() if name not in aside},
-                column,
-                [row[column] for row in rows if row["diverged"] is None],
-                [row["diverged"] for row in rows if row["diverged"] is not None],
-            )
-            for rows in groups.values()
-        ]
+    def summary(self, column: str = "test_accuracy", over: str | Sequence[str] = "seed") -> list[Summary]:
+        """Return how `column` goes, over the rows that differ in one column, or in those of a list, alone."""
+        over = (over,) if isinstance(over, str) else tuple(over)
+        self._check([column, *(name for name in over if name != "seed")])  # rows of one's own may have no seeds
+        return [_summary(settings, column, rows) for settings, rows in grouped(self.rows, over)]
+
+    def _check(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.columns:
+                raise ValueError(f"Table: no such column. Received: {name!r}. {nearest(name, self.columns)}")
 
     def __str__(self) -> str:
         return self.text()
 
     def _repr_html_(self) -> str:
-        from minidl.representation import html_table
-
-        if not self.rows:
-            return html_table("no cell has been run", [], [])
-        lines, _ = self._lines()
-        return html_table("mean ± standard deviation over seeds", lines[0], lines[1:])
+        return self.sheet()._repr_html_()
 
     def text(self) -> str:
         """Return, for each setting, mean ± standard deviation over seeds, as a table to print."""
-        return _aligned(*self._lines()) if self.rows else "no cell has been run"
+        return replace(self.sheet(), caption="").text() if self.rows else "no cell has been run"
 
-    def _lines(self) -> tuple[list[list[str]], int]:
-        """Return the table's lines, the heads first, and how many columns are settings."""
-        metrics = [name for name in self.columns if name.startswith(("train_", "test_")) and name != "train_loss"]
-        metrics.sort(key=lambda name: name == "test_loss")
-        groups = {name: self.summary(name) for name in metrics}
-        one = self.summary(metrics[0]) if metrics else []
-        varying = [
-            name
-            for name in (one[0].settings if one else {})
-            if name in ("optimizer", "learning_rate")
-            or len({json.dumps(s.settings.get(name), default=str) for s in one}) > 1
+    def sheet(self, *, whole: bool = False) -> Sheet:
+        """Return, for each setting, mean ± standard deviation over seeds; what all have in common is in the caption.
+
+        The `whole` has the training loss too, and half the width of the 95 % confidence interval behind each mean.
+        """
+        if not self.rows:
+            return Sheet("no cell has been run", [], [])
+        groups = [({**settings, "runs": len(rows)}, rows) for settings, rows in grouped(self.rows)]
+        settings = [one for one, _ in groups]
+        shown = {"optimizer", "learning_rate", *telling(settings)}
+        heads = [name for name in settings[0] if name in shown]
+        common = [
+            f"{_words(name)} {_text(value)}" for name, value in settings[0].items()
+            if name not in (*shown, "arguments", "setting") and value not in ("", None)
+        ]  # fmt: skip
+        columns: list[tuple[str, list[Any]]] = []
+        results = [name for name in self.columns if name.startswith(RESULTS) and (whole or name != "train_loss")]
+        for name in sorted(results, key=lambda name: name.endswith("_loss")):
+            title = _words(name) + " %" * name.endswith("accuracy") + " [95 %]" * whole
+            columns.append((title, [_mean(_summary(one, name, rows), whole) for one, rows in groups]))
+        if "seconds" in self.columns:
+            columns.append(("seconds a run", [_seconds(rows) for _, rows in groups]))
+        if any(row["diverged"] is not None for row in self.rows):
+            columns.append(("diverged", [_diverged(rows) for _, rows in groups]))
+        lines = [
+            [*(one.get(name) for name in heads), *(values[i] for _, values in columns)]
+            for i, one in enumerate(settings)
         ]
-        seconds: dict[str, list[float]] = {}
-        for row in self.rows:
-            seconds.setdefault(_identity(row, varying), []).append(row["seconds"])
-        lines = [[*(name.replace("_", " ") for name in varying), *map(_title, metrics), "seconds a run"]]
-        for i, summary in enumerate(one):
-            head = [_shown(summary.settings.get(name)) for name in varying]
-            if summary.diverged:
-                epochs = ", ".join(map(str, summary.diverged))
-                n = len(summary.diverged) + len(summary.values)
-                lines.append([*head, f"diverged in {len(summary.diverged)} of {n} runs (epoch {epochs})"])
-                continue
-            cells = [_accuracy_or_loss(name, groups[name][i]) for name in metrics]
-            lines.append([*head, *cells, f"{statistics.mean(seconds[_identity(summary.settings, varying)]):.2f}"])
-        return lines, len(varying)
+        interval = " [half the 95 % confidence interval]" if whole else ""
+        caption = "; ".join([f"Mean ± standard deviation{interval} over seeds", *common])
+        return Sheet(caption, [*map(_words, heads), *(title for title, _ in columns)], lines)
 
 
 @dataclass(frozen=True)
@@ -233,34 +219,89 @@ def _written(text: str, path: str | Path | None) -> str:
     return text
 
 
-def _identity(row: Mapping[str, Any], names: Iterable[str]) -> str:
-    return json.dumps([row.get(name) for name in names], default=str)
+# Settings, and what tells them apart -------------------------------------------------------------------------------
 
 
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+def grouped(rows: Iterable[Row], over: Sequence[str] = ("seed",)) -> list[tuple[Row, list[Row]]]:
+    """Return the rows that differ in the columns `over`, and in how they went, alone: what they share, and they."""
+    aside = {*over, *TIMES, "diverged", "key"}
+    groups: dict[str, tuple[Row, list[Row]]] = {}
+    for row in rows:
+        same = {name: value for name, value in row.items() if name not in aside and not name.startswith(RESULTS)}
+        groups.setdefault(json.dumps(same, default=str), (same, []))[1].append(row)
+    return list(groups.values())
 
 
-def _title(name: str) -> str:
-    return name.replace("_", " ") + (" %" if name.endswith("accuracy") else "")
+def telling(settings: Sequence[Row]) -> list[str]:
+    """Return the columns in which settings differ; "arguments" and "setting" only where these tell more apart."""
+    last = ("arguments", "setting")
+    names = dict.fromkeys(name for one in settings for name in one)
+    found = [name for name in names if name not in last and _different(settings, [name]) > 1]
+    for name in last:
+        if _different(settings, [*found, name]) > _different(settings, found):
+            found.append(name)
+    return found
 
 
-def _accuracy_or_loss(name: str, summary: Summary) -> str:
-    if name.endswith("accuracy"):
-        return mean_sd([100 * value for value in summary.values], 2)
-    return mean_sd(summary.values, 4)
+def named(settings: Sequence[Row]) -> list[str]:
+    """Return a name for each of several settings: its optimizer, and what tells it from others that have the same.
 
-
-def _aligned(lines: list[list[str]], left: int) -> str:
-    """Return lines as columns; the first `left` to the left, a line that is too short says something instead."""
-    whole = [line for line in lines if len(line) == len(lines[0])]
-    widths = [max(len(line[i]) for line in (lines if i < left else whole)) for i in range(len(lines[0]))]
-    shown = []
-    for line in lines:
-        cells = [
-            f"{cell:<{widths[i]}}" if i < left or line not in whole else f"{cell:>{widths[i]}}"
-            for i, cell in enumerate(line)
+    >>> named([{"optimizer": "sgd", "epochs": 1}, {"optimizer": "sgd", "epochs": 2}, {"optimizer": "adam"}])
+    ['sgd, epochs 1', 'sgd, epochs 2', 'adam']
+    """
+    siblings: dict[str, list[Row]] = {}
+    for one in settings:
+        siblings.setdefault(one["optimizer"], []).append(one)
+    telling_of = {optimizer: telling(some) for optimizer, some in siblings.items()}
+    names = []
+    for one in settings:
+        told = [(name, one.get(name)) for name in telling_of[one["optimizer"]]]
+        more = [
+            str(value) if name == "arguments" else f"{_words(name)} {_text(value)}"
+            for name, value in told
+            if value not in ("", None)
         ]
-        shown.append("  ".join(cells).rstrip())
-    shown.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
-    return "\n".join(shown)
+        names.append(", ".join([one["optimizer"], *more]))
+    return names
+
+
+def _different(settings: Sequence[Row], names: Sequence[str]) -> int:
+    return len({json.dumps([one.get(name) for name in names], default=str) for one in settings})
+
+
+# What a sheet says -------------------------------------------------------------------------------------------------
+
+
+def _summary(settings: Row, column: str, rows: Sequence[Row]) -> Summary:
+    values = [row[column] for row in rows if row.get(column) is not None and row["diverged"] is None]
+    return Summary(settings, column, values, [row["diverged"] for row in rows if row["diverged"] is not None])
+
+
+def _mean(summary: Summary, interval: bool) -> tuple[str, float] | None:
+    if not summary.values:
+        return None
+    scale, digits = (100, 2) if summary.column.endswith("accuracy") else (1, 4)
+    text = mean_sd([scale * value for value in summary.values], digits)
+    if interval and len(summary.values) > 1:
+        text += f" [{scale * summary.interval:.{digits}f}]"
+    return text, summary.mean
+
+
+def _seconds(rows: Sequence[Row]) -> tuple[str, float]:
+    mean = statistics.mean(row["seconds"] for row in rows)
+    return f"{mean:.2f}", mean
+
+
+def _diverged(rows: Sequence[Row]) -> tuple[str, int] | None:
+    epochs = [row["diverged"] for row in rows if row["diverged"] is not None]
+    if not epochs:
+        return None
+    return f"in {len(epochs)} of {len(rows)} runs (epoch {', '.join(map(str, epochs))})", len(epochs)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

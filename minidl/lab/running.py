@@ -13,6 +13,7 @@ import numpy as np
 
 from minidl.callbacks import Callback
 from minidl.compute.blas import blas_threads
+from minidl.history import History
 from minidl.lab.cell import Cell
 from minidl.lab.results import Result
 from minidl.saving.setup import environment
@@ -96,13 +97,14 @@ class _Watch(Callback):
         self.cpu_aside += time.thread_time() - cpu_start
 
     def _write(self, cell: Cell, values: dict[str, float], diverged: int | None) -> None:
-        history = self.trainer.history
+        told = self.trainer.history.state_dict()
+        columns = {name: column[: cell.epochs] for name, column in told["history"].items()}
         self.results[cell.epochs] = Result(
             values={name: float(value) for name, value in values.items()},
             diverged=diverged,
             seconds=time.perf_counter() - self.begun - self.aside,
             cpu_seconds=time.thread_time() - self.cpu_begun - self.cpu_aside,
-            history={name: list(column[: cell.epochs]) for name, column in history.history.items()},
+            history=History.from_state_dict({**told, "epoch": told["epoch"][: cell.epochs], "history": columns}),
             environment=self.environment,
             weights=self.model.state_dict() if self.keep_weights and diverged is None else None,
         )

@@ -6,7 +6,6 @@ import concurrent.futures
 import json
 import math
 import tempfile
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,8 @@ from pathlib import Path
 from pickle import PicklingError
 from typing import Any
 
-from minidl.lab.cell import Cell
+from minidl.history import History
+from minidl.lab.cell import Cell, checked_cells
 from minidl.lab.data import Data
 from minidl.lab.executors import Processes
 from minidl.lab.results import Result, Table
@@ -24,7 +24,7 @@ from minidl.lab.running import one_thread, run
 from minidl.models import Sequential
 from minidl.saving.files import place
 from minidl.training.progress import new_bar
-from minidl.validation import describe, flag
+from minidl.validation import describe, flag, warn
 
 __all__ = ["Study", "StudyError"]
 
@@ -58,10 +58,7 @@ class Study:
     """
 
     def __init__(self, cells: Iterable[Cell], folder: str | Path | None = None, *, keep_weights: bool = False) -> None:
-        self.cells = list(cells)
-        for cell in self.cells:
-            if not isinstance(cell, Cell):
-                raise TypeError(f"Study: cells must be lab.Cell. Received: {describe(cell)}")
+        self.cells = checked_cells("Study", cells)
         if not self.cells:
             raise ValueError("Study: there must be a cell. Received: none")
         self.folder = None if folder is None else Path(folder)
@@ -125,11 +122,9 @@ class Study:
         errors: list[tuple[Cell, Exception]] = []
         for cells in missing:
             try:
-                found = run(cells, self.keep_weights, told=partial(bar.epoch, cells))
+                self._take(cells, run(cells, self.keep_weights, told=partial(bar.epoch, cells)))
             except Exception as error:
                 errors.append((cells[0], error))
-            else:
-                self._take(cells, found)
             bar.done(cells)
         _raise(errors)
 
@@ -185,16 +180,24 @@ class Study:
         return found
 
     def result(self, cell: Cell) -> Result:
-        """Return what came of a cell; raise KeyError if it hasn't been run."""
+        """Return what came of a cell.
+
+        Raises:
+            ValueError: If it hasn't been run.
+        """
+        if not isinstance(cell, Cell):
+            raise TypeError(f"Study: the cell must be a lab.Cell. Received: {describe(cell)}")
+        if cell.key not in self.results:
+            raise ValueError(f"Study: the cell must have been run. Received: {_told(cell)}, which hasn't")
         return self.results[cell.key]
 
     def model(self, cell: Cell) -> Sequential:
         """Return the model that a cell has learned.
 
         Raises:
-            ValueError: If its weights weren't kept.
+            ValueError: If it hasn't been run, or its weights weren't kept.
         """
-        weights = self.results[cell.key].weights
+        weights = self.result(cell).weights
         if weights is None:
             raise ValueError("Study: keep_weights=True keeps what is learned. Received: a cell without")
         model = cell.new_model()
@@ -220,7 +223,7 @@ class Study:
             "cpu_seconds": result.cpu_seconds,
             "environment": result.environment,
             "definition": cell.definition,
-            "history": {name: [_word(v) for v in column] for name, column in result.history.items()},
+            "history": {name: [_word(v) for v in column] for name, column in result.history.history.items()},
         }
         file = self._file(cell.key)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -251,12 +254,12 @@ class Study:
                 diverged=told["diverged"],
                 seconds=float(told["seconds"]),
                 cpu_seconds=float(told["cpu_seconds"]),
-                history={name: [float(v) for v in column] for name, column in told["history"].items()},
+                history=_history({name: [float(v) for v in column] for name, column in told["history"].items()}),
                 environment=told["environment"],
                 weights=weights,
             )
         except Exception as error:
-            warnings.warn(f"Study: {file} isn't whole, its cell is run again ({error})", stacklevel=3)
+            warn(f"Study: {file} isn't whole, its cell is run again ({error})")
             return None
 
 
@@ -310,9 +313,8 @@ def _raise(errors: list[tuple[Cell, Exception]]) -> None:
     if errors:
         cell, first = errors[0]
         raise StudyError(
-            f"Study: each cell must run. Received: {len(errors)} with errors, the first of them {cell.name}, "
-            f"seed {cell.seed}: {type(first).__name__}: {first}. The others are done; run it again for what is missing"
-            + _hint(first)
+            f"Study: each cell must run. Received: {len(errors)} with errors, the first of them {_told(cell)}: "
+            f"{type(first).__name__}: {first}. The others are done; run it again for what is missing" + _hint(first)
         ) from first
 
 
@@ -340,6 +342,15 @@ def _filled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     first = max(rows, key=len, default={})
     names = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
     return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _told(cell: Cell) -> str:
+    return f"{cell.name}, seed {cell.seed}"
+
+
+def _history(columns: dict[str, list[float]]) -> History:
+    epochs = list(range(len(next(iter(columns.values()), []))))
+    return History.from_state_dict({"epoch": epochs, "history": columns, "interrupted": False})
 
 
 def _word(value: float) -> float | str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from minidl.lab.cell import Cell
-from minidl.lab.results import Table
+from minidl.lab.cell import Cell, checked_cells
+from minidl.lab.results import Table, grouped, named
 from minidl.lab.study import Study
 from minidl.schedules import Schedule
 from minidl.validation import describe, number
@@ -27,7 +26,7 @@ class Tuning:
 
     Attributes:
         cells: Those that were given, with the chosen rates.
-        rates: The chosen rate by the optimizer's name; of several settings of one name the last.
+        rates: The chosen rate by the optimizer's name, and what tells the setting from others of that name.
         losses: For each name the mean validation loss at each rate; infinite where a run diverged.
         table: A row for each trial.
     """
@@ -48,14 +47,14 @@ class Tuning:
 
 
 def tune(
-    cells: Sequence[Cell],
-    rates: Sequence[float] = RATES,
+    cells: Iterable[Cell],
+    rates: Iterable[float] = RATES,
     *,
     fraction: float = 0.2,
     folder: str | Path | None = None,
     **running: Any,
 ) -> Tuning:
-    """Return the same cells with a learning rate for each optimizer that suits it.
+    """Return the same cells with a learning rate for each setting that suits it.
 
     Each is trained with each rate, from its seeds, on the data to train on without a validation part, on which the loss
     after the last epoch is taken. The rate of the least mean over the seeds is chosen; one at which a run diverged
@@ -76,6 +75,9 @@ def tune(
     >>> print(tune(cells, [0.01, 0.1, 1e30], progress=False))
     sgd 0.1
     """
+    cells = checked_cells("tune", cells)
+    if not isinstance(rates, Iterable):
+        raise TypeError(f"tune: rates must be a list. Received: rates={describe(rates)}")
     rates = [number("tune", "rates", rate, "(0, inf)") for rate in rates]
     if not rates:
         raise ValueError("tune: there must be a rate. Received: none")
@@ -93,12 +95,12 @@ def tune(
     }
     study = Study(trials.values(), folder)
     table = study.run(**running)
-    groups: dict[str, list[int]] = {}
-    for i, cell in enumerate(cells):
-        groups.setdefault(_identity(cell), []).append(i)
+    rows = [{**cell.settings, "number": i} for i, cell in enumerate(cells)]
+    groups = grouped(rows, ("seed", "learning_rate", "schedule", "number"))
+    names = named([settings for settings, _ in groups])
     chosen, found, losses = list(cells), {}, {}
-    for group in groups.values():
-        name = cells[group[0]].name
+    for name, (_, same) in zip(names, groups, strict=True):
+        group = [row["number"] for row in same]
         means = {}
         for rate in rates:
             results = [study.result(trials[i, rate]) for i in group]
@@ -111,8 +113,3 @@ def tune(
             chosen[i] = replace(cells[i], learning_rate=best)
         found[name], losses[name] = best, means
     return Tuning(chosen, found, losses, table)
-
-
-def _identity(cell: Cell) -> str:
-    told = {name: value for name, value in cell.settings.items() if name not in ("seed", "learning_rate")}
-    return json.dumps([told, cell.data.digest], default=str)

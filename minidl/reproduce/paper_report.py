@@ -71,14 +71,14 @@ def lines(study: Study) -> list[Line]:
 def _line(entry: Entry, reading: str, results: Sequence[Result]) -> Line:
     arrives = None
     if entry.train is not None:
-        accuracies = results[0].history["accuracy"]
+        accuracies = results[0].history.history["accuracy"]
         arrives = next((i for i, value in enumerate(accuracies, 1) if 100 * value >= entry.train), None)
     return Line(
         entry,
         reading,
         [100 * result.values["train_accuracy"] if result.diverged is None else CHANCE for result in results],
         [100 * result.values["test_accuracy"] if result.diverged is None else CHANCE for result in results],
-        [100 * max(result.history.get("val_accuracy") or [CHANCE / 100]) for result in results],
+        [100 * max(result.history.history.get("val_accuracy") or [CHANCE / 100]) for result in results],
         [result.diverged for result in results if result.diverged is not None],
         arrives,
     )
@@ -307,7 +307,7 @@ def figures(study: Study) -> dict[int, Figure]:
             result = study.results.get(cell.key)
             told = cell.labels
             if result is not None and (told["place"], told["reading"], cell.seed) == (place, MAIN, 0):
-                histories[f"learning rate {cell.learning_rate:g}"] = result.to_history()
+                histories[f"learning rate {cell.learning_rate:g}"] = result.history
         if histories:
             figure = Figure(figsize=(10, 3.8), layout="constrained")
             left, right = figure.subplots(1, 2)
