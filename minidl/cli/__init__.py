@@ -1,4 +1,4 @@
-"""The command `minidl`: compare, trajectories, data."""
+"""The command `minidl`: compare, reproduce, trajectories, check, data."""
 
 from minidl.cli.command import main, prepare
 

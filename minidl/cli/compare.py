@@ -14,7 +14,6 @@ import numpy as np
 from minidl.cli import options as read
 from minidl.lab import Cell, Study, report, tune
 from minidl.lab.tasks import SEVEN, TASKS, Task
-from minidl.optimizers import Optimizer
 from minidl.schedules import InverseTimeDecay
 
 __all__ = ["EXAMPLES", "add"]
@@ -92,7 +91,7 @@ class _Asked:
     """What the command was told to do."""
 
     task: Task
-    optimizers: dict[str, tuple[Callable[..., Optimizer], float | None]]
+    optimizers: dict[str, read.Chosen]
     seeds: list[int]
     decay: float
     tune: bool
@@ -101,13 +100,12 @@ class _Asked:
 
     def cells(self) -> list[Cell]:
         """Return what is to be trained."""
-        rates = {name: (make, self._rate(make, rate)) for name, (make, rate) in self.optimizers.items()}
-        return self.task.cells(rates, self.seeds)
+        return self.task.cells({name: self._decaying(one) for name, one in self.optimizers.items()}, self.seeds)
 
-    def _rate(self, make: Callable[..., Optimizer], rate: float | None) -> Any:
+    def _decaying(self, one: read.Chosen) -> read.Chosen:
         if not self.decay:
-            return rate
-        return InverseTimeDecay(make().learning_rate if rate is None else rate, decay_rate=self.decay)
+            return one
+        return one._replace(rate=InverseTimeDecay(one.new().learning_rate, decay_rate=self.decay))
 
     def settings(self, interrupted: bool) -> dict[str, Any]:
         """Return what results.json says of it."""

@@ -50,6 +50,8 @@ def add(commands: Any) -> None:
 def _prepare(options: argparse.Namespace) -> Callable[[], int]:
     """Check all options; return what is then to be done."""
     timeout = read.number("--timeout", options.timeout)
+    if not timeout:
+        raise ValueError(f"--timeout must be greater than 0. Received: {options.timeout!r}")
     folder = options.folder and options.folder.expanduser()
     jobs: dict[str, Callable[[], int]] = {
         "list": partial(_list, folder),

@@ -8,15 +8,37 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from minidl import optimizers
 from minidl.optimizers import Optimizer
 from minidl.validation import describe, nearest
 
 __all__ = [
-    "command", "folder", "found", "given", "integer", "integers", "known", "number", "optimizers_of", "rates", "seeds",
-]  # fmt: skip
+    "Chosen",
+    "command",
+    "folder",
+    "found",
+    "given",
+    "integer",
+    "integers",
+    "known",
+    "number",
+    "optimizers_of",
+    "rates",
+    "seeds",
+]
+
+
+class Chosen(NamedTuple):
+    """What makes an optimizer, and its learning rate; None for the optimizer's own."""
+
+    make: Callable[..., Optimizer]
+    rate: Any
+
+    def new(self) -> Optimizer:
+        """Return a new optimizer of that rate."""
+        return self.make() if self.rate is None else self.make(learning_rate=self.rate)
 
 
 def command(commands: Any, name: str, *, help: str, description: str, examples: str) -> argparse.ArgumentParser:  # noqa: A002  # argparse's own word
@@ -94,16 +116,14 @@ def rates(given: list[str]) -> dict[str, float]:
     return found
 
 
-def optimizers_of(
-    names: str, given: dict[str, float], suitable: Mapping[str, float]
-) -> dict[str, tuple[Callable[..., Optimizer], float | None]]:
+def optimizers_of(names: str, given: dict[str, float], suitable: Mapping[str, float]) -> dict[str, Chosen]:
     """Return, by name, what makes each optimizer, and the rate given for it or for all, or else a suitable one.
 
     A name is a built-in optimizer's, or package.module:MyOptimizer.
     """
     given = dict(given)
     for_all = given.pop("", None)
-    chosen: dict[str, tuple[Callable[..., Optimizer], float | None]] = {}
+    chosen: dict[str, Chosen] = {}
     for text in filter(None, (part.strip() for part in names.split(","))):
         own = ":" in text
         kind = found("--optimizers", text) if own else type(optimizers.registry.get(text.lower()))
@@ -113,13 +133,13 @@ def optimizers_of(
         if title in chosen:
             raise ValueError(f"--optimizers must be different. Received: {title} twice")
         usual = for_all if for_all is not None or own else suitable.get(title)
-        chosen[title] = kind, given.pop(title.lower() if own else text.lower(), usual)
+        chosen[title] = Chosen(kind, given.pop(title.lower() if own else text.lower(), usual))
     if not chosen:
         raise ValueError(f"--optimizers must name at least one. Received: {names!r}")
     if given:
         raise ValueError(f"--learning-rate names an optimizer that isn't compared. Received: {', '.join(given)}")
-    for title, (kind, rate) in chosen.items():  # a rate out of range is told before the first run
-        made = kind() if rate is None else kind(learning_rate=rate)
+    for title, one in chosen.items():  # a rate out of range is told before the first run
+        made: object = one.new()
         if not isinstance(made, Optimizer):
             raise TypeError(f"--optimizers: {title} must be an optimizer. Received: {describe(made)}")
     return chosen

@@ -14,7 +14,6 @@ from minidl import surfaces
 from minidl.callbacks import WeightPath
 from minidl.cli import options as read
 from minidl.lab.tasks import SEVEN, TASKS, Task
-from minidl.optimizers import Optimizer
 from minidl.surfaces import SURFACES, Surface
 
 __all__ = ["EXAMPLES", "add"]
@@ -29,7 +28,7 @@ EXAMPLES = """examples:
 
 NETS = [name for name in TASKS if name != "fashion-mnist"]
 FAR = 10.0  # times the first loss: a path that ends so high has left what a picture can show
-Walk = tuple[Surface, dict[str, tuple[Callable[..., Optimizer], float | None]]]
+Walk = tuple[Surface, dict[str, read.Chosen]]
 
 
 def add(commands: Any) -> None:
@@ -107,8 +106,8 @@ def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, a
     written = [out / "trajectories.png"]
     head = ("surface", "optimizer", "learning rate", "arrives at", "above the least")
     print(f"{head[0]:12}{head[1]:12}{head[2]:>13}{head[3]:>20}{head[4]:>18}\n{'─' * 75}")
-    for name, (surface, makers) in tqdm(walks.items(), unit="surface", leave=False, disable=None):
-        made = {title: make() if rate is None else make(learning_rate=rate) for title, (make, rate) in makers.items()}
+    for name, (surface, chosen) in tqdm(walks.items(), unit="surface", leave=False, disable=None):
+        made = {title: one.new() for title, one in chosen.items()}
         paths = surfaces.descend(surface, made, steps=steps, start=start)
         labels = {title: f"{title} {optimizer.learning_rate:g}" for title, optimizer in made.items()}
         least = min(float(surface(*minimum)) for minimum in surface.minima)
@@ -129,10 +128,7 @@ def _draw(walks: dict[str, Walk], steps: int, start: tuple[float, ...] | None, a
     print(f"\nwritten: {', '.join(map(str, written))}")
 
 
-Chosen = dict[str, tuple[Callable[..., Optimizer], float | None]]
-
-
-def _walk_net(task: Task, chosen: Chosen, steps: int, animate: str | None, out: Path) -> None:
+def _walk_net(task: Task, chosen: dict[str, read.Chosen], steps: int, animate: str | None, out: Path) -> None:
     """Train a net with each optimizer, from the same start on the same batches; draw the paths of its weights."""
     from matplotlib.figure import Figure
 
