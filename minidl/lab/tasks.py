@@ -30,11 +30,14 @@ class Net:
     inputs: tuple[int, ...]
     hidden: tuple[int, ...]
     classes: int
+    kernel_initializer: str = "glorot_uniform"
 
     def __call__(self, seed: int) -> Sequential:
         """Return a new net."""
-        inside = [layers.Dense(units, activation="relu") for units in self.hidden]
-        return Sequential([layers.Input(self.inputs), *inside, layers.Dense(self.classes), layers.Softmax()], seed=seed)
+        start = self.kernel_initializer
+        inside = [layers.Dense(units, activation="relu", kernel_initializer=start) for units in self.hidden]
+        last = layers.Dense(self.classes, kernel_initializer=start)
+        return Sequential([layers.Input(self.inputs), *inside, last, layers.Softmax()], seed=seed)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from minidl import datasets, layers, losses, optimizers, schedules
+from minidl import losses, optimizers, schedules
 from minidl.lab import Cell, Data
-from minidl.models import Sequential
+from minidl.lab.tasks import TASKS, Net
 
 __all__ = [
     "ENTRIES",
@@ -66,6 +66,11 @@ FIGURES = {
     7: "Adam, batch size 20",
     8: "Polyak's momentum, batch implementation",
 }
+
+
+# Drawn as the course draws it, from which the paper's code comes: normal of variance 2 / n; and as Keras does by default.
+net = Net((784,), (500, 100), 10, "he_normal")
+keras_net = Net((784,), (500, 100), 10)
 
 
 @dataclass(frozen=True)
@@ -283,26 +288,6 @@ def cell(entry: Entry, reading: Reading, seed: int) -> Cell:
 @cache
 def paper_data(train: int, test: int) -> Data:
     """Return the first images of Fashion-MNIST, as rows of pixels from 0 to 1."""
-    (x, y), (x_test, y_test) = datasets.load_fashion_mnist()
-    name = "Fashion-MNIST" if train == len(x) else f"Fashion-MNIST, {train} + {test}"
-    return Data(name, _rows(x[:train]), y[:train], _rows(x_test[:test]), y_test[:test])
-
-
-def _rows(images: Any) -> Any:
-    return images.reshape(len(images), -1).astype(np.float32) / 255
-
-
-def net(seed: int) -> Sequential:
-    """Return the paper's net, drawn as the course draws it, from which its code comes: normal of variance 2 / n."""
-    return _net(seed, "he_normal")
-
-
-def keras_net(seed: int) -> Sequential:
-    """Return the paper's net as Keras draws it by default."""
-    return _net(seed, "glorot_uniform")
-
-
-def _net(seed: int, start: str) -> Sequential:
-    inside = [layers.Dense(units, "relu", kernel_initializer=start) for units in (500, 100)]
-    last = layers.Dense(10, kernel_initializer=start)
-    return Sequential([layers.Input((784,)), *inside, last, layers.Softmax()], seed=seed)
+    all_of_it = TASKS["fashion-mnist"].data
+    name = "Fashion-MNIST" if train == len(all_of_it.x) else f"Fashion-MNIST, {train} + {test}"
+    return Data(name, all_of_it.x[:train], all_of_it.y[:train], all_of_it.x_test[:test], all_of_it.y_test[:test])
