@@ -144,6 +144,10 @@ def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str
         ("compare --optimizers minidl.layers:ReLU", "--optimizers: relu must be an optimizer. Received: "),
         ("reproduce book", "WHAT must be a known one. Received: 'book'. Did you mean 'notebook'?"),
         ("reproduce notebook --quick", "--quick is for the paper. Received: notebook"),
+        (
+            "reproduce notebook --epochs 10001 --out /dev/null",
+            "--epochs must be at most 10000, the notebook's. Received: '10001'",
+        ),
         ("reproduce paper --epochs 3", "--epochs is for the notebook. Received: paper"),
         ("reproduce paper --seeds 1,2", "--seeds must be one number. Received: '1,2'"),
         ("reproduce paper --out /dev/null", "--out must be a folder. Received: '/dev/null', a file"),
@@ -178,6 +182,7 @@ def test_a_name_of_the_same_rule_gets_its_rate(capsys: pytest.CaptureFixture[str
         ("check adam --expect split", "--expect must be written check=reason. Received: 'split'"),
         ("check adam --checks ,", "there must be a check. Received: none"),
         ("check adam --expect spl=x", "there must be a check of this name. Received: 'spl'. Did you mean 'split'?"),
+        ("data fetch --timeout 0", "--timeout must be greater than 0. Received: '0'"),
         ("data fetsch", "the action must be a known one. Received: 'fetsch'. Did you mean 'fetch'?"),
         ("data fetch --timeout soon", "--timeout must be a number of at least 0. Received: 'soon'"),
         ("", "the following arguments are required: command"),

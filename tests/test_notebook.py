@@ -41,6 +41,16 @@ def test_a_digit_that_differs_is_told():
     assert len(run.differences) == 11
 
 
+def test_costs_are_counted_for_themselves():
+    right = notebook.Run("sgd", [float(notebook.PRINTED["sgd"][0])], 0.5, None)
+    wrong = notebook.Run("adam", [float(notebook.PRINTED["adam"][i // 1000]) for i in range(10_000)], 0.5, None)
+    other = notebook.Run("nesterov", [0.0] * 10_000, 0.5, None)
+    assert len(wrong.differences) == 1  # its accuracy, which is no cost
+    assert notebook.compared([right, wrong, other]) == "11 of 11 printed costs are the same to six digits"
+    wrong.costs[1000] += 1e-5
+    assert notebook.compared([right, wrong, other]) == "10 of 11 printed costs are the same to six digits"
+
+
 def test_the_mini_batches_are_the_notebooks():
     random = np.random.RandomState(1)
     x, y = random.randn(12288, 148), random.randn(1, 148) < 0.5

@@ -58,9 +58,11 @@ def _prepare(options: argparse.Namespace) -> Callable[[], int]:
     for name, of in (("quick", "paper"), ("epochs", "notebook")):
         if getattr(options, name) and what != of:
             raise ValueError(f"--{name} is for the {of}. Received: {what}")
+    epochs = read.integer("--epochs", options.epochs or str(notebook.EPOCHS))
+    if epochs > notebook.EPOCHS:
+        raise ValueError(f"--epochs must be at most {notebook.EPOCHS}, the notebook's. Received: {options.epochs!r}")
     out = read.folder(options.out or Path(f"{what}-report"))
     if what == "notebook":
-        epochs = read.integer("--epochs", options.epochs or str(notebook.EPOCHS))
         return partial(_notebook, epochs, 3 if seeds is None else seeds[0], workers, out)
     return partial(_paper, options.quick, 0 if seeds is None else seeds[0], workers, out)
 
@@ -83,8 +85,7 @@ def _notebook(epochs: int, seeds: int, workers: int, out: Path) -> int:
     print(notebook_report.summary(runs, study).text())
     page = notebook_report.report(runs, study, environment(), read.given("minidl reproduce notebook"))
     wrong = [text for run in runs.values() for text in run.differences]
-    count = sum(len(runs[name].printed) for name in notebook.PRINTED)
-    print(f"\n{count - len(wrong)} of {count} printed costs are the same to six digits"
+    print(f"\n{notebook.compared(runs.values())}"
           + (f"; {', '.join(wrong)}" if wrong else "")
           + f"\nwritten: {page.write(out)}")  # fmt: skip
     return int(bool(wrong))

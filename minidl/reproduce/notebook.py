@@ -20,7 +20,20 @@ from minidl.lab.running import one_thread
 from minidl.models import Sequential
 from minidl.optimizers import Optimizer
 
-__all__ = ["ACCURACY", "EPOCHS", "NAMES", "OPTIMIZERS", "PRINTED", "SHAPES", "Run", "cells", "moons", "net", "run"]
+__all__ = [
+    "ACCURACY",
+    "EPOCHS",
+    "NAMES",
+    "OPTIMIZERS",
+    "PRINTED",
+    "SHAPES",
+    "Run",
+    "cells",
+    "compared",
+    "moons",
+    "net",
+    "run",
+]
 
 EPOCHS = 10_000
 EVERY = 1000  # epochs between two printed costs
@@ -109,18 +122,28 @@ class Run:
         return float(np.mean(np.abs(np.diff(self.costs[::100]))))
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The printed costs, ours and theirs; none where the notebook has no such run."""
+        return list(zip(self.printed, PRINTED.get(self.optimizer, []), strict=False))
+
+    @property
     def differences(self) -> list[str]:
-        """Where it isn't what the notebook printed; empty where the notebook has no such run."""
-        theirs = PRINTED.get(self.optimizer, [])[: len(self.printed)]
+        """Where it isn't what the notebook printed: in which costs, and whether in accuracy."""
         found = [
-            f"{self.optimizer}, epoch {i * EVERY}: {ours} for {their}"
-            for i, (ours, their) in enumerate(zip(self.printed, theirs, strict=False))
-            if ours != their
+            f"{self.optimizer}, epoch {i * EVERY}: {ours} for {theirs}"
+            for i, (ours, theirs) in enumerate(self.pairs)
+            if ours != theirs
         ]
         accuracy = ACCURACY.get(self.optimizer)
         if accuracy is not None and len(self.costs) == EPOCHS and abs(self.accuracy - float(accuracy)) > 1e-6:
             found.append(f"{self.optimizer}: accuracy {self.accuracy:.6f} for {accuracy}")
         return found
+
+
+def compared(runs: Iterable[Run]) -> str:
+    """Say how many costs were printed, and how many of these ours are."""
+    pairs = [pair for run in runs for pair in run.pairs]
+    return f"{sum(ours == theirs for ours, theirs in pairs)} of {len(pairs)} printed costs are the same to six digits"
 
 
 def moons() -> tuple[Any, Any]:

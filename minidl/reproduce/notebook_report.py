@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from minidl.lab import Study
 from minidl.lab.page import Page, Sheet
 from minidl.lab.results import mean_sd
-from minidl.reproduce.notebook import ACCURACY, EVERY, NAMES, PRINTED, RATE, SHAPES, Run, moons
+from minidl.reproduce.notebook import ACCURACY, EVERY, NAMES, PRINTED, RATE, SHAPES, Run, compared, moons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -121,12 +121,10 @@ def trajectories() -> Figure:
 def report(runs: Mapping[str, Run], study: Study | None, environment: Mapping[str, Any], command: str) -> Page:
     """Return the page."""
     wrong = [text for run in runs.values() for text in run.differences]
-    printed = sum(min(len(runs[name].printed), 10) for name in PRINTED)
     page = Page(
         "The course notebook, number for number",
         f"The notebook's three runs on two moons: net 2-5-2-1, mini-batches of 64, learning rate {RATE:g}, "
-        f"{len(next(iter(runs.values())).costs):,} epochs. "
-        + (f"All {printed} printed costs are the same to six digits." if not wrong else f"{len(wrong)} differ."),
+        f"{len(next(iter(runs.values())).costs):,} epochs. {compared(runs.values())}.",
     )
     page.section("Costs")
     page.table(costs(runs))
