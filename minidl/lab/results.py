@@ -18,7 +18,7 @@ from minidl.history import History
 from minidl.lab.page import Sheet
 from minidl.validation import nearest
 
-__all__ = ["RESULTS", "TIMES", "Result", "Summary", "Table", "grouped", "mean_sd", "named"]
+__all__ = ["RESULTS", "TIMES", "Result", "Summary", "Table", "grouped", "mean_sd", "named", "telling"]
 
 Row = dict[str, Any]
 TIMES = ("seconds", "cpu_seconds")  # the only columns that differ from run to run
