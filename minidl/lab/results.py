@@ -123,9 +123,9 @@ class Table:
         groups = [({**settings, "runs": len(rows)}, rows) for settings, rows in grouped(self.rows)]
         settings = [one for one, _ in groups]
         shown = {"optimizer", "learning_rate", *telling(settings)}
-        heads = [name for name in settings[0] if name in shown]
+        heads = [name for name in _names(settings) if name in shown]
         common = [
-            f"{_words(name)} {_text(value)}" for name, value in settings[0].items()
+            f"{_words(name)} {_text(value)}" for name, value in settings[0].items()  # the same in all
             if name not in (*shown, "arguments", "setting") and value not in ("", None)
         ]  # fmt: skip
         columns: list[tuple[str, list[Any]]] = []
@@ -235,8 +235,7 @@ def grouped(rows: Iterable[Row], over: Sequence[str] = ("seed",)) -> list[tuple[
 def telling(settings: Sequence[Row]) -> list[str]:
     """Return the columns in which settings differ; "arguments" and "setting" only where these tell more apart."""
     last = ("arguments", "setting")
-    names = dict.fromkeys(name for one in settings for name in one)
-    found = [name for name in names if name not in last and _different(settings, [name]) > 1]
+    found = [name for name in _names(settings) if name not in last and _different(settings, [name]) > 1]
     for name in last:
         if _different(settings, [*found, name]) > _different(settings, found):
             found.append(name)
@@ -263,6 +262,10 @@ def named(settings: Sequence[Row]) -> list[str]:
         ]
         names.append(", ".join([one["optimizer"], *more]))
     return names
+
+
+def _names(settings: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for one in settings for name in one))
 
 
 def _different(settings: Sequence[Row], names: Sequence[str]) -> int:
