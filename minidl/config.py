@@ -1,32 +1,67 @@
 """How minidl's objects are called, described by a config, and found by a name."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from minidl.validation import INT, OR_NONE, Interval, describe, nearest, within
 
-__all__ = ["Checked", "Configurable", "Ranged", "Registry", "checked_config", "describe_object"]
+__all__ = ["Checked", "Configurable", "Ranged", "Registry", "checked", "checked_config", "describe_object"]
 
 
-# Where to find what other frameworks make an argument of.
-POINTERS = {
-    "momentum": "See the classes Momentum, Nesterov and RMSpropMomentum.",
-    "nesterov": "See the class Nesterov.",
-    "amsgrad": "See the class AMSGrad.",
-    "centered": "See the class CenteredRMSprop.",
-    "weight_decay": "Put the hook WeightDecay (or L2) into the optimizer's hooks, or take AdamW.",
-    "clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
-    "global_clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
-    "clipvalue": "Put the hook ClipByValue into the optimizer's hooks.",
-    "decay": "Give a schedule as the learning_rate, such as InverseTimeDecay.",
-}
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Return `function`, which refuses arguments that don't fit with an error that names the nearest known one."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        _refuse_misfits(function.__name__, function, args, kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _refuse_misfits(
+    owner: str,
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    pointers: Any = MappingProxyType({}),
+) -> None:
+    """Raise TypeError if a function doesn't take these arguments; the first of a method's, self, isn't told.
+
+    Args:
+        owner: What the error calls it.
+        function: The function.
+        args: Its arguments by position.
+        kwargs: Its arguments by name.
+        pointers: Where to find what isn't an argument here, by name.
+    """
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD and p.name != "self"]
+        unknown = [name for name in kwargs if name not in known]
+        hint = f". {pointers.get(unknown[0]) or nearest(unknown[0], known)}" if unknown else ""
+        if "too many positional" in str(error):
+            by_keyword = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+            hint = f". By keyword only: {', '.join(by_keyword)}" if by_keyword else f". {nearest('', known)}"
+        told = args[1:] if "self" in signature.parameters else args
+        received = [describe(a) for a in told] + [f"{k}={describe(v)}" for k, v in kwargs.items()]
+        raise TypeError(f"{owner}: {error}. Received: {', '.join(received) or 'no arguments'}{hint}") from None
 
 
 class Checked(type):
     """The metaclass of minidl's public classes: a wrong argument gets an error that helps.
 
-    A class that has a method `_constructed` gets it called once an instance is complete.
+    A class that has a method `_constructed` gets it called once an instance is complete. `pointers`, if it has them,
+    say where to find what other frameworks make an argument of.
     """
 
     if not TYPE_CHECKING:  # a type checker reads the signature of __init__ itself
@@ -38,20 +73,7 @@ class Checked(type):
 
         def __call__(cls, *args, **kwargs):
             """Make an instance; arguments that don't fit raise TypeError with the nearest known name."""
-            signature = inspect.signature(cls.__init__)
-            try:
-                signature.bind(None, *args, **kwargs)
-            except TypeError as error:
-                known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD][1:]
-                unknown = [name for name in kwargs if name not in known]
-                hint = f". {POINTERS.get(unknown[0]) or nearest(unknown[0], known)}" if unknown else ""
-                if "too many positional" in str(error):
-                    by_keyword = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-                    hint = f". By keyword only: {', '.join(by_keyword)}" if by_keyword else f". {nearest('', known)}"
-                received = [describe(a) for a in args] + [f"{k}={describe(v)}" for k, v in kwargs.items()]
-                raise TypeError(
-                    f"{cls.__name__}: {error}. Received: {', '.join(received) or 'no arguments'}{hint}"
-                ) from None
+            _refuse_misfits(cls.__name__, cls.__init__, (None, *args), kwargs, getattr(cls, "pointers", {}))
             instance = super().__call__(*args, **kwargs)
             if hasattr(instance, "_constructed"):
                 instance._constructed()
@@ -81,7 +103,7 @@ class Ranged(metaclass=Checked):
             )
         for allowed in own.values():
             kind = allowed.removesuffix(OR_NONE)
-            if kind != "bool" and not kind.startswith("'"):
+            if kind != "bool" and not kind.startswith("'") and kind not in Registry.known:
                 Interval.parse(kind.removeprefix(INT))
         cls.ranges = {name: allowed for base in reversed(cls.__mro__) for name, allowed in _declared(base).items()}
 
@@ -92,7 +114,13 @@ class Ranged(metaclass=Checked):
 
     def __setattr__(self, name: str, value: Any) -> None:
         allowed = self.ranges.get(name)
-        object.__setattr__(self, name, value if allowed is None else within(self._owner, name, value, allowed))
+        if allowed is not None:
+            kind = allowed.removesuffix(OR_NONE)
+            if kind not in Registry.known:
+                value = within(self._owner, name, value, allowed)
+            elif value is not None or kind == allowed:
+                value = Registry.known[kind].get(value, self._owner, name)
+        object.__setattr__(self, name, value)
 
 
 class Configurable(Ranged):
@@ -192,55 +220,69 @@ C = TypeVar("C", bound=type[Any])  # what is decorated stays what it is, for typ
 class Registry(Generic[T]):
     """The names by which the classes of one family are known: the one place that resolves strings.
 
-    A class is known by the name that configs have of it and by the names it was registered with, in any case.
+    A class is known by the name that configs have of it and by the names it was registered with, in any case. The
+    registry itself is known by its kind, a word such as "initializer".
     """
+
+    known: ClassVar[dict[str, "Registry[Any]"]] = {}
 
     def __init__(self, kind: str, base: type[T]) -> None:
         self.kind = kind
         self.base = base
         self._classes: dict[str, type[T]] = {}
+        self.known[kind] = self
 
     def register(self, *names: str) -> Callable[[C], C]:
-        """Return a class decorator that makes a class known by its own name and by `names`."""
+        """Return a class decorator that makes a class of this family known by its own name and by `names`."""
 
         def decorate(cls: C) -> C:
             kind: Any = cls
+            if not (isinstance(kind, type) and issubclass(kind, self.base)):
+                raise TypeError(
+                    f"registry of {self.kind}s: needs a subclass of {self.base.__name__}. Received: {describe(kind)}"
+                )
             for name in (_described_as(cls), *names):
                 self._classes[name.lower()] = kind
             return cls
 
         return decorate
 
+    def classes(self) -> list[type[T]]:
+        """Return every class that it knows, in the order in which they came."""
+        return list(dict.fromkeys(self._classes.values()))
+
     def names(self) -> list[str]:
         """Return every name that `get` knows, in lower case."""
         return sorted(self._classes)
 
-    def get(self, identifier: object, owner: str = "minidl") -> T:
+    def get(self, identifier: object, owner: str = "minidl", argument: str = "") -> T:
         """Return the instance that a name, a class, a config or an instance stands for.
 
-        Raises ValueError for an unknown name, TypeError for anything else, both in the name of `owner`.
+        Raises ValueError for an unknown name, TypeError for anything else, both in the name of `owner` and, if it is
+        given, of its `argument`.
         """
         if isinstance(identifier, self.base):
             return identifier
         if isinstance(identifier, str):
-            return self._find(identifier, owner)()
+            return self._find(identifier, owner, argument)()
         if isinstance(identifier, type) and issubclass(identifier, self.base):
             return identifier()
         if isinstance(identifier, dict) and isinstance(identifier.get("class"), str):
             arguments = {key: value for key, value in identifier.items() if key != "class"}
-            instance: T = self._find(identifier["class"], owner).from_config(arguments)
+            instance: T = self._find(identifier["class"], owner, argument).from_config(arguments)
             return instance
         raise TypeError(
-            f"{owner}: {self.kind} must be a name or an instance of {self.base.__name__}. "
-            f"Received: {describe(identifier)}"
+            f"{owner}: {argument or self.kind} must be a name or an instance of {self.base.__name__}. "
+            f"Received: {argument and f'{argument}='}{describe(identifier)}"
         )
 
     def __contains__(self, cls: object) -> bool:
         return cls in self._classes.values()
 
-    def _find(self, name: str, owner: str) -> type[T]:
+    def _find(self, name: str, owner: str, argument: str = "") -> type[T]:
         if name.lower() not in self._classes:
             raise ValueError(
-                f"{owner}: unknown {self.kind}. Received: {name!r}. {nearest(name.lower(), self._classes)}"
+                f"{owner}: unknown {self.kind}. Received: {argument and f'{argument}='}{name!r}. "
+                f"{nearest(name.lower(), self._classes)}"
             )
         return self._classes[name.lower()]

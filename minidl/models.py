@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl.compute.reuse import Tapes
-from minidl.config import describe_object
+from minidl.config import checked, describe_object
 from minidl.layers import Input, Layer, registry
 from minidl.layers.base import fresh_name
 from minidl.layers.ownership import claim, descendants, owner, refuse_taken, release
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from minidl.history import History
     from minidl.training import Trainer
+    from minidl.training.batches import Order
 
 __all__ = ["Residual", "Sequential"]
 
@@ -81,7 +82,7 @@ class Sequential(Layer):
         self._activity_share = 1.0
         if isinstance(layers, (str, dict, Layer)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers must be a list of layers. Received: {describe(layers)}")
-        entries = [registry.get(layer) if isinstance(layer, dict) else layer for layer in layers]
+        entries = [registry.get(layer, "Sequential") if isinstance(layer, dict) else layer for layer in layers]
         first = entries[0] if entries else None
         if isinstance(first, Input):
             self.build(first.shape)
@@ -504,33 +505,101 @@ class Sequential(Layer):
 
     # Training it, as in Keras --------------------------------------------------------------------------
 
+    @checked
     def compile(self, optimizer: object, loss: object, metrics: Iterable[object] | None = None) -> None:
-        """Say how to train: an optimizer, a loss and metrics, by name or as objects.
+        """Say how to train; the weights stay as they are. Afterwards `model.trainer` is the Trainer that `fit` uses.
 
-        The weights stay as they are. Afterwards `model.trainer` is the Trainer that `fit` uses.
+        Args:
+            optimizer: An optimizer or its name. One that has trained another model is refused.
+            loss: A loss or its name.
+            metrics: A list of metrics or their names.
+
+        Raises:
+            ValueError, TypeError: If they aren't such.
         """
         from minidl.training import Trainer
 
         self.trainer = Trainer(self, optimizer, loss, metrics)
 
-    def fit(self, x: Any, y: Any = None, **options: Any) -> History:
-        """Train; all options are those of `Trainer.fit`.
+    @checked
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        shuffle: Order = True,
+        validation_data: Any = None,
+        validation_split: float = 0.0,
+        stratify: bool = False,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        accumulate: int = 1,
+        on_nonfinite: str = "raise",
+        callbacks: Sequence[Any] = (),
+        checkpoint: Any = None,
+        resume: bool = False,
+        verbose: int = 1,
+    ) -> History:
+        """Train, as `Trainer.fit` does, which tells of the arguments.
 
         Raises:
             RuntimeError: If the model isn't compiled.
         """
-        return self._compiled("fit").fit(x, y, **options)
+        return self._compiled("fit").fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            shuffle=shuffle,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            stratify=stratify,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            accumulate=accumulate,
+            on_nonfinite=on_nonfinite,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            resume=resume,
+            verbose=verbose,
+        )
 
-    def evaluate(self, x: Any, y: Any = None, *, return_dict: bool = False, **options: Any) -> Any:
-        """Return the loss, or with metrics the list [loss, *metrics], or a dict; see `Trainer.evaluate`."""
-        logs = self._compiled("evaluate").evaluate(x, y, **options)
+    @checked
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int | None = None,
+        sample_weight: ArrayLike | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss, or with metrics the list [loss, *metrics], or with `return_dict` a dict by their names.
+
+        The other arguments are those of `Trainer.evaluate`. A model that isn't built is then.
+
+        Raises:
+            RuntimeError: If the model isn't compiled.
+        """
+        logs = self._compiled("evaluate").evaluate(x, y, batch_size=batch_size, sample_weight=sample_weight)
         if return_dict:
             return logs
         values = list(logs.values())
         return values if len(values) > 1 else values[0]
 
+    @checked
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
-        """Return the outputs for all of `x`, computed in batches."""
+        """Return the outputs for all of `x`, computed in batches; a model that isn't built is then.
+
+        Args:
+            x: Samples along the first axis.
+            batch_size: Samples a batch, at least 1; 32 by default.
+
+        Raises:
+            ValueError: If `x` doesn't fit the model, or isn't finite.
+        """
         from minidl.training import predict
 
         return predict(self, x, batch_size)

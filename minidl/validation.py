@@ -30,13 +30,14 @@ __all__ = [
 
 # What people who come from another framework type first.
 HABITS = {
-    "lr": "learning_rate",
-    "min_lr": "min_learning_rate",
-    "eps": "epsilon",
-    "betas": "beta_1",
-    "beta1": "beta_1",
-    "beta2": "beta_2",
-    "alpha": "rho",
+    "lr": ("learning_rate",),
+    "min_lr": ("min_learning_rate",),
+    "eps": ("epsilon",),
+    "betas": ("beta_1",),
+    "beta1": ("beta_1",),
+    "beta2": ("beta_2",),
+    "alpha": ("rho", "negative_slope", "final"),
+    "random_state": ("seed",),
 }
 
 
@@ -61,10 +62,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     import difflib
 
     known = sorted(known)
-    habit = HABITS.get(name)
+    habits = [habit for habit in HABITS.get(name, ()) if habit in known]
     by_case = {one.lower(): one for one in known}
     close = difflib.get_close_matches(name.lower(), by_case, n=1)
-    matches = [habit] if habit in known else [by_case[one] for one in close]
+    matches = habits or [by_case[one] for one in close]
     return f"Did you mean {matches[0]!r}?" if matches else f"Known: {', '.join(known) or 'none'}."
 
 

@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_refused(make, says):
     ("make", "says"),
     [
         (lambda: LSTM(2, activation="softmax"), "LSTM: activation must act on each entry by itself, without weights. "),
-        (lambda: layers.GRU(2, recurrent_activation=layers.PReLU()), "GRU: activation must act on each entry by itsel"),
+        (lambda: layers.GRU(2, recurrent_activation=layers.PReLU()), "GRU: recurrent_activation must act on each"),
         (lambda: Bidirectional(Dense(2)), "Bidirectional: layer must be a recurrent layer that isn't built. Received:"),
         (lambda: LSTM(2, unit_forget_bias=1), "LSTM: unit_forget_bias must be True or False. Received: unit_forget_bi"),
         (lambda: layers.PReLU(shared_axes=1), "PReLU: shared_axes must be a tuple of axes. Received: shared_axes=1"),

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import gc
+import inspect
 import pickle
 import weakref
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from numeric import run_python, same_arrays
 from subjects import shown
 
-from minidl import Sequential, layers, regularizers
+from minidl import Sequential, Trainer, layers, regularizers
 from minidl.layers import Activation, Dense, Flatten, Input, LeakyReLU, ReLU, Softmax, Tanh
 from minidl.randomness import PURPOSES, generator
 
@@ -878,3 +879,23 @@ def test_what_a_layer_remembers_is_not_copied_with_it():
     assert len(pickle.dumps(model)) == small_size
     with pytest.raises(RuntimeError, match=r"backward needs a forward before it"):
         copy.deepcopy(model).backward(np.ones((10_000, 3)))
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict"])
+def test_a_model_takes_the_arguments_of_its_trainer(name):
+    own, trainers = (dict(inspect.signature(getattr(cls, name)).parameters) for cls in (Sequential, Trainer))
+    if name == "evaluate":
+        del own["return_dict"]
+    assert {n: (p.kind, p.default) for n, p in own.items()} == {n: (p.kind, p.default) for n, p in trainers.items()}
+
+
+def test_each_argument_of_fit_reaches_the_trainer():
+    class Told(Trainer):
+        def fit(self, x, y=None, **options):
+            return x, y, options
+
+    model = Sequential([layers.Dense(1)], seed=0)
+    model.trainer = Told(model, "sgd", "mse")
+    arguments = {name: object() for name in list(inspect.signature(Trainer.fit).parameters)[1:]}
+    x, y, options = model.fit(**arguments)
+    assert {"x": x, "y": y, **options} == arguments

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minidl
-from minidl.config import Ranged
-from minidl.layers import Layer
+from minidl.config import Ranged, Registry
+from minidl.initializers import Ones
+from minidl.layers import Dense, Layer, Tanh
 from minidl.optimizers import Optimizer
+from minidl.regularizers import L2
 from minidl.validation import Interval, within
 
 # What constructors ask for, by the names of arguments.
@@ -45,7 +47,7 @@ def public(base):
     return found
 
 
-ABSTRACT = {"Affine", "Best", "MeanMetric", "Metric", "Monitor"}  # what has their ranges is there
+ABSTRACT = {"Affine", "Best", "MeanMetric", "Metric", "Monitor", "Recurrent"}  # what has their ranges is there
 CLASSES = {
     name: cls
     for name, cls in public(Ranged).items()
@@ -67,6 +69,8 @@ def wrong(allowed):
     """Return values that a range refuses."""
     kind = allowed.removesuffix(" | None")
     never = [[], "no such word", object()] + [None] * (kind == allowed)
+    if kind in Registry.known:
+        return [*never, 5, Dense(1)]
     if kind == "bool":
         return [*never, 1, 0.0]
     if kind.startswith("'"):
@@ -78,7 +82,10 @@ def wrong(allowed):
 
 
 def right(allowed):
+    """Return values that it takes as they are."""
     kind = allowed.removesuffix(" | None")
+    if kind in Registry.known:
+        return [{"initializer": Ones(), "regularizer": L2()}.get(kind) or Tanh()]
     if kind == "bool":
         return [True, False]
     if kind.startswith("'"):
@@ -88,6 +95,9 @@ def right(allowed):
     if kind.startswith("int "):
         return [int(value) for value in candidates if value in interval and value == int(value)]
     return [value for value in candidates if value in interval and math.isfinite(value)]
+
+
+WORDS = r"^[\w ']+: ({0} must|unknown \w+).*\. Received: {0}="
 
 
 def test_there_are_ranges():
@@ -101,11 +111,11 @@ def test_what_is_out_of_range_is_refused_and_changes_nothing(name, argument):
     subject = made(cls)
     before = getattr(subject, argument)
     for value in wrong(cls.ranges[argument]):
-        with pytest.raises((TypeError, ValueError), match=rf"^[\w ']+: {argument} must .*\. Received: {argument}="):
+        with pytest.raises((TypeError, ValueError), match=WORDS.format(argument)):
             setattr(subject, argument, value)
         assert getattr(subject, argument) is before
         if argument in arguments(cls) and not (value is None and arguments(cls)[argument].default is None):
-            with pytest.raises((TypeError, ValueError), match=rf": {argument} must .*\. Received: {argument}="):
+            with pytest.raises((TypeError, ValueError), match=WORDS.format(argument)):
                 made(cls, **{argument: value})
 
 

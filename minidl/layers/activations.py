@@ -12,11 +12,11 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl import functions, initializers
+from minidl import functions
 from minidl.compute.fusing import Biased, Fused
 from minidl.config import Registry
-from minidl.layers.base import Layer, Shape, optional_regularizer, registry
-from minidl.validation import integer
+from minidl.layers.base import Layer, Shape, registry
+from minidl.validation import describe, integer
 
 __all__ = [
     "ELU",
@@ -39,7 +39,6 @@ __all__ = [
     "Swish",
     "Tanh",
     "activations",
-    "resolve_activation",
 ]
 
 Array = NDArray[Any]
@@ -47,17 +46,34 @@ T = TypeVar("T", bound=type[Any])
 
 ROOT_2_BY_PI = math.sqrt(2 / math.pi)
 
-activations: Registry[Layer] = Registry("activation", Layer)
+
+class _Activations(Registry[Layer]):
+    """What `activation=` may be: a name, or a layer, if it isn't known as another kind of layer."""
+
+    def get(self, identifier: object, owner: str = "minidl", argument: str = "activation") -> Layer:
+        layer = super().get(identifier, owner, argument)
+        if isinstance(layer, Activation):
+            return layer.activation
+        if type(layer) in registry and type(layer) not in self:
+            raise TypeError(f"{owner}: {argument} must be an activation. Received: {argument}={layer!r}")
+        return layer
 
 
-def resolve_activation(identifier: object) -> Layer:
-    """Return the activation that a name or a layer stands for; raise TypeError for a layer that is none."""
-    layer = activations.get(identifier)
-    if isinstance(layer, Activation):
-        return layer.activation
-    if type(layer) in registry and type(layer) not in activations:
-        raise TypeError(f"minidl: activation must be an activation. Received: {layer!r}")
-    return layer
+class _Elementwise(_Activations):
+    """Those that a recurrent layer can have."""
+
+    def get(self, identifier: object, owner: str = "minidl", argument: str = "activation") -> Layer:
+        activation = activations.get(identifier, owner, argument)
+        if not isinstance(activation, Elementwise):
+            raise TypeError(
+                f"{owner}: {argument} must act on each entry by itself, without weights. "
+                f"Received: {argument}={describe(identifier)}"
+            )
+        return activation
+
+
+activations: Registry[Layer] = _Activations("activation", Layer)
+_Elementwise("elementwise activation", Layer)
 
 
 def _activation(name: str) -> Callable[[T], T]:
@@ -475,6 +491,8 @@ class PReLU(Layer):
     Differs from: f'(0) is taken as 1; PyTorch takes α.
     """
 
+    ranges = {"alpha_initializer": "initializer", "alpha_regularizer": "regularizer | None"}
+
     def __init__(
         self,
         alpha_initializer: object = "zeros",
@@ -484,8 +502,8 @@ class PReLU(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.alpha_initializer = initializers.registry.get(alpha_initializer)
-        self.alpha_regularizer = optional_regularizer(alpha_regularizer)
+        self.alpha_initializer: Any = alpha_initializer
+        self.alpha_regularizer: Any = alpha_regularizer
         given = () if shared_axes is None else shared_axes
         if not isinstance(given, (tuple, list)):
             raise TypeError(f"PReLU: shared_axes must be a tuple of axes. Received: shared_axes={shared_axes!r}")
@@ -588,9 +606,11 @@ class Activation(Layer):
         ValueError: If the name is unknown.
     """
 
+    ranges = {"activation": "activation"}
+
     def __init__(self, activation: str | Layer, *, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.activation = resolve_activation(activation)
+        self.activation: Any = activation
 
     @property
     def children(self) -> tuple[Layer, ...]:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl import initializers
-from minidl.layers.activations import Elementwise, resolve_activation
-from minidl.layers.base import Layer, Shape, optional_regularizer
+from minidl.layers.activations import Elementwise
+from minidl.layers.base import Layer, Shape
 from minidl.layers.products import row_sum
 from minidl.validation import describe
 
@@ -25,7 +24,15 @@ class Affine(Layer):
     `Dense`.
     """
 
-    ranges = {"use_bias": "bool"}
+    ranges = {
+        "activation": "activation | None",
+        "use_bias": "bool",
+        "kernel_initializer": "initializer",
+        "bias_initializer": "initializer",
+        "kernel_regularizer": "regularizer | None",
+        "bias_regularizer": "regularizer | None",
+        "activity_regularizer": "regularizer | None",
+    }
 
     def __init__(
         self,
@@ -40,13 +47,13 @@ class Affine(Layer):
         name: str | None,
     ) -> None:
         super().__init__(name=name)
-        self.activation = None if activation is None else resolve_activation(activation)
+        self.activation: Any = activation
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.registry.get(kernel_initializer)
-        self.bias_initializer = initializers.registry.get(bias_initializer)
-        self.kernel_regularizer = optional_regularizer(kernel_regularizer)
-        self.bias_regularizer = optional_regularizer(bias_regularizer)
-        self.activity_regularizer = optional_regularizer(activity_regularizer)
+        self.kernel_initializer: Any = kernel_initializer
+        self.bias_initializer: Any = bias_initializer
+        self.kernel_regularizer: Any = kernel_regularizer
+        self.bias_regularizer: Any = bias_regularizer
+        self.activity_regularizer: Any = activity_regularizer
 
     def linear(self, x: Array) -> Array:
         """Return what the kernel makes of `x`, in a new array, and remember what `linear_backward` needs."""

@@ -17,7 +17,7 @@ from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import cast, describe, differences, flag, numbers, sample_shape
 
-__all__ = ["Layer", "fresh_name", "names", "optional_regularizer", "registry"]
+__all__ = ["Layer", "fresh_name", "names", "registry"]
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -150,10 +150,10 @@ class Layer(Configurable):
         shape: Shape,
         initializer: object,
         rng: np.random.Generator,
-        regularizer: Regularizer | None = None,
+        regularizer: object = None,
     ) -> Parameter:
         """Make, keep and return a parameter of this layer."""
-        values = initializers.registry.get(initializer)(tuple(shape), rng, self.dtype)
+        values = initializers.registry.get(initializer, self.title, "initializer")(tuple(shape), rng, self.dtype)
         if values.shape != tuple(shape):
             raise ValueError(
                 f"{self.title}: the initializer of {name} must give shape {tuple(shape)}. "
@@ -165,7 +165,8 @@ class Layer(Configurable):
         parameter.trainable = self._trainable
         self._parameters[name] = parameter
         if regularizer is not None:
-            self._regularized.append((parameter, regularizer))
+            penalty = regularizers.registry.get(regularizer, self.title, "regularizer")
+            self._regularized.append((parameter, penalty))
         return parameter
 
     @staticmethod
@@ -476,11 +477,6 @@ registry: Registry[Layer] = Registry("layer", Layer)
 _STEP = (
     "forward", "forward_logits", "linear", "backward", "backward_part", "linear_backward", "do", "scratch", "remember",
 )  # fmt: skip
-
-
-def optional_regularizer(identifier: object) -> Regularizer | None:
-    """Return the regularizer that a name, a config or an object stands for; None for None."""
-    return None if identifier is None else regularizers.registry.get(identifier)
 
 
 def names(layers: Sequence[Layer]) -> list[str]:

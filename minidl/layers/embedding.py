@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl import initializers
-from minidl.layers.base import Layer, Shape, optional_regularizer, registry
+from minidl.layers.base import Layer, Shape, registry
 from minidl.validation import describe
 
 __all__ = ["Embedding"]
@@ -35,7 +34,12 @@ class Embedding(Layer):
     """
 
     input_kinds = "fiub"
-    ranges = {"input_dim": "int [1, inf)", "output_dim": "int [1, inf)"}
+    ranges = {
+        "input_dim": "int [1, inf)",
+        "output_dim": "int [1, inf)",
+        "embeddings_initializer": "initializer",
+        "embeddings_regularizer": "regularizer | None",
+    }
 
     def __init__(
         self,
@@ -49,8 +53,8 @@ class Embedding(Layer):
         super().__init__(name=name)
         self.input_dim = input_dim
         self.output_dim = output_dim
-        self.embeddings_initializer = initializers.registry.get(embeddings_initializer)
-        self.embeddings_regularizer = optional_regularizer(embeddings_regularizer)
+        self.embeddings_initializer: Any = embeddings_initializer
+        self.embeddings_regularizer: Any = embeddings_regularizer
 
     @property
     def takes_integers(self) -> bool:

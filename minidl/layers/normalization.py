@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl import initializers
-from minidl.layers.base import Layer, Shape, optional_regularizer, registry
+from minidl.layers.base import Layer, Shape, registry
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
@@ -19,7 +18,16 @@ Array = NDArray[Any]
 class _Normalization(Layer):
     """The base of both: y = γ ⊙ (x − mean) / √(variance + ε) + β, with γ and β along one axis."""
 
-    ranges = {"axis": "int [-32, inf)", "epsilon": "(0, inf)", "center": "bool", "scale": "bool"}
+    ranges = {
+        "axis": "int [-32, inf)",
+        "epsilon": "(0, inf)",
+        "center": "bool",
+        "scale": "bool",
+        "beta_initializer": "initializer",
+        "gamma_initializer": "initializer",
+        "beta_regularizer": "regularizer | None",
+        "gamma_regularizer": "regularizer | None",
+    }
 
     def __init__(
         self,
@@ -39,10 +47,10 @@ class _Normalization(Layer):
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.registry.get(beta_initializer)
-        self.gamma_initializer = initializers.registry.get(gamma_initializer)
-        self.beta_regularizer = optional_regularizer(beta_regularizer)
-        self.gamma_regularizer = optional_regularizer(gamma_regularizer)
+        self.beta_initializer: Any = beta_initializer
+        self.gamma_initializer: Any = gamma_initializer
+        self.beta_regularizer: Any = beta_regularizer
+        self.gamma_regularizer: Any = gamma_regularizer
 
     def check_shape(self, shape: Shape) -> None:
         self.check_axis(shape, self.axis)
@@ -139,7 +147,11 @@ class BatchNormalization(_Normalization):
     Differs from: PyTorch's momentum is 1 − this one, its ε 1e-5, and its running variance is the unbiased one.
     """
 
-    ranges = {"momentum": "[0, 1)"}
+    ranges = {
+        "momentum": "[0, 1)",
+        "moving_mean_initializer": "initializer",
+        "moving_variance_initializer": "initializer",
+    }
 
     def __init__(
         self,
@@ -169,8 +181,8 @@ class BatchNormalization(_Normalization):
             name=name,
         )
         self.momentum = momentum
-        self.moving_mean_initializer = initializers.registry.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.registry.get(moving_variance_initializer)
+        self.moving_mean_initializer: Any = moving_mean_initializer
+        self.moving_variance_initializer: Any = moving_variance_initializer
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         super().build(input_shape, rng)

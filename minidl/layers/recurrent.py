@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from minidl.compute.memory_cells import walk, walk_back
 from minidl.layers.activations import Elementwise, Sigmoid, Tanh
 from minidl.layers.base import Layer, Shape, registry
-from minidl.layers.sequences import Recurrent, elementwise, matrix, write
+from minidl.layers.sequences import Recurrent, matrix, write
 from minidl.validation import describe
 
 __all__ = ["GRU", "LSTM", "Bidirectional", "SimpleRNN"]
@@ -113,7 +113,7 @@ class LSTM(Recurrent):
 
     gates = parts = 4
     input_parts = state_parts = (0, 1, 3, 2)  # i, f, o, g: what has one activation is one piece of memory
-    ranges = {"unit_forget_bias": "bool"}
+    ranges = {"recurrent_activation": "elementwise activation", "unit_forget_bias": "bool"}
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class LSTM(Recurrent):
             go_backwards,
             name=name,
         )
-        self.recurrent_activation = elementwise("LSTM", recurrent_activation)
+        self.recurrent_activation: Any = recurrent_activation
         self.unit_forget_bias = unit_forget_bias
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
@@ -224,7 +224,7 @@ class GRU(Recurrent):
 
     gates = 3
     input_parts = (0, 1, 2)
-    ranges = {"reset_after": "bool"}
+    ranges = {"recurrent_activation": "elementwise activation", "reset_after": "bool"}
 
     def __init__(
         self,
@@ -258,7 +258,7 @@ class GRU(Recurrent):
             go_backwards,
             name=name,
         )
-        self.recurrent_activation = elementwise("GRU", recurrent_activation)
+        self.recurrent_activation: Any = recurrent_activation
         self.reset_after = reset_after
         # With it, a part of its own is what U_g makes of the state; without, that isn't in the product.
         self.parts, self.state_parts = (4, (0, 1, 3)) if self.reset_after else (3, (0, 1))

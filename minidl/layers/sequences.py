@@ -12,13 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from minidl import initializers
-from minidl.layers.activations import Elementwise, resolve_activation
-from minidl.layers.base import Layer, Shape, optional_regularizer
+from minidl.layers.activations import Elementwise
+from minidl.layers.base import Layer, Shape
 from minidl.parameters import Parameter
-from minidl.validation import describe
 
-__all__ = ["Recurrent", "elementwise", "matrix", "write"]
+__all__ = ["Recurrent", "matrix", "write"]
 
 Array = NDArray[Any]
 
@@ -39,7 +37,19 @@ class Recurrent(Layer):
     input_parts: tuple[int, ...] = (0,)
     state_parts: tuple[int, ...] = (0,)
 
-    ranges = {"units": "int [1, inf)", "use_bias": "bool", "return_sequences": "bool", "go_backwards": "bool"}
+    ranges = {
+        "units": "int [1, inf)",
+        "activation": "elementwise activation",
+        "use_bias": "bool",
+        "kernel_initializer": "initializer",
+        "recurrent_initializer": "initializer",
+        "bias_initializer": "initializer",
+        "kernel_regularizer": "regularizer | None",
+        "recurrent_regularizer": "regularizer | None",
+        "bias_regularizer": "regularizer | None",
+        "return_sequences": "bool",
+        "go_backwards": "bool",
+    }
 
     def __init__(
         self,
@@ -59,14 +69,14 @@ class Recurrent(Layer):
     ) -> None:
         super().__init__(name=name)
         self.units = units
-        self.activation = elementwise(self._owner, activation)
+        self.activation: Any = activation
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.registry.get(kernel_initializer)
-        self.recurrent_initializer = initializers.registry.get(recurrent_initializer)
-        self.bias_initializer = initializers.registry.get(bias_initializer)
-        self.kernel_regularizer = optional_regularizer(kernel_regularizer)
-        self.recurrent_regularizer = optional_regularizer(recurrent_regularizer)
-        self.bias_regularizer = optional_regularizer(bias_regularizer)
+        self.kernel_initializer: Any = kernel_initializer
+        self.recurrent_initializer: Any = recurrent_initializer
+        self.bias_initializer: Any = bias_initializer
+        self.kernel_regularizer: Any = kernel_regularizer
+        self.recurrent_regularizer: Any = recurrent_regularizer
+        self.bias_regularizer: Any = bias_regularizer
         self.return_sequences = return_sequences
         self.go_backwards = go_backwards
 
@@ -240,16 +250,6 @@ class Recurrent(Layer):
     def split(self, z: Array) -> Array:
         """Return of each step the parts of `z`, one after the other."""
         return np.swapaxes(z.reshape(*z.shape[:-1], self.parts, self.units), 1, 2)
-
-
-def elementwise(owner: str, identifier: object) -> Elementwise:
-    """Return the activation that a name or a layer stands for; raise TypeError if it can't be a recurrent layer's."""
-    activation = resolve_activation(identifier)
-    if not isinstance(activation, Elementwise):
-        raise TypeError(
-            f"{owner}: activation must act on each entry by itself, without weights. Received: {describe(identifier)}"
-        )
-    return activation
 
 
 def write(target: Array, gradient: Array, accumulate: bool) -> None:

@@ -111,6 +111,18 @@ class Optimizer(Configurable):
         "weight_decay": "[0, inf)",
     }
 
+    #: Where to find what other frameworks make an argument of.
+    pointers: ClassVar[dict[str, str]] = {
+        "momentum": "See the classes Momentum, Nesterov and RMSpropMomentum.",
+        "nesterov": "See the class Nesterov.",
+        "amsgrad": "See the class AMSGrad.",
+        "centered": "See the class CenteredRMSprop.",
+        "weight_decay": "Put the hook WeightDecay (or L2) into the optimizer's hooks, or take AdamW.",
+        "clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
+        "global_clipnorm": "Put the hook ClipByGlobalNorm into the optimizer's hooks.",
+        "clipvalue": "Put the hook ClipByValue into the optimizer's hooks.",
+        "decay": "Give a schedule as the learning_rate, such as InverseTimeDecay.",
+    }
     _keywords: ClassVar[dict[str, frozenset[str] | None]]
     _prepares: ClassVar[bool] = False
     _layout: list[Span]

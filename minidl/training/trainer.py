@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from minidl import losses, metrics, optimizers
 from minidl.callbacks import Callback
 from minidl.callbacks.base import Listeners
-from minidl.config import Checked
+from minidl.config import Checked, checked
 from minidl.history import History
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
@@ -82,8 +82,8 @@ class Trainer(metaclass=Checked):
                 f"which has no {missing[0]}"
             )
         self.model = model
-        self.optimizer = optimizers.registry.get(optimizer)
-        self.loss = losses.registry.get(loss)
+        self.optimizer = optimizers.registry.get(optimizer, "Trainer", "optimizer")
+        self.loss = losses.registry.get(loss, "Trainer", "loss")
         self.metrics = _metrics(metrics)
         self.seed = model.seed if seed is None else seed_or_fresh("Trainer", seed)
         self.ranks = ranks_of(communicator)
@@ -104,6 +104,7 @@ class Trainer(metaclass=Checked):
 
     # The loop ------------------------------------------------------------------------------------------
 
+    @checked
     def fit(
         self,
         x: Any,
@@ -281,6 +282,16 @@ class Trainer(metaclass=Checked):
 
         It works alone, for those who write their own loop; they also count epochs, if a schedule goes by them:
         `trainer.optimizer.epoch += 1`.
+
+        Args:
+            x: The samples, along the first axis.
+            y: Their targets.
+            sample_weight: A weight for each sample.
+
+        Raises:
+            ValueError: If they don't fit the model or the loss.
+            FloatingPointError: If a gradient isn't finite, or the step would make numbers that aren't; nothing is
+                changed then.
         """
         data = Stream([(x, y) if sample_weight is None else (x, y, sample_weight)], owner="step")
         stepper = self._new_stepper()
@@ -289,19 +300,30 @@ class Trainer(metaclass=Checked):
         stepper.update(self.optimizer, data.checked, self._step_means, False)
         return self._step_means.logs()
 
+    @checked
     def evaluate(
         self, x: Any, y: Any = None, *, batch_size: int | None = None, sample_weight: ArrayLike | None = None
     ) -> Logs:
         """Return the loss, penalties included, and the metrics over all of the data, weighted by samples.
 
-        Takes data as `fit` does. Nothing is changed.
+        Nothing is changed, but a model that isn't built is then.
+
+        Args:
+            x: Samples along the first axis, or an iterable of batches, as `fit` takes them.
+            y: The targets.
+            batch_size: Samples a batch, at least 1; 32 by default.
+            sample_weight: A weight for each sample.
+
+        Raises:
+            ValueError, TypeError: If the data don't fit the model or the loss.
         """
         data = batches("evaluate", x, y, sample_weight=sample_weight, batch_size=batch_size)
         with built_as_before(self.model):
             return _evaluated(Stepper(self.model, self.loss, self.ranks), data, self.metrics)
 
+    @checked
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
-        """Return the model's outputs for all of `x`, computed in batches."""
+        """Return the model's outputs for all of `x`; see `Sequential.predict`."""
         return predict(self.model, x, batch_size)
 
     def clone(self) -> "Trainer":
@@ -462,7 +484,7 @@ def _metrics(given: Iterable[object] | None) -> list[metrics.Metric]:
         raise TypeError(f"Trainer: metrics must be a list. Received: {describe(given)}")
     found = []
     for metric in () if given is None else given:
-        found.append(metrics.registry.get(metric))
+        found.append(metrics.registry.get(metric, "Trainer"))
         if isinstance(metric, str):
             found[-1].name = metric.lower()
     names = [metric.name for metric in found]
