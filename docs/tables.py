@@ -1,6 +1,5 @@
 """Write the tables of docs/proofs.md and docs/surface.md from the code: `python docs/tables.py`."""
 
-import importlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -31,18 +30,36 @@ def surface() -> str:
     """Return a table of each public module's names with their arguments, but for those of Keras's face."""
     parts = []
     for name, exported in public().items():
-        rows = [f"| `{n}{arguments(value)}` | {meaning(value)} |" for n, value in exported.items()]
+        named = {k: v for n, value in exported.items() for k, v in {n: value, **methods(n, value)}.items()}
+        rows = [f"| `{n}{arguments(value)}` | {meaning(value)} |" for n, value in named.items()]
         parts.append("\n".join([f"## {name}", "", "| | |", "|---|---|", *rows]))
     return "\n\n".join(parts)
 
 
 def public() -> dict[str, dict[str, Any]]:
     """Return what each public module exports, but for modules; Keras's face, whose names are another's, left out."""
-    found = ["minidl", *(f"minidl.{name}" for name in minidl.__all__ if inspect.ismodule(getattr(minidl, name)))]
-    modules = [importlib.import_module(name) for name in found if name != "minidl.keras"]
+    modules = [minidl]
+    for module in modules:  # which grow meanwhile
+        inside = [getattr(module, name) for name in module.__all__]
+        modules += [one for one in inside if inspect.ismodule(one) and one.__name__ != "minidl.keras"]
+    modules.sort(key=lambda module: module.__name__)
     return {
         module.__name__: {n: getattr(module, n) for n in module.__all__ if not inspect.ismodule(getattr(module, n))}
         for module in modules
+    }
+
+
+def methods(name: str, cls: Any) -> dict[str, Any]:
+    """Return the methods and properties that a class has and its bases of minidl's haven't, by their full names."""
+    if not isinstance(cls, type) or issubclass(cls, BaseException):
+        return {}
+    bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("minidl")]
+    own = {n: inspect.getattr_static(cls, n) for n in vars(cls) if not n.startswith("_")}
+    kinds = (property, classmethod, staticmethod)
+    return {
+        f"{name}.{n}": value if isinstance(value, property) else getattr(cls, n)
+        for n, value in own.items()
+        if (inspect.isfunction(value) or isinstance(value, kinds)) and not any(hasattr(base, n) for base in bases)
     }
 
 
@@ -51,13 +68,14 @@ def arguments(value: Any) -> str:
     if not callable(value) or (isinstance(value, type) and issubclass(value, BaseException)):
         return ""
     signature = inspect.signature(value)
-    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    taken = [p for p in signature.parameters.values() if p.name != "self"]
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in taken]
     return str(inspect.Signature(plain)).replace("|", "\\|")
 
 
 def meaning(value: Any) -> str:
     """Return the first line of a docstring; of a value what it is."""
-    if not callable(value):
+    if not callable(value) and not isinstance(value, property):
         return type(value).__name__
     return (inspect.getdoc(value) or "").splitlines()[0].replace("|", "\\|")
 

@@ -68,6 +68,8 @@ class Checked(type):
 
         @property
         def __signature__(cls):
+            if cls.__init__ is object.__init__:
+                return inspect.Signature()
             signature = inspect.signature(cls.__init__)
             return signature.replace(parameters=list(signature.parameters.values())[1:])
 

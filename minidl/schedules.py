@@ -19,6 +19,7 @@ __all__ = [
     "CosineDecay",
     "CosineRestarts",
     "ExponentialDecay",
+    "Hyperparameter",
     "InverseTimeDecay",
     "PiecewiseConstant",
     "PolynomialDecay",
@@ -339,7 +340,7 @@ class Warmup(Schedule):
         after: A number, a schedule, or any callable of an index.
         warmup_steps: At least 1, in units of `every`.
         start: The value at index 0.
-        every: "step" (default) or "epoch"; a schedule in `after` must have the same.
+        every: "step" or "epoch"; by default that of the schedule in `after`, which must have the same, else "step".
 
     Differs from: frameworks join the two in several ways; Optax joins as here.
 
@@ -351,7 +352,7 @@ class Warmup(Schedule):
     ranges = {"warmup_steps": "int [1, inf)", "start": "(-inf, inf)"}
 
     def __init__(
-        self, after: Hyperparameter | dict[str, Any], *, warmup_steps: int, start: float = 0.0, every: str = "step"
+        self, after: Hyperparameter | dict[str, Any], *, warmup_steps: int, start: float = 0.0, every: str | None = None
     ) -> None:
         if isinstance(after, dict):
             after = registry.get(after)
@@ -360,8 +361,9 @@ class Warmup(Schedule):
         self.after = after if callable(after) else number("Warmup", "after", after)
         self.warmup_steps = warmup_steps
         self.start = start
-        self.every = every
-        if isinstance(after, Schedule) and after.every != self.every:
+        inner = after.every if isinstance(after, Schedule) else "step"
+        self.every = inner if every is None else every
+        if isinstance(after, Schedule) and self.every != inner:
             raise ValueError(
                 f"Warmup: every must be the same as the schedule's. "
                 f"Received: every={self.every!r}, the schedule's every={after.every!r}"

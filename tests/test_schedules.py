@@ -199,7 +199,12 @@ def test_by_default_the_decays_of_epochs_count_epochs_and_the_others_steps():
         (CosineDecay, {"initial": 1}, TypeError, "decay_steps"),
         (Warmup, {"after": 1, "warmup_steps": 0}, ValueError, "warmup_steps must be a positive integer"),
         (Warmup, {"after": "cosine", "warmup_steps": 1}, TypeError, "after must be a number"),
-        (Warmup, {"after": StepDecay(1, step_size=1), "warmup_steps": 1}, ValueError, "every must be the same"),
+        (
+            Warmup,
+            {"after": StepDecay(1, step_size=1), "warmup_steps": 1, "every": "step"},
+            ValueError,
+            "every must be the same",
+        ),
         (Warmup, {"after": {"class": "CosinDecay"}, "warmup_steps": 1}, ValueError, "Did you mean 'cosinedecay'"),
     ],
 )
@@ -251,3 +256,9 @@ def test_growth_beyond_all_numbers_is_infinite_and_refused_by_an_optimizer():
     optimizer.iterations = 5000
     with pytest.raises(ValueError, match=r"learning_rate must be in \[0, inf\). Received: learning_rate=inf"):
         optimizer.current("learning_rate")
+
+
+def test_a_warmup_counts_as_the_schedule_behind_it_does_unless_it_is_told():
+    assert Warmup(0.1, warmup_steps=2).every == "step"
+    assert Warmup(StepDecay(0.1, step_size=2), warmup_steps=2).every == "epoch"
+    assert Warmup(lambda epoch: 0.1, warmup_steps=2, every="epoch").every == "epoch"

@@ -1,5 +1,6 @@
 """The optimizers, their base class, and the hooks that go around any of them."""
 
+from minidl.optimizers import laws
 from minidl.optimizers.adaptive import AdaDelta, AdaGrad, CenteredRMSprop, RMSprop, RMSpropMomentum
 from minidl.optimizers.base import NonFiniteError, Optimizer, registry
 from minidl.optimizers.descent import SGD, Lion, Momentum, Nesterov
@@ -31,5 +32,6 @@ __all__ = [
     "RMSprop",
     "RMSpropMomentum",
     "WeightDecay",
+    "laws",
     "registry",
 ]
