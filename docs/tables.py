@@ -69,8 +69,22 @@ def arguments(value: Any) -> str:
         return ""
     signature = inspect.signature(value)
     taken = [p for p in signature.parameters.values() if p.name != "self"]
-    plain = [p.replace(annotation=inspect.Parameter.empty) for p in taken]
+    plain = [p.replace(annotation=p.empty, default=_shown(p.default)) for p in taken]
     return str(inspect.Signature(plain)).replace("|", "\\|")
+
+
+def _shown(default: Any) -> Any:
+    return _Word(default) if inspect.isroutine(default) else default
+
+
+class _Word:
+    """What shows a function among defaults; as it is, `inspect` would show its place in memory."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.name = "..." if function.__name__ == "<lambda>" else function.__name__
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 def meaning(value: Any) -> str:
