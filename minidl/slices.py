@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.randomness import generator
-from minidl.training.given import trainer_of
+from minidl.training.trainer import trainer_of
 from minidl.validation import describe, integer, number, numbers
 
 __all__ = ["Plane", "Slice", "around", "flat_weights", "loss_slice", "path_plane", "random_plane"]

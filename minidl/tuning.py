@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.training.batches import Batch, Batches, Stream, batches
-from minidl.training.given import trainer_of
+from minidl.training.trainer import trainer_of
 from minidl.validation import integer, number
 
 __all__ = ["RangeTest", "lr_find"]

@@ -31,7 +31,7 @@ from minidl.training.ranks import ranks_of
 from minidl.training.step import Stepper, built_as_before, predict, settle
 from minidl.validation import choice, describe, flag, integer, number
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "trainer_of"]
 
 Array = NDArray[Any]
 Logs = dict[str, float]
@@ -496,3 +496,11 @@ def _metrics(given: Iterable[object] | None) -> list[metrics.Metric]:
         ):
             raise ValueError(f"Trainer: metrics must have names of their own. Received: {names}")
     return found
+
+
+def trainer_of(owner: str, given: Any) -> Trainer:
+    """Return a trainer, or that of a compiled model, or raise TypeError."""
+    trainer = getattr(given, "trainer", given)
+    if not isinstance(trainer, Trainer):
+        raise TypeError(f"{owner}: trainer must be a Trainer or a compiled model. Received: {describe(given)}")
+    return trainer
