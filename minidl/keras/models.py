@@ -255,7 +255,7 @@ class Model(Weighted, minidl.models.Sequential):
         options = {"batch_size": arrays["batch_size"], "sample_weight": weights}
         return data, {"validation_data": validation_data, **options}
 
-    def evaluate(
+    def evaluate(  # pyright: ignore[reportIncompatibleMethodOverride]  # Keras's signature
         self,
         x: Any = None,
         y: Any = None,
