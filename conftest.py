@@ -1,4 +1,4 @@
-"""What doctests can use without importing it, and how many examples a thorough proof draws."""
+"""What doctests can use without importing it, what tests share, and how many examples a thorough proof draws."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,12 @@ from hypothesis import find, settings
 import minidl
 
 settings.register_profile("thorough", max_examples=10_000)
+
+
+@pytest.fixture(scope="session")
+def llvm() -> None:
+    """LLVM is in memory, as it must be for what runs in machine code; without the extra `fast` the test is skipped."""
+    pytest.importorskip("llvmlite.binding")
 
 
 @pytest.fixture(autouse=True)

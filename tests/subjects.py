@@ -2,7 +2,10 @@
 
 import re
 
-from minidl import optimizers
+import numpy as np
+
+from minidl import Parameter, optimizers
+from minidl.parameters import flatten
 
 
 def exported(module, base, *abstract):
@@ -18,3 +21,14 @@ def shown(value):
 
 RULES = [getattr(optimizers, name) for name in sorted(exported(optimizers, optimizers.Optimizer))]
 ELEMENTWISE = [rule for rule in RULES if rule.elementwise]
+
+
+def parameters_of(shapes, seed=0, dtype="f8", flat=False, scale=0.0):
+    """Return parameters of these shapes, none of whose values is 0; their gradients have the scale."""
+    rng = np.random.default_rng(seed)
+    parameters = [Parameter(np.asarray(rng.standard_normal(shape), dtype), f"p{i}") for i, shape in enumerate(shapes)]
+    for parameter in parameters if scale else ():
+        parameter.grad = scale * rng.standard_normal(parameter.shape)
+    if flat:
+        flatten(parameters)
+    return parameters

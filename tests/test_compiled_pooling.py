@@ -6,6 +6,8 @@ import pytest
 from minidl import layers
 from minidl.compute import pooling
 
+pytestmark = pytest.mark.usefixtures("llvm")
+
 RNG = np.random.default_rng(0)
 CASES = [
     ((8, 8, 3), {"pool_size": 2}),
@@ -17,11 +19,6 @@ CASES = [
     ((3, 3, 1), {"pool_size": 1}),
     ((16, 17, 2), {"pool_size": 15}),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _llvm():
-    import llvmlite.binding  # noqa: F401  # it has to be in memory
 
 
 def both_ways(shape, options, x, dy, monkeypatch):

@@ -1,13 +1,12 @@
 """Copies by deepcopy, pickle and clone: each goes on bit for bit like the original, and shares nothing with it."""
 
-import copy
 import multiprocessing
-import pickle
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from bits import COPIES, everything
 from subjects import RULES
 
 from minidl import Sequential, Trainer, layers, optimizers, schedules
@@ -19,11 +18,7 @@ LABELS = np.arange(N) * 7 % 3
 EXECUTIONS = ["plain", "replayed", *(["compiled"] if find_spec("llvmlite") else [])]
 
 
-def again(thing):
-    return pickle.loads(pickle.dumps(thing))
-
-
-DUPLICATES = {"deepcopy": copy.deepcopy, "pickle": again, "clone": lambda thing: thing.clone()}
+DUPLICATES = {**COPIES, "clone": lambda thing: thing.clone()}
 duplicates = pytest.mark.parametrize("duplicate", DUPLICATES.values(), ids=DUPLICATES)
 
 
@@ -40,21 +35,6 @@ def trainer_of(optimizer=None, model=None):
 
 def train(trainer, epochs=1, **options):
     trainer.fit(X, LABELS, batch_size=16, epochs=epochs, verbose=0, **options)
-
-
-def bits(thing):
-    """Return all that a model, or a trainer, is, down to the bits."""
-    if isinstance(thing, Trainer):
-        rule = thing.optimizer
-        slots = {p.name: {n: s.tobytes() for n, s in slots.items()} for p, slots in rule.state.items()}
-        counts = rule.iterations, rule.epoch, [rule.steps(p) for p in thing.model.parameters]
-        return bits(thing.model), thing.history.history, slots, counts, repr(rule), thing.seed
-    settings = [
-        (p.name, p.trainable, p.learning_rate_multiplier, p.weight_decay_multiplier, p.grad.tobytes())
-        for p in thing.parameters
-    ]
-    state = {name: array.tobytes() for name, array in thing.state_dict().items()}
-    return state, settings, repr(thing), thing.built
 
 
 def arrays(trainer):
@@ -78,13 +58,13 @@ def assert_connected(trainer):
 
 def assert_pair(trainer, twin, uninterrupted):
     """Train both; they go on as one that was never copied, and nothing done to one reaches the other."""
-    assert bits(twin) == (before := bits(trainer))
+    assert everything(twin) == (before := everything(trainer))
     assert twin.model is not trainer.model
     train(twin, 2)
-    assert bits(trainer) == before
+    assert everything(trainer) == before
     train(trainer, 2)
     train(uninterrupted, 2)
-    assert bits(trainer) == bits(twin) == bits(uninterrupted)
+    assert everything(trainer) == everything(twin) == everything(uninterrupted)
     for one in (trainer, twin):
         assert_connected(one)
     pairs = [(a, b) for a in arrays(trainer) for b in arrays(twin)]
@@ -136,7 +116,7 @@ def test_a_copy_made_by_a_callback_goes_on_from_there(duplicate):
         stepped.step(X[start : start + 16], LABELS[start : start + 16])
         if start:
             copies[0].step(X[start : start + 16], LABELS[start : start + 16])
-    assert bits(copies[0].model) == bits(stepped.model) == bits(trainer.model)
+    assert everything(copies[0].model) == everything(stepped.model) == everything(trainer.model)
     assert_connected(copies[0])
 
 
@@ -151,13 +131,13 @@ def test_a_models_copy_is_the_same_model_apart(state, duplicate):
     elif state == "trained":
         train(trainer_of(model=model))
     twin = duplicate(model)
-    assert bits(twin) == (before := bits(model))
+    assert everything(twin) == (before := everything(model))
     assert (twin.seed, twin.dtype, twin.get_config()) == (model.seed, model.dtype, model.get_config())
     one, two = trainer_of(optimizers.Momentum(0.05), model), trainer_of(optimizers.Momentum(0.05), twin)
     train(two)
-    assert bits(model) == before
+    assert everything(model) == before
     train(one)
-    assert bits(one) == bits(two)
+    assert everything(one) == everything(two)
     assert_connected(two)
 
 
@@ -190,14 +170,14 @@ def test_a_model_from_inside_another_is_cloned_without_what_is_around_it(place):
     parts = [Sequential([layers.Dense(4), layers.Dense(4)]) for _ in range(2)]
     outer = Sequential([layers.Input((4,)), layers.Dense(4), *parts], seed=0)
     outer.forward(X[:, :4])
-    before = bits(outer)
+    before = everything(outer)
     inner = parts[place]
     twin = inner.clone()
     assert twin.parameters[0].storage.data.size == sum(p.size for p in twin.parameters)
     assert [p.name for p in twin.parameters] == list(inner.named_parameters())
     assert twin.predict(X[:, :4]).tobytes() == inner.predict(X[:, :4]).tobytes()
     twin.parameters[0].data[...] = 0
-    assert bits(outer) == before
+    assert everything(outer) == before
     Sequential([layers.Input((4,)), twin])  # it belongs to no other model
 
 

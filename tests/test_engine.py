@@ -4,16 +4,16 @@ import copy
 import itertools
 import json
 import math
-import pickle
 import re
 
 import numpy as np
 import pytest
+import subjects
+from bits import COPIES, bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from subjects import exported
 
-from minidl import Parameter, optimizers
+from minidl import Parameter
 from minidl.optimizers import (
     L2,
     LAMB,
@@ -43,7 +43,6 @@ from minidl.parameters import flatten
 from minidl.schedules import CosineDecay, InverseTimeDecay, PolynomialDecay, Schedule, StepDecay, Warmup
 
 SHAPES = [(3, 2), (3, 2), (), (5,), (0,), (1, 0, 2)]
-COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda value: pickle.loads(pickle.dumps(value))}
 
 
 class Travelled(Optimizer):
@@ -61,18 +60,14 @@ class Travelled(Optimizer):
         return w - travelled * g
 
 
-RULES = [*(getattr(optimizers, name) for name in sorted(exported(optimizers, Optimizer))), Travelled]
+RULES = [*subjects.RULES, Travelled]
 each_rule = pytest.mark.parametrize("rule", RULES)
 each_layout = pytest.mark.parametrize("flat", [False, True], ids=["standalone", "flat"])
 each_copy = pytest.mark.parametrize("way", COPIES)
 
 
-def parameters_of(shapes=SHAPES, seed=0, dtype="f8", flat=False):
-    rng = np.random.default_rng(seed)
-    parameters = [Parameter(np.asarray(rng.standard_normal(shape), dtype), f"p{i}") for i, shape in enumerate(shapes)]
-    if flat:
-        flatten(parameters)
-    return parameters
+def parameters_of(shapes=SHAPES, **options):
+    return subjects.parameters_of(shapes, **options)
 
 
 def steps(optimizer, parameters, seeds):
@@ -82,15 +77,6 @@ def steps(optimizer, parameters, seeds):
         for parameter in parameters:
             parameter.grad = rng.standard_normal(parameter.shape)
         optimizer.step(parameters)
-
-
-def bits(value):
-    """A true copy of a nest of dicts and arrays that `==` compares to the last bit."""
-    if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, value.tobytes()
-    if isinstance(value, dict):
-        return {key: bits(item) for key, item in value.items()}
-    return [bits(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def everything(optimizer, parameters):
@@ -1260,12 +1246,12 @@ def test_a_rule_may_return_views_of_its_inputs(what, elementwise, flat):
 # Copies, names and hooks -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))])
+@each_copy
 @each_layout
-def test_a_copy_made_alone_goes_on_with_parameters_of_the_same_names(copied, flat):
+def test_a_copy_made_alone_goes_on_with_parameters_of_the_same_names(way, flat):
     parameters, optimizer = parameters_of(flat=flat), Adam(0.1)
     steps(optimizer, parameters, range(3))
-    twins, twin = copy.deepcopy(parameters), copied(optimizer)
+    twins, twin = copy.deepcopy(parameters), COPIES[way](optimizer)
     steps(optimizer, parameters, range(3, 6))
     steps(twin, twins, range(3, 6))
     assert everything(twin, twins) == everything(optimizer, parameters)

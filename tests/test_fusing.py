@@ -1,10 +1,8 @@
 """Functions of entries give the bits that they give when they are called, in whichever way they are run."""
 
-import copy
-import pickle
-
 import numpy as np
 import pytest
+from bits import COPIES
 
 from minidl import Sequential, Trainer, layers
 from minidl.compute import fusing
@@ -59,7 +57,7 @@ def test_an_attribute_that_changes_is_noticed():
     assert layer.forward(x).tolist() == [[-0.5, -0.5, -0.5]]
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_a_copy_runs_its_own_function(duplicate):
     layer = layers.LeakyReLU(0.3)
     layer._fused()
@@ -105,11 +103,10 @@ def test_errors_are_those_of_the_function():
         Fused(lambda x: x / (1 // 0))(np.zeros(1), np.ones(1))
 
 
+@pytest.mark.usefixtures("llvm")
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("shape", [(1000, 500), (50_000, 3), (3, 50_000), (64, 26, 26, 5)])
 def test_a_bias_and_an_activation_in_one_pass_give_the_same_bits(shape, dtype):
-    import llvmlite.binding  # noqa: F401  # it has to be in memory
-
     rng = np.random.default_rng(0)
     biased = fusing.Biased(lambda x: np.maximum(x, 0) * 2)
     z, b = rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape[-1]).astype(dtype)
@@ -122,9 +119,8 @@ def test_a_bias_and_an_activation_in_one_pass_give_the_same_bits(shape, dtype):
         z[...] = rng.standard_normal(shape)
 
 
+@pytest.mark.usefixtures("llvm")
 def test_what_one_pass_does_not_suit():
-    import llvmlite.binding  # noqa: F401
-
     z, b = np.ones((1000, 500), np.float32), np.ones(500, np.float32)
     double = fusing.Biased(lambda x: x + x)
     assert double.suits(z, b)
@@ -136,10 +132,9 @@ def test_what_one_pass_does_not_suit():
     assert not fusing.Biased(lambda x: x - x.mean()).suits(z, b)
 
 
+@pytest.mark.usefixtures("llvm")
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
 def test_a_fit_in_which_they_are_one_pass_has_the_same_bits(activation, monkeypatch):
-    import llvmlite.binding  # noqa: F401
-
     def trained():
         model = Sequential(
             [

@@ -6,15 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidl.compute import gathering
-from minidl.compute.compiling import can_compile
 from minidl.training.batches import Batches
 
-pytestmark = pytest.mark.skipif(not can_compile(), reason="needs the extra `fast`")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _loaded():
-    pytest.importorskip("llvmlite.binding")
+pytestmark = pytest.mark.usefixtures("llvm")
 
 
 @settings(deadline=None)

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import subjects
 from subjects import exported
 
 from minidl import Parameter, optimizers
@@ -23,7 +24,6 @@ from minidl.optimizers import (
     WeightDecay,
 )
 from minidl.optimizers.hooks import registry
-from minidl.parameters import flatten
 
 HOOKS = [getattr(optimizers, name) for name in sorted(exported(optimizers, Hook))]
 SHAPES = [(3, 4), (), (5,), (0,)]
@@ -34,15 +34,8 @@ def with_hooks(optimizer, *hooks):
     return optimizer
 
 
-def parameters_of(scale=1.0, seed=0, dtype="f8", flat=False, shapes=SHAPES):
-    """Parameters whose values and gradients are all non-zero."""
-    rng = np.random.default_rng(seed)
-    parameters = [Parameter(np.asarray(rng.standard_normal(shape), dtype), f"p{i}") for i, shape in enumerate(shapes)]
-    for parameter in parameters:
-        parameter.grad = scale * rng.standard_normal(parameter.shape)
-    if flat:
-        flatten(parameters)
-    return parameters
+def parameters_of(scale=1.0, shapes=SHAPES, **options):
+    return subjects.parameters_of(shapes, scale=scale, **options)
 
 
 def joined(parameters, what="data"):

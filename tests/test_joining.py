@@ -12,16 +12,13 @@ from minidl.compute.joining import MOST, joined
 from minidl.compute.reuse import make
 from minidl.losses import MeanSquaredError, SparseCategoricalCrossentropy
 
+pytestmark = pytest.mark.usefixtures("llvm")
+
 RNG = np.random.default_rng(0)
 FUNCTIONS = [
     np.add, np.subtract, np.multiply, np.divide, np.exp, np.tanh, np.log, np.sqrt, np.square,
     np.absolute, np.negative, np.positive, np.sign, np.reciprocal, np.copysign, np.power,
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _llvm():
-    import llvmlite.binding  # noqa: F401  # joining needs it in memory
 
 
 def drawn(*shape, dtype="f4"):

@@ -6,16 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidl.compute import largest
-from minidl.compute.compiling import can_compile
 
-pytestmark = pytest.mark.skipif(not can_compile(), reason="needs the extra `fast`")
+pytestmark = pytest.mark.usefixtures("llvm")
 
 SPECIAL = [0.0, -0.0, 1e-45, -1e-40, 3.4e38, -3.4e38, np.inf, -np.inf, np.nan]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _loaded():
-    pytest.importorskip("llvmlite.binding")
 
 
 @settings(deadline=None)

@@ -4,13 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles import ORACLES
+from subjects import RULES
 
-from minidl import optimizers, testing
+from minidl import testing
 from minidl.optimizers import Optimizer, laws
 from minidl.testing.optimizers.suite import checks_of, subject_of
-
-RULES = [getattr(optimizers, name) for name in ORACLES]
 
 
 def law_names(make: Any) -> list[str]:

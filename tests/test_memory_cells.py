@@ -7,15 +7,9 @@ from hypothesis import strategies as st
 
 from minidl import Sequential, Trainer
 from minidl.compute import memory_cells, tables
-from minidl.compute.compiling import can_compile
 from minidl.layers import LSTM, Bidirectional, Dense, Input
 
-pytestmark = pytest.mark.skipif(not can_compile(), reason="needs the extra `fast`")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _loaded():
-    pytest.importorskip("llvmlite.binding")
+pytestmark = pytest.mark.usefixtures("llvm")
 
 
 def trained(shape, around, batch_size, dtype="float32", **options):

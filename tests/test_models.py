@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+from bits import COPIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numeric import run_python, same_arrays
@@ -120,7 +121,7 @@ def test_all_parameters_lie_in_one_vector(how):
     assert is_flat(BUILT[how]())
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 @pytest.mark.parametrize("make", [small, nested])
 def test_a_copy_is_the_same_and_independent(duplicate, make):
     model = make()

@@ -6,14 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidl.compute import moving, tables
-from minidl.compute.compiling import can_compile
 
-pytestmark = pytest.mark.skipif(not can_compile(), reason="needs the extra `fast`")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _loaded():
-    pytest.importorskip("llvmlite.binding")
+pytestmark = pytest.mark.usefixtures("llvm")
 
 
 @st.composite

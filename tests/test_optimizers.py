@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import ORACLES
-from subjects import exported
+from subjects import ELEMENTWISE, RULES, exported
 
 from minidl import Parameter, optimizers
 from minidl.optimizers import (
@@ -33,9 +33,8 @@ from minidl.optimizers import (
 from minidl.optimizers.laws import BoundedStep
 from minidl.parameters import flatten
 
-RULES = [getattr(optimizers, name) for name in sorted(exported(optimizers, Optimizer))]
 each_rule = pytest.mark.parametrize("rule", RULES)
-each_elementwise_rule = pytest.mark.parametrize("rule", [rule for rule in RULES if rule.elementwise])
+each_elementwise_rule = pytest.mark.parametrize("rule", ELEMENTWISE)
 
 
 EPSILONS = [{}, {"epsilon": 0.3}, {"epsilon": 0.0, "epsilon_root": 0.2}, {"epsilon": 0.1, "epsilon_root": 0.5}]

@@ -1,10 +1,8 @@
 """A gradient that is a product may be promised; whoever looks finds it, and a rule runs along it with the same bits."""
 
-import copy
-import pickle
-
 import numpy as np
 import pytest
+from bits import COPIES
 from subjects import ELEMENTWISE as RULES
 
 from minidl import Parameter, Sequential, Trainer, callbacks, layers, losses, optimizers
@@ -13,10 +11,7 @@ from minidl.compute.outer import LARGE, MOST, suits
 from minidl.layers import dense
 from minidl.parameters import Outer, flatten
 
-
-@pytest.fixture(autouse=True)
-def _llvm():
-    import llvmlite.binding  # noqa: F401  # is in memory, whichever test comes first
+pytestmark = pytest.mark.usefixtures("llvm")
 
 
 def product(rng, rows, n, m, dtype="f4"):
@@ -123,7 +118,7 @@ def test_an_assigned_gradient_takes_the_place_of_a_promise():
     assert (kernel.grad == 2).all()
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_a_copy_has_the_gradient(duplicate):
     kernel, expected = promised_kernel()
     other = duplicate(kernel)

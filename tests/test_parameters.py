@@ -1,11 +1,10 @@
 """Parameters adopt arrays, assign into place, and keep their views connected wherever they are moved or copied."""
 
-import copy
-import pickle
 import re
 
 import numpy as np
 import pytest
+from bits import COPIES
 from hypothesis import given
 from hypothesis import strategies as st
 from subjects import shown
@@ -14,7 +13,6 @@ from minidl import Parameter, Sequential, configure_parameters, layers, optimize
 from minidl.parameters import flatten
 
 SHAPES = [(), (0,), (1, 0, 2), (1,), (7,), (3, 4), (2, 3, 4)]
-COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda value: pickle.loads(pickle.dumps(value))}
 
 
 def numbers(shape, seed=0, dtype="f8"):

@@ -1,12 +1,11 @@
 """From the second step on, training needs no new memory, and nobody else sees the memory that it uses again."""
 
-import copy
-import pickle
 import threading
 import tracemalloc
 
 import numpy as np
 import pytest
+from bits import COPIES
 
 from minidl import Residual, Sequential, Trainer, callbacks, layers, losses, metrics, optimizers
 from minidl.compute.reuse import Reuse
@@ -226,7 +225,7 @@ def test_an_error_in_a_step_leaves_the_memory_to_nobody():
     assert not model.reuse.on
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_a_copy_has_memory_of_its_own(duplicate):
     model = dense(inner=[Sequential([layers.Dense(4)])])
     Trainer(model, optimizers.SGD(0.1), losses.SparseCategoricalCrossentropy()).step(X[:20], Y[:20])

@@ -12,18 +12,12 @@ from hypothesis import strategies as st
 
 from minidl import Parameter, optimizers
 from minidl.compute import tables
-from minidl.compute.compiling import can_compile
 from minidl.compute.joining import joined
 from minidl.compute.reuse import make
 
-pytestmark = pytest.mark.skipif(not can_compile(), reason="needs the extra `fast`")
+pytestmark = pytest.mark.usefixtures("llvm")
 
 LARGE = 5 * tables.PART + 7
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _loaded():
-    pytest.importorskip("llvmlite.binding")
 
 
 @given(count=st.integers(0, 10**6), entries=st.integers(0, 10**5))

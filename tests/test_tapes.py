@@ -1,12 +1,12 @@
 """A step's calls are written down once and made again; whatever changes in between counts all the same."""
 
 import copy
-import pickle
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from bits import COPIES
 
 from minidl import Sequential, Trainer, callbacks, layers, losses, optimizers
 from minidl.compute.reuse import Reuse
@@ -183,7 +183,7 @@ def test_an_error_on_the_way_leaves_no_tape_behind(untaped):
     assert [array.tobytes() for array in model.get_weights()] == expected
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_a_copy_has_no_tape(duplicate):
     _, model = fitted(model_of)
     other = duplicate(model)
@@ -240,10 +240,9 @@ def test_labels_that_change_to_what_they_must_not_be_are_refused():
         fitted(model_of, spoil, y=labels)
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda trainer: pickle.loads(pickle.dumps(trainer))])
+@pytest.mark.usefixtures("llvm")  # calls are joined, then
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_a_copy_of_a_trainer_goes_on_as_the_trainer_does(duplicate):
-    import llvmlite.binding  # noqa: F401  # calls are joined, then
-
     trainer = Trainer(model_of(layers.ReLU()), "adam", "sparse_categorical_crossentropy", seed=0)
     trainer.fit(X, Y, batch_size=20, epochs=3, verbose=0)
     other = duplicate(trainer)
