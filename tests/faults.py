@@ -133,14 +133,14 @@ def _compiled(function: Any, right: str, wrong: str) -> CodeType:
 
 def failing(fault: Fault, checks: Collection[str] | None = None, stop_on_first: bool = False) -> dict[str, str]:
     """Return what the checks say that fail while the fault is planted, by their names."""
-    with planted(fault), quick():
-        report = testing.check_optimizer(
-            fault.subject,
-            checks=checks,
-            examples=EXAMPLES,
-            stop_on_first=stop_on_first,
-            raises=False,
-        )
+    with planted(fault):
+        return failures(fault.subject, checks=checks, examples=EXAMPLES, stop_on_first=stop_on_first)
+
+
+def failures(make: Any, **options: Any) -> dict[str, str]:
+    """Return what the checks of an optimizer say that fail, by their names; `options` are those of check_optimizer."""
+    with quick():
+        report = testing.check_optimizer(make, raises=False, **options)
     return {result.check: result.detail for result in report.failures}
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faults import failures
 from subjects import RULES
 
 from minidl import testing
@@ -20,9 +21,8 @@ def test_every_rule_obeys_its_laws(rule: type[Optimizer]) -> None:
     testing.check_optimizer(rule, checks=law_names(rule), examples=10)
 
 
-def failures(make: Any, check: str) -> set[str]:
-    report = testing.check_optimizer(make, checks=[check], examples=20, raises=False)
-    return {result.check for result in report.failures}
+def broken(make: Any, check: str) -> bool:
+    return list(failures(make, checks=[check], examples=20)) == [check]
 
 
 class Rule(Optimizer):
@@ -132,8 +132,8 @@ def is_trivial(law: laws.Law, step: Any) -> bool:
 )
 def test_a_law_is_proven_of_whom_it_holds_and_refuted_of_others(law: laws.Law, right: Any, wrong: Any) -> None:
     (check,) = law_names(rule(right, law))
-    assert failures(rule(right, law), check) == set()
-    assert failures(rule(wrong, law), check) == {check}
+    assert not broken(rule(right, law), check)
+    assert broken(rule(wrong, law), check)
 
 
 def test_every_law_is_among_them() -> None:
@@ -145,7 +145,7 @@ def test_a_closed_form_that_is_infinite_is_no_proof() -> None:
     def step(g: Any, t: int, **_: Any) -> Any:
         return g if t == 1 else g / 0.0
 
-    assert failures(rule(descent, laws.Impulse(step)), "law_impulse") == {"law_impulse"}
+    assert broken(rule(descent, laws.Impulse(step)), "law_impulse")
 
 
 def test_a_law_shows_what_it_says_and_where_it_holds() -> None:
@@ -167,4 +167,4 @@ def test_a_law_of_a_kind_that_nobody_can_prove_is_told() -> None:
 
     report = testing.check_optimizer(rule(descent, Just()), checks=["law_just"], examples=2, raises=False)
     assert report.failures[0].detail == "nothing is known of how to prove a law of this kind: Just()"
-    assert failures(rule(descent, type("Own", (laws.Rests,), {"__doc__": "Its own."})()), "law_own") == set()
+    assert not broken(rule(descent, type("Own", (laws.Rests,), {"__doc__": "Its own."})()), "law_own")
