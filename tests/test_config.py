@@ -118,7 +118,7 @@ OTHERS = {
     schedules.StepDecay: ({"initial": 0.5, "step_size": 9}, "StepDecay(initial=0.5, step_size=9)"),
     schedules.Warmup: (
         {"after": {"class": "CosineDecay", "initial": 0.5, "decay_steps": 9}, "warmup_steps": 3},
-        "Warmup(after=CosineDecay(initial=0.5, decay_steps=9), warmup_steps=3)",
+        "Warmup(after=CosineDecay(initial=0.5, decay_steps=9), warmup_steps=3, every='step')",
     ),
     hooks.ClipByGlobalNorm: ({"max_norm": 2}, "ClipByGlobalNorm(max_norm=2.0)"),
     hooks.ClipByNorm: ({"max_norm": 2}, "ClipByNorm(max_norm=2.0)"),
