@@ -502,12 +502,13 @@ def test_how_weights_count_is_saved_and_loaded(tmp_path):
         assert back.seed == model.trainer.seed
 
 
-def test_a_fit_that_is_resumed_with_another_mean_of_weights_warns(tmp_path):
-    model = net(metrics=None)
+def test_a_fit_that_is_resumed_with_another_way_of_weighing_warns(tmp_path):
+    model = net()
     model.trainer.fit(X, Y, verbose=0, checkpoint=tmp_path)
     again = keras.Sequential.from_config(model.get_config())
-    plain = minidl.Trainer(again, keras.optimizers.Adam(), "sparse_categorical_crossentropy")
-    with pytest.warns(minidl.saving.ResumeWarning, match="loss mean_over was 'samples', is None"):
+    plain = minidl.Trainer(again, keras.optimizers.Adam(), "sparse_categorical_crossentropy", ["accuracy"])
+    told = r"loss mean_over was 'samples', is None; metrics\[0\] weighted was False, is None"
+    with pytest.warns(minidl.saving.ResumeWarning, match=told):
         plain.fit(X, Y, verbose=0, epochs=2, checkpoint=tmp_path, resume=True)
 
 

@@ -137,11 +137,7 @@ class AUC(Door):
 
 
 class _Own(metrics.Metric):
-    """A metric that ours haven't; a config has the arguments that compute, under a name that tells where it is from."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        cls.described_as = f"{cls.__module__}.{cls.__name__}"
-        super().__init_subclass__(**kwargs)
+    """A metric that ours haven't; its config has what computes, under a name that says where it is from."""
 
     @classmethod
     def _arguments(cls) -> dict[str, inspect.Parameter]:
@@ -151,6 +147,8 @@ class _Own(metrics.Metric):
 @metrics.registry.register()
 class RootMeanSquaredError(_Own, metrics.MeanSquaredError):
     """The root of the mean of squared differences."""
+
+    described_as = "minidl.keras.metrics.RootMeanSquaredError"
 
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name=name)
@@ -200,6 +198,8 @@ class _Thresholded(_Own):
 class Precision(_Thresholded):
     """Of the entries predicted above the threshold, the share that is right; 0 if there are none."""
 
+    described_as = "minidl.keras.metrics.Precision"
+
     def __init__(
         self, thresholds: float | None = None, top_k: Any = None, class_id: Any = None, name: str = "precision",
         dtype: Any = None,
@@ -213,6 +213,8 @@ class Precision(_Thresholded):
 @metrics.registry.register()
 class Recall(_Thresholded):
     """Of the entries that are true, the share predicted above the threshold; 0 if there are none."""
+
+    described_as = "minidl.keras.metrics.Recall"
 
     def __init__(
         self, thresholds: float | None = None, top_k: Any = None, class_id: Any = None, name: str = "recall",
