@@ -601,6 +601,7 @@ REFUSED = {
     "two losses": (lambda: net(loss=["mse", "mse"]), "a model has one loss"),
     "steps": (lambda: net().fit(X, Y, steps_per_epoch=3), "steps_per_epoch isn't supported"),
     "steps of an evaluation": (lambda: net().evaluate(X, Y, steps=0), "evaluate: steps isn't supported. .*: steps=0"),
+    "a threshold of F1": (lambda: keras.metrics.F1Score("macro", 0.5), "keras F1Score: threshold isn't supported"),
     "workers": (lambda: keras.utils.PyDataset(workers=2), "workers isn't supported"),
     "a list of inputs": (lambda: layers.Dense(3)([keras.Input((3,)), keras.Input((3,))]), "a list of inputs isn't"),
     "two inputs": (lambda: keras.Model([keras.Input((3,)), keras.Input((3,))], keras.Input((3,))), "one of each is"),

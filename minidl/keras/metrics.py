@@ -118,7 +118,8 @@ class F1Score(Door):
     def __new__(
         cls, average: str | None = None, threshold: float | None = None, name: str = "f1_score", dtype: Any = None
     ) -> Any:
-        if average is None or threshold is not None:
+        defaults_only("keras F1Score", {"threshold": None}, {"threshold": threshold})
+        if average is None:
             raise refuse("keras F1Score", "average", average, "a number a class is no metric here: average='macro'")
         return metrics.F1(average, name=name)
 
