@@ -831,3 +831,21 @@ def test_only_labels_that_are_whole_are_told_to_become_integers():
 def test_a_mean_error_has_no_logits():
     with pytest.raises(TypeError, match="MeanSquaredError: can't be computed from logits"):
         losses.MeanSquaredError().on_logits()
+
+
+def test_a_subclass_that_computes_otherwise_is_computed_as_it_says_on_logits_too():
+    class Doubled(SparseCategoricalCrossentropy):
+        def per_sample(self, y_true, y_pred):
+            return 2 * super().per_sample(y_true, y_pred)
+
+        def per_sample_gradient(self, y_true, y_pred):
+            return 2 * super().per_sample_gradient(y_true, y_pred)
+
+    class Renamed(SparseCategoricalCrossentropy):
+        pass
+
+    y, z = np.array([1, 0, 2]), np.random.default_rng(0).standard_normal((3, 3)).astype(np.float32)
+    value, slopes = SparseCategoricalCrossentropy(from_logits=True).value_and_gradient(y, z)
+    doubled, twice = Doubled(from_logits=True).value_and_gradient(y, z)
+    np.testing.assert_allclose([doubled, *twice.ravel()], 2 * np.array([value, *slopes.ravel()]), rtol=1e-6)
+    assert Renamed._both is SparseCategoricalCrossentropy._both is not Doubled._both
