@@ -13,7 +13,7 @@ import pytest
 from subjects import RULES
 
 from minidl.compute.compiling import can_compile
-from minidl.saving.models import unpack_document
+from minidl.saving.document import unpack_document
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 

@@ -534,7 +534,8 @@ def load_model(
 ) -> Sequential:
     """Return the model in a file that `model.save` has written, compiled as it was unless `compile` is false."""
     from minidl.saving import load_model as load
-    from minidl.saving.models import parameter_settings, restore_model, restore_optimizer
+    from minidl.saving.models import restore_model, restore_optimizer
+    from minidl.saving.settings import parameter_settings
 
     hints = {"custom_objects": "register them with minidl's registries"}
     defaults_only("keras load_model", defaults_of(load_model), {"custom_objects": custom_objects}, hints)

@@ -19,7 +19,7 @@ from minidl.lab.data import Data
 from minidl.lab.results import RESULTS, TIMES
 from minidl.models import Sequential
 from minidl.optimizers import Optimizer
-from minidl.saving.models import parameter_settings
+from minidl.saving.settings import parameter_settings
 from minidl.saving.setup import digest_of, without_seeds
 from minidl.training import Trainer
 from minidl.validation import describe, integer

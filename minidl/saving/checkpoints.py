@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minidl.saving.container import DamagedError, FileError
+from minidl.saving.document import pack_document, unpack_document
 from minidl.saving.files import PART, SUFFIX, place
-from minidl.saving.models import pack_document, unpack_document
 from minidl.saving.policy import Best, CheckpointPolicy
 from minidl.saving.resuming import Fitting, Parts, ResumeWarning
 from minidl.saving.setup import environment, training_setup

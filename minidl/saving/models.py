@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from minidl import initializers, layers, losses, metrics, optimizers
 from minidl.config import describe_object
-from minidl.layers import Layer
-from minidl.layers.base import names
-from minidl.parameters import Parameter
-from minidl.saving.container import FileError, encode
-from minidl.saving.files import checked_path, place, read
-from minidl.saving.trees import pack, unpack
+from minidl.saving.container import FileError
+from minidl.saving.document import pack_document, unpack_document
+from minidl.saving.files import checked_path, place
+from minidl.saving.settings import apply_settings, parameter_settings
 from minidl.validation import describe, flag, integer
 
 if TYPE_CHECKING:
@@ -25,28 +22,20 @@ if TYPE_CHECKING:
     from minidl.training import Trainer
 
 __all__ = [
-    "apply_settings",
     "load_model",
     "load_weights",
-    "pack_document",
-    "parameter_settings",
     "restore_model",
     "restore_optimizer",
     "save_model",
     "save_weights",
     "training",
-    "unpack_document",
     "write_model",
 ]
 
 Array = NDArray[Any]
 
-FORMAT = 1  # counts the changes of what a document holds
-#: What begins with it is no array of a model's.
-MARK = "@"
 #: How many objects a model may be made of: layers, and what these have, such as initializers.
 MOST = 20_000
-SETTINGS = {"trainable": True, "learning_rate_multiplier": 1.0, "weight_decay_multiplier": 1.0}
 #: The registries, by how messages call what is in them.
 REGISTRIES = {
     "layer": "minidl.layers.registry",
@@ -59,49 +48,6 @@ REGISTRIES = {
     "initializer": "minidl.initializers.registry",
     "regularizer": "minidl.regularizers.registry",
 }
-
-
-# A file's document ------------------------------------------------------------------------------------------
-
-
-def pack_document(kind: str, arrays: dict[str, Array], parts: dict[str, Any]) -> bytes:
-    """Return the bytes of a file with a model's `arrays`, under their own names, and with nested states as `parts`."""
-    import minidl
-
-    tensors = dict(arrays)
-    plain = {name: pack(part, f"{MARK}{name}", tensors) for name, part in parts.items()}
-    return encode(tensors, {"minidl": minidl.__version__, "format": FORMAT, "kind": kind, **plain})
-
-
-def unpack_document(path: Path, owner: str, kinds: tuple[str, ...]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return a model's arrays and the parts in a file.
-
-    Raises:
-        FileError: If it isn't a file of one of the `kinds`.
-        OSError: If it can't be read.
-    """
-    tensors, document = read(owner, path)
-    kind, version = document.pop("kind", None), document.pop("format", None)
-    document.pop("minidl", None)
-    if kind not in kinds:
-        raise FileError(
-            f"{owner}: {path}: it must hold a {' or a '.join(kinds)}. Received: a file that says kind={describe(kind)}"
-        )
-    if version != FORMAT:
-        raise FileError(f"{owner}: {path}: its format must be {FORMAT}. Received: {describe(version)}")
-    used: set[str] = set()
-    try:
-        parts = {name: unpack(part, tensors, used) for name, part in document.items()}
-        left = sorted({name for name in tensors if name.startswith(MARK)} - used)
-        if left:
-            raise ValueError(f"every array must be used. Received: {left[:3]} beside")
-        if any(not name.startswith(MARK) for name in used):
-            raise ValueError("a state's arrays must be its own. Received: one of the model's")
-    except (ValueError, TypeError, RecursionError) as error:
-        raise FileError(
-            f"{owner}: {path}: its document must be what save writes. Received: another ({error})"
-        ) from error
-    return {name: array for name, array in tensors.items() if not name.startswith(MARK)}, parts
 
 
 # Weights ----------------------------------------------------------------------------------------------------
@@ -282,45 +228,3 @@ def _compile(model: Sequential, told: dict[str, Any]) -> None:
     assert model.trainer is not None
     model.trainer.seed = integer("load_model", "seed", told["seed"])
     restore_optimizer(optimizer, told["state"], model)
-
-
-# How parameters are to be trained ---------------------------------------------------------------------------
-
-
-def parameter_settings(model: Sequential) -> dict[str, Any]:
-    """Return what has been set of parameters, and which layers without parameters are frozen, by their paths."""
-    parameters = {
-        path: {name: getattr(parameter, name) for name, usual in SETTINGS.items() if getattr(parameter, name) != usual}
-        for path, parameter in model.named_parameters().items()
-    }
-    return {
-        "parameters": {path: own for path, own in parameters.items() if own},
-        "frozen": [path for path, layer in _without_parameters(model) if not layer.trainable],
-    }
-
-
-def apply_settings(model: Sequential, settings: dict[str, Any]) -> None:
-    """Set all parameters and layers as `parameter_settings` told.
-
-    Raises:
-        ValueError, TypeError: If they are of another model, or none.
-    """
-    parameters: dict[str, Parameter] = model.named_parameters()
-    others = dict(_without_parameters(model))
-    told, frozen = settings["parameters"], settings["frozen"]
-    unknown = [path for path in [*told, *frozen] if path not in parameters and path not in others]
-    if unknown or any(set(own) - set(SETTINGS) for own in told.values()):
-        raise ValueError(f"settings must be of the model's own parameters. Received: {describe(settings)}")
-    for path, parameter in parameters.items():
-        for name, usual in SETTINGS.items():
-            setattr(parameter, name, told.get(path, {}).get(name, usual))
-    for path, layer in others.items():
-        if model.built:
-            layer.trainable = path not in frozen
-
-
-def _without_parameters(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
-    for name, child in zip(names(layer.children), layer.children, strict=True):
-        if not child.parameters:
-            yield f"{path}{name}", child
-        yield from _without_parameters(child, f"{path}{name}/")

@@ -12,7 +12,8 @@ from minidl import initializers
 from minidl.history import History
 from minidl.optimizers.state import floats
 from minidl.saving.container import FileError
-from minidl.saving.models import apply_settings, parameter_settings, restore_model, restore_optimizer, training
+from minidl.saving.models import restore_model, restore_optimizer, training
+from minidl.saving.settings import apply_settings, parameter_settings
 from minidl.saving.setup import changes, described
 from minidl.validation import integer, sample_shape, warn
 

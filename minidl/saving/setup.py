@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from minidl.compute.blas import blas_kernel, blas_threads
 from minidl.config import describe_object
-from minidl.saving.models import parameter_settings
+from minidl.saving.settings import parameter_settings
 from minidl.validation import describe
 
 if TYPE_CHECKING:
