@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from minidl.validation import describe, flag, integer, number, state
+from minidl.validation import checked_state, describe, flag, integer, number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,14 +108,14 @@ class History:
         return {"epoch": list(self.epoch), "history": copy.deepcopy(self.history), "interrupted": self.interrupted}
 
     @classmethod
-    def from_state_dict(cls, given: dict[str, Any]) -> History:
+    def from_state_dict(cls, state: dict[str, Any]) -> History:
         """Return the history of which `state_dict` told.
 
         Raises:
             ValueError, TypeError: If it is no such state.
         """
         history = cls()
-        own = state("History", given, history.state_dict())
+        own = checked_state("History", state, history.state_dict())
         history.epoch = [integer("History", "epoch", epoch) for epoch in own["epoch"]]
         history.history = {
             str(name): [_value(name, value) for value in column] for name, column in dict(own["history"]).items()

@@ -15,7 +15,7 @@ from minidl import losses
 from minidl.config import Configurable, Registry
 from minidl.splitting import class_labels
 from minidl.targets import check_batch, check_labels, check_unit, check_weight, sample_means
-from minidl.validation import describe, integer, numbers, state
+from minidl.validation import checked_state, describe, integer, numbers
 
 __all__ = [
     "AUC",
@@ -86,14 +86,14 @@ class Metric(Configurable):
         told = {*self._arguments(), *self.described_settings}
         return {name: deepcopy(value) for name, value in vars(self).items() if name not in told}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned.
 
         Raises:
             ValueError, TypeError: If it isn't the state of such a metric; nothing is changed then.
         """
         own = self.state_dict()
-        loaded = state(type(self).__name__, given, own)
+        loaded = checked_state(type(self).__name__, state, own)
         for name, value in own.items():
             number_like = isinstance(value, NUMBER) and not isinstance(value, bool)
             kind = NUMBER if number_like else type(value)

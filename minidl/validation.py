@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Interval",
     "cast",
+    "checked_state",
     "choice",
     "describe",
     "differences",
@@ -23,7 +24,6 @@ __all__ = [
     "numbers",
     "refuse_cut",
     "sample_shape",
-    "state",
     "warn",
     "within",
 ]
@@ -231,7 +231,7 @@ def cast(owner: str, name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> ND
         raise ValueError(f"{owner}: {name} must be in the range of {dtype}. Received: {describe(array)}") from None
 
 
-def state(owner: str, given: object, names: Iterable[str]) -> dict[str, Any]:
+def checked_state(owner: str, given: object, names: Iterable[str]) -> dict[str, Any]:
     """Return `given`, or raise if it isn't a dict that holds exactly `names`: TypeError or ValueError."""
     if not isinstance(given, Mapping):
         raise TypeError(f"{owner}: the state must be a dict. Received: {describe(given)}")

@@ -251,10 +251,7 @@ def test_every_callback_is_among_them():
     assert set(HEARD) == exported(callbacks, Callback)
 
 
-AMISS = pytest.mark.xfail(reason="WeightPath records the place, too, at which a fit was resumed")
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[AMISS] * (n == "WeightPath")) for n in HEARD])
+@pytest.mark.parametrize("name", HEARD)
 def test_each_callback_goes_on_as_in_a_fit_that_was_not_stopped(tmp_path, name):
     if name == "TensorBoard":
         pytest.importorskip("tensorboardX")

@@ -69,7 +69,7 @@ class Callback(Ranged):
         """
         return {}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned; a resumed fit calls it before `on_train_begin`."""
 
 

@@ -129,8 +129,8 @@ class ModelCheckpoint(Monitor):
         """Return the best so far and the counts."""
         return {**super().state_dict(), "steps": self.steps, "epoch": self._epoch}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = {name: integer("ModelCheckpoint", name, given.get(name)) for name in ("steps", "epoch")}
-        super().load_state_dict(given)
+        own = {name: integer("ModelCheckpoint", name, state.get(name)) for name in ("steps", "epoch")}
+        super().load_state_dict(state)
         self.steps, self._epoch = own["steps"], own["epoch"]

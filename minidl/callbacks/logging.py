@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from minidl.callbacks.base import Callback
-from minidl.validation import describe, integer, state
+from minidl.validation import checked_state, describe, integer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,10 +90,10 @@ class _Lines(Callback):
         begun = self._file is not None and self._begun
         return {"size": (self._there() if self._size is None else self._size) if begun else None}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
         owner = type(self).__name__
-        size = state(owner, given, self.state_dict())["size"]
+        size = checked_state(owner, state, self.state_dict())["size"]
         if size is not None and integer(owner, "size", size) > self._there():
             raise ValueError(
                 f"{owner}: {self.path} must be as the fit left it, {size} bytes. Received: {self._there()} bytes"
@@ -308,6 +308,6 @@ class TensorBoard(_AfterSteps):
         """Return the epoch that comes next."""
         return {"epoch": self.trainer.epoch}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self._resumed = integer("TensorBoard", "epoch", given.get("epoch"))
+        self._resumed = integer("TensorBoard", "epoch", state.get("epoch"))

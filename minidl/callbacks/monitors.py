@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minidl.callbacks.base import Callback
-from minidl.validation import describe, differences, integer, nearest, number, state
+from minidl.validation import checked_state, describe, differences, integer, nearest, number
 
 if TYPE_CHECKING:
     from minidl.training import Trainer
@@ -86,9 +86,9 @@ class Monitor(Callback):
         """Return the best so far and the count."""
         return {"best": self.best, "wait": self.wait}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = state(self._owner, given, self.state_dict())
+        own = checked_state(self._owner, state, self.state_dict())
         best = None if own["best"] is None else number(self._owner, "best", own["best"], "[-inf, inf]")
         self.best, self.wait = best, integer(self._owner, "wait", own["wait"])
 
@@ -185,9 +185,9 @@ class EarlyStopping(Monitor):
         epochs = {"best_epoch": self.best_epoch, "stopped_epoch": self.stopped_epoch}
         return {**super().state_dict(), **epochs, "best_weights": copy.deepcopy(self.best_weights)}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = state("EarlyStopping", given, self.state_dict())
+        own = checked_state("EarlyStopping", state, self.state_dict())
         epochs = {name: own[name] for name in ("best_epoch", "stopped_epoch")}
         for name, epoch in epochs.items():
             if epoch is not None:
@@ -198,7 +198,7 @@ class EarlyStopping(Monitor):
             raise TypeError(f"EarlyStopping: best_weights must be a dict of arrays. Received: {describe(weights)}")
         if weights is not None and "trainer" in vars(self) and self.model.built:
             self._refuse_others(weights)
-        super().load_state_dict(given)
+        super().load_state_dict(state)
         vars(self).update(epochs, best_weights=copy.deepcopy(weights), _resumed=True)
 
 
@@ -270,8 +270,10 @@ class ReduceOnPlateau(Monitor):
         """Return the best so far and the counts."""
         return {**super().state_dict(), "cooling": self.cooling}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        cooling = integer("ReduceOnPlateau", "cooling", state("ReduceOnPlateau", given, self.state_dict())["cooling"])
-        super().load_state_dict(given)
+        cooling = integer(
+            "ReduceOnPlateau", "cooling", checked_state("ReduceOnPlateau", state, self.state_dict())["cooling"]
+        )
+        super().load_state_dict(state)
         self.cooling = cooling

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.callbacks.base import Callback
-from minidl.validation import describe, state
+from minidl.validation import checked_state, describe
 
 if TYPE_CHECKING:
     from minidl.parameters import Parameter
@@ -75,14 +75,14 @@ class Norms(Callback):
         """Return a copy of what was recorded."""
         return copy.deepcopy({"steps": self.steps, "weights": self.weights, "gradients": self.gradients})
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = copy.deepcopy(state("Norms", given, self.state_dict()))
+        own = copy.deepcopy(checked_state("Norms", state, self.state_dict()))
         lists = [own["steps"]]
         for name in ("weights", "gradients"):
             lists += own[name].values() if isinstance(own[name], dict) else [None]
         if not all(isinstance(one, list) and len(one) == len(lists[0]) for one in lists):
-            raise ValueError(f"Norms: each layer must have a norm for each step. Received: {describe(given)}")
+            raise ValueError(f"Norms: each layer must have a norm for each step. Received: {describe(state)}")
         self.steps, self.weights, self.gradients = own["steps"], own["weights"], own["gradients"]
 
 
@@ -111,9 +111,10 @@ class WeightPath(Callback):
         self.every = every
         self.steps: list[int] = []
         self.weights: list[NDArray[Any]] = []
+        self._resumed = False
 
     def on_train_begin(self) -> None:
-        """Record the start, unless it is known; refuse another model's weights behind one's.
+        """Record the start, unless it is known or this fit is resumed; refuse another model's weights behind one's.
 
         Raises:
             ValueError: If the model isn't built, or has another number of weights.
@@ -125,8 +126,9 @@ class WeightPath(Callback):
             raise ValueError(
                 f"WeightPath: each model needs one of its own. Received: {size} weights, after {self.weights[-1].size}"
             )
-        if not self.steps or self.steps[-1] != self.trainer.optimizer.iterations:
+        if not self.steps or (self.steps[-1] != self.trainer.optimizer.iterations and not self._resumed):
             self._record()
+        self._resumed = False
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """Record, if it's time."""
@@ -141,9 +143,10 @@ class WeightPath(Callback):
         """Return a copy of what was recorded."""
         return copy.deepcopy({"steps": self.steps, "weights": self.weights})
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = copy.deepcopy(state("WeightPath", given, self.state_dict()))
+        own = copy.deepcopy(checked_state("WeightPath", state, self.state_dict()))
         if not all(isinstance(one, list) for one in own.values()) or len(own["steps"]) != len(own["weights"]):
-            raise ValueError(f"WeightPath: there must be weights for each step. Received: {describe(given)}")
+            raise ValueError(f"WeightPath: there must be weights for each step. Received: {describe(state)}")
         self.steps, self.weights = own["steps"], own["weights"]
+        self._resumed = True

@@ -197,9 +197,9 @@ class _Counted(callbacks.Callback):
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "began": self._began, "initial_epoch": self.initial_epoch}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
-        own = [integer(type(self).__name__, name, given.get(name)) for name in ("began", "initial_epoch")]
-        super().load_state_dict(given)
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        own = [integer(type(self).__name__, name, state.get(name)) for name in ("began", "initial_epoch")]
+        super().load_state_dict(state)
         self._began, self.initial_epoch = own
         self._goes_on = True
 

@@ -10,7 +10,7 @@ import numpy as np
 from minidl.config import describe_object
 from minidl.optimizers.spans import Entry
 from minidl.parameters import Parameter
-from minidl.validation import choice, describe, integer, numbers, state
+from minidl.validation import checked_state, choice, describe, integer, numbers
 
 if TYPE_CHECKING:
     from minidl.optimizers.base import Optimizer
@@ -49,13 +49,13 @@ def described(value: Any) -> Any:
 def check_state(optimizer: Optimizer, given: Any) -> dict[str, Any]:
     """Return the hyperparameters that a state sets; raise ValueError or TypeError if it isn't one of this class."""
     name = type(optimizer).__name__
-    given = state(name, given, PARTS)
+    given = checked_state(name, given, PARTS)
     choice(name, "class", given["class"], (name,))
     integer(name, "iterations", given["iterations"])
     integer(name, "epoch", given["epoch"])
     for parameter, saved in _dict(name, "parameters", given["parameters"]).items():
         owner = f"{name} {str(parameter)!r}"
-        saved = state(owner, saved, ("t", "kept", "slots"))
+        saved = checked_state(owner, saved, ("t", "kept", "slots"))
         integer(owner, "t", saved["t"])
         floats(f"{owner}: kept must be", saved["kept"])
         slots = _dict(owner, "slots", saved["slots"])

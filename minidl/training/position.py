@@ -10,7 +10,7 @@ from minidl.history import History
 from minidl.losses import Loss
 from minidl.metrics import Metric
 from minidl.training.batches import Batch
-from minidl.validation import flag, integer, number, state
+from minidl.validation import checked_state, flag, integer, number
 
 __all__ = ["Means", "Position"]
 
@@ -60,9 +60,9 @@ class Means:
         """Return a copy of all sums."""
         return {**self._sums(), "metrics": [metric.state_dict() for metric in self.metrics]}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = state("Means", given, self.state_dict())
+        own = checked_state("Means", state, self.state_dict())
         if not isinstance(own["metrics"], list) or len(own["metrics"]) != len(self.metrics):
             raise ValueError(f"Means: there must be a state for each of {len(self.metrics)} metrics. Received: others")
         sums = {name: number("Means", name, own[name], "[-inf, inf]") for name in self._sums()}
@@ -127,9 +127,9 @@ class Position:
         rest = {"reason": self.reason, "stopped": self.stopped}
         return {**counts, **rest, "means": self.means.state_dict(), "history": self.history.state_dict()}
 
-    def load_state_dict(self, given: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = state("fit", given, self.state_dict())
+        own = checked_state("fit", state, self.state_dict())
         counts = {name: integer("fit", name, own[name]) for name in COUNTS}
         if not counts["skipped"] <= counts["batches"] <= counts["steps"] or max(counts.values()) >= 2**63:
             raise ValueError(
