@@ -330,6 +330,11 @@ def test_extreme_inputs_saturate_without_a_warning(name, dtype):
     assert layer.backward(np.ones((1, 2), dtype)).tolist() == [[0.0, 0.0]]
 
 
+def test_every_exported_activation_is_among_them():
+    names = [*ACTIVATIONS, *MORE_ACTIVATIONS, "prelu", "binary_step"]
+    assert {type(layers.registry.get(name)).__name__ for name in names} >= exported(layers, layers.Elementwise)
+
+
 @pytest.mark.parametrize("name", [*ACTIVATIONS, *MORE_ACTIVATIONS, "prelu", "binary_step"])
 def test_large_inputs_in_single_precision_are_right_wherever_that_can_be_told(name):
     x = np.array([[1e4, -1e4, 100, -100, 89, -89, 17, -17, 5, -5, 1e-4, -1e-4]], np.float32)
