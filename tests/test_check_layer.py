@@ -128,6 +128,8 @@ FAULTS = [
      '0 * self.remembered("winner")', INPUT),
     (SQUARE, "linear_backward", "self._write_outer(rows, slopes)",
      "self._write_outer(rows, slopes if input_gradient else slopes[::-1])", "without_input_gradient"),
+    (SQUARE, "linear_backward", "self._write_outer(rows, slopes)", "input_gradient and self._write_outer(rows, slopes)",
+     "without_input_gradient"),
     # through time
     ((RNN, SEQUENCE), "backward_part", "joint[-u:].T", "-joint[-u:].T", INPUT),
     ((RNN, SEQUENCE), "backward_part", "np.add(dh, dy[:, t], out=dh)", "np.copyto(dh, dy[:, t])", INPUT),

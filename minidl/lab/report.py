@@ -110,15 +110,15 @@ def boundaries(study: Study) -> Figure:
     from matplotlib.figure import Figure
 
     from minidl import plotting
+    from minidl.plotting.frame import panels
 
     seed = study.cells[0].seed
     first = [(name, cell) for name, cells in _settings(study).items() for cell in cells if cell.seed == seed][:MOST]
-    columns = max(min(4, len(first)), 1)
-    lines = max(math.ceil(len(first) / columns), 1)
-    figure = Figure(figsize=(3.6 * columns, 3.4 * lines), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    if not first:
+        return Figure(figsize=(3.6, 3.4), layout="constrained")
+    figure, axes = panels(len(first), 4, (3.6, 3.4), sharex=True, sharey=True)
     legend = False  # one is enough
-    for panel, (name, cell) in zip(panels, first, strict=False):
+    for panel, (name, cell) in zip(axes, first, strict=True):
         result = study.result(cell)
         title = f"{name}, diverged"
         if result.diverged is None:
@@ -127,10 +127,10 @@ def boundaries(study: Study) -> Figure:
             x, y = cell.data.x_test[:SHOWN], cell.data.y_test[:SHOWN]
             plotting.plot_decision_boundary(study.model(cell), x, y, ax=panel)
             panel.label_outer()
+            told = panel.get_legend()
+            assert told is not None
             if legend:
-                panel.get_legend().remove()
+                told.remove()
             legend = True
         panel.set_title(title, fontsize=10)
-    for panel in panels[len(first) :]:
-        panel.set_axis_off()
     return figure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -15,7 +14,7 @@ from pathlib import Path
 from pickle import PicklingError
 from typing import Any
 
-from minidl.history import History
+from minidl.history import History, json_number
 from minidl.lab.cell import Cell, checked_cells
 from minidl.lab.data import Data
 from minidl.lab.executors import Processes
@@ -223,7 +222,7 @@ class Study:
             "cpu_seconds": result.cpu_seconds,
             "environment": result.environment,
             "definition": cell.definition,
-            "history": {name: [_word(v) for v in column] for name, column in result.history.history.items()},
+            "history": {name: [json_number(v) for v in column] for name, column in result.history.history.items()},
         }
         file = self._file(cell.key)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -351,7 +350,3 @@ def _told(cell: Cell) -> str:
 def _history(columns: dict[str, list[float]]) -> History:
     epochs = list(range(len(next(iter(columns.values()), []))))
     return History.from_state_dict({"epoch": epochs, "history": columns, "interrupted": False})
-
-
-def _word(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)

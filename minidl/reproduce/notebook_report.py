@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from minidl.lab import Study
 from minidl.lab.page import Page, Sheet
@@ -63,44 +64,28 @@ def curves(runs: Mapping[str, Run]) -> Figure:
     groups = [[name for name in runs if name in PRINTED], [name for name in runs if name not in PRINTED]]
     for panel, names in zip(panels, groups, strict=True):
         for name in names:
-            values = runs[name].costs[::100]
-            draw_line(panel, list(runs).index(name), _counted(values), _array(values), NAMES[name])
+            values = np.array(runs[name].costs[::100])
+            draw_line(panel, list(runs).index(name), np.arange(len(values)), values, NAMES[name])
         finish(panel, "epochs (per 100)", "cost of the epoch's last mini-batch")
         panel.set_title("the notebook's three" if names and names[0] in PRINTED else "the other four")
         panel.label_outer()
     return figure
 
 
-def _counted(values: Sequence[float]) -> Any:
-    import numpy as np
-
-    return np.arange(len(values))
-
-
-def _array(values: Sequence[float]) -> Any:
-    import numpy as np
-
-    return np.array(values)
-
-
 def boundaries(runs: Mapping[str, Run]) -> Figure:
     """Draw where each net decides for which class."""
-    from matplotlib.figure import Figure
-
     from minidl import plotting
+    from minidl.plotting.frame import panels
 
     x, y = moons()
-    columns = min(4, len(runs))
-    lines = math.ceil(len(runs) / columns)
-    figure = Figure(figsize=(3.2 * columns, 2.9 * lines), layout="constrained")
-    panels = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel())
-    for panel, (name, run) in zip(panels, runs.items(), strict=False):
+    figure, axes = panels(len(runs), 4, (3.2, 2.9), sharex=True, sharey=True)
+    for panel, (name, run) in zip(axes, runs.items(), strict=True):
         plotting.plot_decision_boundary(run.model, x, y, ax=panel)
         panel.set_title(f"{NAMES[name]}, {run.accuracy:.1%}", fontsize=10)
-        panel.get_legend().remove()
+        told = panel.get_legend()
+        assert told is not None
+        told.remove()
         panel.label_outer()
-    for panel in panels[len(runs) :]:
-        panel.set_axis_off()
     return figure
 
 
