@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.config import Ranged
+from minidl.config import Ranged, checked
 from minidl.validation import cast, describe, flag, nearest, number, numbers
 
 __all__ = ["Changes", "Outer", "Parameter", "Storage", "configure_parameters", "flatten"]
@@ -254,6 +254,7 @@ def flatten(parameters: Iterable[Parameter]) -> None:
             offset += parameter.size
 
 
+@checked
 def configure_parameters(
     parameters: Any,
     which: str | Iterable[str] | Callable[[Parameter], bool],

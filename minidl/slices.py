@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.randomness import generator
 from minidl.training.trainer import trainer_of
 from minidl.validation import describe, integer, number, numbers
@@ -103,6 +104,7 @@ def _parameters(owner: str, model: Any) -> Sequence[Any]:
     return parameters
 
 
+@checked
 def random_plane(model: Any, *, seed: int = 0) -> Plane:
     """Return a plane through a model's weights in two directions that are drawn, each as large as the weights are.
 
@@ -133,6 +135,7 @@ def _drawn(parameters: Sequence[Any], rng: np.random.Generator) -> Points:
     return np.concatenate(parts)
 
 
+@checked
 def path_plane(paths: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Plane:
     """Return the plane through the start of paths that is nearest to all their points.
 
@@ -198,6 +201,7 @@ def _unit(vector: Points) -> tuple[Points, float]:
     return vector / (length or 1.0), length
 
 
+@checked
 def loss_slice(
     trainer: Any,
     x: Any,
@@ -269,6 +273,7 @@ def _put(model: Any, vector: Points) -> None:
         start += parameter.size
 
 
+@checked
 def around(
     paths: Mapping[str, ArrayLike] | Sequence[ArrayLike], *, margin: float = 0.2
 ) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import Checked, checked
 from minidl.optimizers import Optimizer, registry
 from minidl.parameters import Parameter
 from minidl.validation import describe, integer, numbers
@@ -27,7 +28,7 @@ Path = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Surface:
+class Surface(metaclass=Checked):
     """A function of two numbers, with its slope, and how to look at it.
 
     Args:
@@ -69,6 +70,7 @@ class Surface:
         return {name: type(registry.get(name))(learning_rate=rate) for name, rate in self.rates.items()}
 
 
+@checked
 def descend(
     surface: Surface,
     optimizers: Mapping[str, object],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.training.batches import Batch, Batches, Stream, batches
 from minidl.training.trainer import trainer_of
 from minidl.validation import integer, number
@@ -41,6 +42,7 @@ class RangeTest:
         return float(self.rates[self.smoothed.argmin()]) / 10
 
 
+@checked
 def lr_find(
     trainer: Any,
     x: Any,

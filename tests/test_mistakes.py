@@ -391,7 +391,8 @@ MISTAKES = [
     ("evaluate with verbose", lambda w: w.model.evaluate(w.x, w.y, verbose=0), TypeError,
      re.compile(r"evaluate: got an unexpected keyword argument 'verbose'\. Received: .*, verbose=0\. Known: .*")),
     ("random_state for data", lambda w: datasets.make_moons(10, random_state=0), TypeError,
-     re.compile(r"make_moons\(\) got an unexpected keyword argument 'random_state'.*")),
+     ("make_moons: got an unexpected keyword argument 'random_state'. Received: 10, random_state=0. "
+      "Did you mean 'seed'?")),
     ("a step of no parameters", lambda w: w.optimizer.step(), TypeError,
      "Optimizer.step() missing 1 required positional argument: 'parameters'"),
     ("units 0", lambda w: Dense(0), ValueError, "Dense: units must be a positive integer. Received: units=0"),
@@ -1834,7 +1835,6 @@ MISTAKES = [
 # Python refuses these calls itself, or there is nothing to show beside what the message tells.
 OTHER_STYLE = {
     "an unknown name in the package",
-    "random_state for data",
     "a step of no parameters",
     "the base of all schedules",
     "the base of all initializers",

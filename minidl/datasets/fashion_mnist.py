@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.config import checked
 from minidl.validation import describe, number
 
 __all__ = ["FASHION_MNIST_CLASSES", "fetch_fashion_mnist", "load_fashion_mnist", "verify_fashion_mnist"]
@@ -51,6 +52,7 @@ MNIST = {
 Data = tuple[NDArray[Any], NDArray[Any]]
 
 
+@checked
 def load_fashion_mnist(
     *, folder: str | Path | None = None, url: str = URL, timeout: float = 30.0, progress: bool = True
 ) -> tuple[Data, Data]:
@@ -83,6 +85,7 @@ def load_fashion_mnist(
     return (x_train, y_train.astype(np.int64)), (x_test, y_test.astype(np.int64))
 
 
+@checked
 def fetch_fashion_mnist(
     *, folder: str | Path | None = None, url: str = URL, timeout: float = 30.0, progress: bool = True
 ) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.validation import describe, flag, integer, number, numbers
 
 __all__ = ["make_blobs", "make_circles", "make_moons", "make_spirals"]
@@ -17,6 +18,7 @@ Data = tuple[NDArray[np.float64], NDArray[np.int64]]
 Seed = int | np.random.RandomState | None
 
 
+@checked
 def make_moons(n_samples: int = 100, *, noise: float | None = None, shuffle: bool = True, seed: Seed = None) -> Data:
     """Return two interleaved half circles: x of shape (n_samples, 2), and labels 0 (upper) and 1 (lower).
 
@@ -44,6 +46,7 @@ def make_moons(n_samples: int = 100, *, noise: float | None = None, shuffle: boo
     return _finish("make_moons", parts, noise, shuffle, seed)
 
 
+@checked
 def make_circles(
     n_samples: int = 100, *, noise: float | None = None, factor: float = 0.8, shuffle: bool = True, seed: Seed = None
 ) -> Data:
@@ -75,6 +78,7 @@ def make_circles(
     return _finish("make_circles", parts, noise, shuffle, seed)
 
 
+@checked
 def make_spirals(
     n_samples: int = 100,
     *,
@@ -111,6 +115,7 @@ def make_spirals(
     return _finish("make_spirals", parts, noise, shuffle, seed)
 
 
+@checked
 def make_blobs(
     n_samples: int = 100,
     *,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.randomness import generator, seed_or_fresh
 from minidl.splitting import class_labels, split_indices
 from minidl.validation import describe, numbers
@@ -12,6 +13,7 @@ from minidl.validation import describe, numbers
 __all__ = ["train_test_split"]
 
 
+@checked
 def train_test_split(
     *arrays: ArrayLike, test_size: float = 0.25, seed: int | None = None, stratify: ArrayLike | None = None
 ) -> list[NDArray[Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minidl import losses, optimizers
-from minidl.config import Configurable, describe_object
+from minidl.config import Checked, Configurable, describe_object
 from minidl.lab.data import Data
 from minidl.lab.results import RESULTS, TIMES
 from minidl.models import Sequential
@@ -33,7 +33,7 @@ LARGE = 100  # entries of an array that a definition tells of by a digest
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(metaclass=Checked):
     """One training of a new model by a new optimizer: all that its result hangs on.
 
     Args:

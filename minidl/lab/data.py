@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import Checked
 from minidl.randomness import generator
 from minidl.saving.setup import digest_of
 from minidl.splitting import class_labels, split_indices
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 ARRAYS = ("x", "y", "x_test", "y_test")
 
 
-class Data:
+class Data(metaclass=Checked):
     """What a cell is trained on, and what it is tested on, as a model takes them.
 
     Args:
@@ -88,7 +89,7 @@ class Data:
     @classmethod
     def _opened(cls, name: str, digest: str, folder: Path) -> Data:
         data = cls.__new__(cls)
-        data.__dict__.update(name=name, digest=digest, folder=folder)
+        vars(data).update(name=name, digest=digest, folder=folder)
         for array in ARRAYS:
             setattr(data, array, np.load(folder / f"{digest}-{array}.npy", mmap_mode="r", allow_pickle=False))
         return data

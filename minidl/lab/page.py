@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minidl.config import Checked
 from minidl.representation import html_table
 from minidl.saving.files import place
 from minidl.validation import describe
@@ -137,7 +138,7 @@ class Sheet:
         return html_table(self.caption, self.columns, self.shown)
 
 
-class Page:
+class Page(metaclass=Checked):
     """A report that grows from top to bottom, and is written at the end.
 
     Args:

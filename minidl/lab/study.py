@@ -14,6 +14,7 @@ from pathlib import Path
 from pickle import PicklingError
 from typing import Any
 
+from minidl.config import Checked, checked
 from minidl.history import History, json_number
 from minidl.lab.cell import Cell, checked_cells
 from minidl.lab.data import Data
@@ -32,7 +33,7 @@ class StudyError(RuntimeError):
     """Some cells of a study couldn't be run; the others have been, and are kept."""
 
 
-class Study:
+class Study(metaclass=Checked):
     """Cells, and what came of them.
 
     Args:
@@ -78,6 +79,7 @@ class Study:
                 runs.setdefault(cell.run_key, {})[cell.key] = cell
         return sorted((list(cells.values()) for cells in runs.values()), key=_work, reverse=True)
 
+    @checked
     def run(
         self,
         executor: Executor | None = None,

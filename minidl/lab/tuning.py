@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from minidl.config import checked
 from minidl.lab.cell import Cell, checked_cells
 from minidl.lab.results import Table, grouped, named
 from minidl.lab.study import Study
@@ -46,6 +47,7 @@ class Tuning:
         return ""
 
 
+@checked
 def tune(
     cells: Iterable[Cell],
     rates: Iterable[float] = RATES,

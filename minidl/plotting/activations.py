@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import layers
+from minidl.config import checked
 from minidl.plotting.frame import COLOURS, panels
 from minidl.validation import describe, number
 
@@ -20,6 +21,7 @@ __all__ = ["plot_activations"]
 COLUMNS = 4
 
 
+@checked
 def plot_activations(
     activations: Sequence[str | layers.Elementwise] | None = None,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.plotting.frame import COLOURS, MARKERS, new_axes, rgb
 from minidl.splitting import class_labels
 from minidl.validation import describe, integer, number, numbers
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_confusion_matrix", "plot_decision_boundary"]
 
 
+@checked
 def plot_decision_boundary(
     model: Any,
     x: ArrayLike,
@@ -113,6 +115,7 @@ def _decisions(model: Any, samples: NDArray[Any], points: int, margin: float) ->
     return {"x": first, "y": second, **on_grid}, predicted.shape[1]
 
 
+@checked
 def plot_confusion_matrix(
     matrix: ArrayLike, *, names: Iterable[object] | None = None, ax: Axes | None = None
 ) -> tuple[Axes, NDArray[Any]]:

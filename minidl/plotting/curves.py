@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl.callbacks import Norms
+from minidl.config import checked
 from minidl.history import History
 from minidl.plotting.frame import COLOURS, draw_line, finish, new_axes
 from minidl.validation import choice, describe, integer, nearest, number, numbers, within
@@ -29,6 +30,7 @@ LABELS = {
 }
 
 
+@checked
 def plot_curves(
     histories: History | Mapping[str, History | Sequence[History]],
     columns: str | Sequence[str] = "loss",
@@ -95,6 +97,7 @@ def _group(name: str, given: object, columns: Sequence[str]) -> list[History]:
     return list(group)
 
 
+@checked
 def plot_norms(norms: Norms, which: Literal["weights", "gradients"] = "gradients", *, ax: Axes | None = None) -> Axes:
     """Draw what the callback `Norms` recorded, a line a layer, on a logarithmic axis, and return the Axes.
 
@@ -114,6 +117,7 @@ def plot_norms(norms: Norms, which: Literal["weights", "gradients"] = "gradients
     return ax
 
 
+@checked
 def plot_lr_find(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     """Draw a learning-rate range test, as measured and smoothed, with its suggestion, and return the Axes."""
     from minidl.tuning import RangeTest
@@ -132,6 +136,7 @@ def plot_lr_find(result: RangeTest, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@checked
 def plot_schedules(
     schedules: Mapping[str, Callable[[int], float]],
     length: int,
@@ -170,6 +175,7 @@ def plot_schedules(
     return ax, values
 
 
+@checked
 def plot_moving_averages(
     series: ArrayLike,
     betas: Iterable[float] = (0.5, 0.9, 0.98),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.plotting.frame import COLOURS, draw_line, new_axes, rgb
 from minidl.slices import Slice
 from minidl.surfaces import Surface
@@ -25,6 +26,7 @@ Pixels = NDArray[np.uint8]
 __all__ = ["animate_trajectories", "plot_trajectories"]
 
 
+@checked
 def plot_trajectories(surface: Surface | Slice, paths: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
     """Draw paths over the contour lines of a surface, and return the Axes.
 
@@ -60,6 +62,7 @@ def plot_trajectories(surface: Surface | Slice, paths: Mapping[str, ArrayLike], 
     return ax
 
 
+@checked
 def animate_trajectories(
     surface: Surface | Slice,
     paths: Mapping[str, ArrayLike],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from minidl import initializers, layers, losses, metrics, optimizers
-from minidl.config import describe_object
+from minidl.config import checked, describe_object
 from minidl.saving.container import FileError
 from minidl.saving.document import pack_document, unpack_document
 from minidl.saving.files import checked_path, place
@@ -85,6 +85,7 @@ def load_weights(model: Sequential, path: Any) -> None:
 # Models -----------------------------------------------------------------------------------------------------
 
 
+@checked
 def save_model(model: Sequential, path: Any, *, include_optimizer: bool = True) -> None:
     """Write `model` and, if it is compiled, how it is trained; see `Sequential.save`."""
     _refuse_others("save_model", model)
@@ -125,6 +126,7 @@ def training(trainer: Trainer, described: Callable[[Any], Any] = describe_object
     }
 
 
+@checked
 def load_model(path: Any, *, compile: bool = True) -> Sequential:  # noqa: A002  # Keras's name
     """Return the model in a file that `model.save` or a fit with checkpoints has written.
 

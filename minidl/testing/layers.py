@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.layers import Layer
 from minidl.models import Sequential
 from minidl.testing.checking import (
@@ -34,6 +35,7 @@ Array = NDArray[Any]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], ArrayLike]
 
 
+@checked
 def check_layer(
     layer_or_class: Layer | type[Layer] | Callable[[], Layer],
     input_shape: tuple[int, ...],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minidl.config import checked
 from minidl.losses import Loss
 from minidl.testing.checking import (
     Check,
@@ -30,6 +31,7 @@ Array = NDArray[Any]
 Batch = tuple[Array, Array]
 
 
+@checked
 def check_loss(
     loss_or_class: Loss | type[Loss],
     y_true: ArrayLike,

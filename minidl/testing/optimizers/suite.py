@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from minidl.config import checked
 from minidl.optimizers.probe import tried
 from minidl.testing.checking import Check, require_hypothesis, run_checks, selected
 from minidl.testing.optimizers import descent, engine, rule, settings, state
@@ -20,6 +21,7 @@ from minidl.validation import describe, integer
 __all__ = ["check_optimizer", "checks_of", "parametrize_with_checks", "subject_of"]
 
 
+@checked
 def check_optimizer(
     cls_or_factory: Factory,
     *,
