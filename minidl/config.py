@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
-from minidl.validation import INT, OR_NONE, Interval, describe, nearest, within
+from minidl.validation import FORMS, OR_NONE, Check, checker, describe, nearest, optional
 
-__all__ = ["Checked", "Configurable", "Ranged", "Registry", "checked", "checked_config", "describe_object"]
+__all__ = ["Checked", "Configurable", "Ranged", "Registry", "checked", "checked_config", "describe_object", "newer"]
 
 
 P = ParamSpec("P")
@@ -20,8 +20,11 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        _refuse_misfits(function.__name__, function, args, kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            _refuse_misfits(function.__name__, function, args, kwargs)
+            raise
 
     return call
 
@@ -75,54 +78,75 @@ class Checked(type):
 
         def __call__(cls, *args, **kwargs):
             """Make an instance; arguments that don't fit raise TypeError with the nearest known name."""
-            _refuse_misfits(cls.__name__, cls.__init__, (None, *args), kwargs, getattr(cls, "pointers", {}))
-            instance = super().__call__(*args, **kwargs)
+            try:
+                instance = super().__call__(*args, **kwargs)
+            except TypeError:
+                _refuse_misfits(cls.__name__, cls.__init__, (None, *args), kwargs, getattr(cls, "pointers", {}))
+                raise
             if hasattr(instance, "_constructed"):
                 instance._constructed()
             return instance
-
-
-def _declared(cls: type) -> dict[str, str]:
-    return vars(cls).get("ranges", {})
 
 
 class Ranged(metaclass=Checked):
     """An object that holds to the ranges that its class declares, in its constructor and whenever one assigns.
 
     `ranges` are texts by the names of attributes: "[0, 1)" is a number in that interval, "int [1, inf)" an integer of
-    at least 1, "bool" True or False, "'min' | 'max'" one of these words; with " | None" behind it, None will do too. A
-    subclass adds its own to those of its base.
+    at least 1, "bool" True or False, "'min' | 'max'" one of these words, "initializer" or another registry's kind what
+    that registry takes; with " | None" behind it, None will do too. A subclass adds its own to those of its bases.
     """
 
     ranges: ClassVar[dict[str, str]] = {}
+    _declared: ClassVar[dict[str, str]] = {}  # by the class itself
+    _checks: ClassVar[dict[str, Check]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = _declared(cls)
+        own = vars(cls).get("ranges", {})
         if not isinstance(own, dict) or not all(isinstance(allowed, str) for allowed in own.values()):
             raise TypeError(
                 f'{cls.__name__}: ranges must be a dict of texts such as "[0, 1)". Received: ranges={describe(own)}'
             )
-        for allowed in own.values():
-            kind = allowed.removesuffix(OR_NONE)
-            if kind != "bool" and not kind.startswith("'") and kind not in Registry.known:
-                Interval.parse(kind.removeprefix(INT))
-        cls.ranges = {name: allowed for base in reversed(cls.__mro__) for name, allowed in _declared(base).items()}
+        cls._declared = own
+        cls.ranges = {k: v for base in reversed(cls.__mro__) for k, v in vars(base).get("_declared", {}).items()}
+        cls._checks = {name: _check(cls, name, allowed) for name, allowed in cls.ranges.items()}
 
     @property
-    def _owner(self) -> str:
+    def _called(self) -> str:
         """What errors call it."""
         return type(self).__name__
 
     def __setattr__(self, name: str, value: Any) -> None:
-        allowed = self.ranges.get(name)
-        if allowed is not None:
-            kind = allowed.removesuffix(OR_NONE)
-            if kind not in Registry.known:
-                value = within(self._owner, name, value, allowed)
-            elif value is not None or kind == allowed:
-                value = Registry.known[kind].get(value, self._owner, name)
-        object.__setattr__(self, name, value)
+        check = type(self)._checks.get(name)
+        super().__setattr__(name, value if check is None else check(self._called, name, value))
+
+
+def _check(cls: type, name: str, allowed: str) -> Check:
+    """Return what looks at the attribute `name`; raise ValueError if `allowed` isn't such a text."""
+    kind = allowed.removesuffix(OR_NONE)
+    try:
+        check: Check = partial(_resolved, Registry.known[kind]) if kind in Registry.known else checker(kind)
+    except ValueError:
+        raise ValueError(
+            f"{cls.__name__}: ranges[{name!r}] must be {FORMS}, or the kind of a registry. Received: {allowed!r}"
+        ) from None
+    return check if kind == allowed else partial(optional, check)
+
+
+def _resolved(registry: "Registry[Any]", owner: str, name: str, value: object) -> Any:
+    return registry.get(value, owner, name)
+
+
+def newer(cls: type, name: str, other: str) -> bool:
+    """Tell whether a class has its attribute `name` from before its `other` one in its line of bases.
+
+    Then what it has of `other` was made for another `name`.
+    """
+
+    def place(key: str) -> int:
+        return next(i for i, base in enumerate(cls.__mro__) if key in vars(base))
+
+    return place(name) < place(other)
 
 
 class Configurable(Ranged):
@@ -148,14 +172,17 @@ class Configurable(Ranged):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, and settings; objects among them as dicts with their "class"."""
         own = type(self)
-        settings = [name for name in self.described_settings if getattr(self, name) != getattr(own, name)]
-        return {name: _plain(getattr(self, name)) for name in [*self._arguments(), *settings]}
+        arguments = self._arguments()
+        beside = [name for name in self.described_settings if name not in arguments]
+        settings = [name for name in beside if getattr(self, name) != getattr(own, name)]
+        return {name: _plain(getattr(self, name)) for name in [*arguments, *settings]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make an instance from what `get_config` returned."""
         given = checked_config(cls.__name__, config)
-        settings = {name: given.pop(name) for name in cls.described_settings if name in given}
+        arguments = cls._arguments()
+        settings = {name: given.pop(name) for name in cls.described_settings if name in given and name not in arguments}
         made = cls(**given)
         for name, value in settings.items():
             setattr(made, name, value)
@@ -232,6 +259,8 @@ class Registry(Generic[T]):
         self.kind = kind
         self.base = base
         self._classes: dict[str, type[T]] = {}
+        if kind in self.known:
+            raise ValueError(f"Registry: each kind must have one. Received: kind={kind!r} again")
         self.known[kind] = self
 
     def register(self, *names: str) -> Callable[[C], C]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl import functions
-from minidl.config import Configurable, Registry
+from minidl.config import Configurable, Registry, newer
 from minidl.targets import check_batch, check_labels, check_unit, check_weight, sample_means
 from minidl.validation import describe, numbers
 
@@ -71,7 +71,7 @@ class Loss(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if {"per_sample", "per_sample_gradient"} & set(vars(cls)) and "_both" not in vars(cls):
+        if newer(cls, "per_sample", "_both") or newer(cls, "per_sample_gradient", "_both"):
             cls._both = Loss._both  # type: ignore[method-assign]  # its base computed another loss at once
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -108,13 +108,13 @@ class Parameter(Ranged):
         weight_decay_multiplier: float = 1.0,
     ) -> None:
         self.name = name
-        array = numbers(self._owner, "data", data)
+        array = numbers(self._called, "data", data)
         if array.dtype.kind != "f":
-            raise TypeError(f"{self._owner}: data must be floating point. Received: {describe(array)}")
+            raise TypeError(f"{self._called}: data must be floating point. Received: {describe(array)}")
         if not array.dtype.isnative:
-            raise TypeError(f"{self._owner}: data must be in this machine's byte order. Received: {describe(array)}")
+            raise TypeError(f"{self._called}: data must be in this machine's byte order. Received: {describe(array)}")
         if not array.flags.writeable:
-            raise ValueError(f"{self._owner}: data must be writable. Received: read-only {describe(array)}")
+            raise ValueError(f"{self._called}: data must be writable. Received: read-only {describe(array)}")
         self.trainable = trainable
         self.learning_rate_multiplier = learning_rate_multiplier
         self.weight_decay_multiplier = weight_decay_multiplier
@@ -125,7 +125,7 @@ class Parameter(Ranged):
         self._outer: Outer | None = None
 
     @property
-    def _owner(self) -> str:
+    def _called(self) -> str:
         return f"Parameter {self.name!r}"
 
     @property
@@ -165,10 +165,10 @@ class Parameter(Ranged):
             outer.write(self._grad)
 
     def _assign(self, target: NDArray[Any], value: ArrayLike, what: str) -> None:
-        array = numbers(self._owner, what, value)
+        array = numbers(self._called, what, value)
         if array.shape != target.shape:
-            raise ValueError(f"{self._owner}: {what} must have shape {target.shape}. Received: shape {array.shape}")
-        target[...] = array if array.dtype == target.dtype else cast(self._owner, what, array, target.dtype)
+            raise ValueError(f"{self._called}: {what} must have shape {target.shape}. Received: shape {array.shape}")
+        target[...] = array if array.dtype == target.dtype else cast(self._called, what, array, target.dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -204,7 +204,7 @@ class Parameter(Ranged):
             raise TypeError(f"Parameter: name must be a text. Received: name={describe(value)}")
         if not name.startswith("_") and name not in PUBLIC:
             raise AttributeError(
-                f"{self._owner}: no such attribute. Received: {name}={describe(value)}. {nearest(name, PUBLIC)}"
+                f"{self._called}: no such attribute. Received: {name}={describe(value)}. {nearest(name, PUBLIC)}"
             )
         super().__setattr__(name, value)
         if name in self.ranges:

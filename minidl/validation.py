@@ -1,10 +1,12 @@
 """One style of error for all of minidl: the object, the rule, then what was received; and of warning."""
 
 import math
+import re
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ __all__ = [
     "Interval",
     "cast",
     "checked_state",
+    "checker",
     "choice",
     "describe",
     "differences",
@@ -22,6 +25,7 @@ __all__ = [
     "nearest",
     "number",
     "numbers",
+    "optional",
     "refuse_cut",
     "sample_shape",
     "warn",
@@ -70,7 +74,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 OR_NONE = " | None"
-INT = "int "
+
+FORMS = """like "[0, 1)", "int [1, inf)", "bool" or "'min' | 'max'\""""
+
+#: What looks at a value, given what errors call the object and the value; it returns what is to be held, or raises.
+Check: TypeAlias = Callable[[str, str, object], Any]
 
 
 class Interval(NamedTuple):
@@ -85,6 +93,7 @@ class Interval(NamedTuple):
     high: float
 
     @classmethod
+    @lru_cache(maxsize=256)
     def parse(cls, text: str) -> "Interval":
         """Read an interval; raises ValueError when the text is none."""
         try:
@@ -136,23 +145,54 @@ def within(owner: str, name: str, value: object, allowed: str) -> Any:
         owner: What the error calls the object.
         name: What it calls the value.
         value: The value.
-        allowed: "[0, 1)", a number in that interval; "int [1, inf)", an integer of at least 1; "bool", True or False;
-            "'min' | 'max'", one of these words; any of them followed by " | None", or None.
+        allowed: As for `checker`, or that followed by " | None".
 
     >>> within("Dropout", "rate", 1, "[0, 1)")
     Traceback (most recent call last):
         ...
     ValueError: Dropout: rate must be in [0, 1). Received: rate=1.0
     """
-    if allowed.endswith(OR_NONE):
-        return None if value is None else within(owner, name, value, allowed.removesuffix(OR_NONE))
+    check = checker(allowed.removesuffix(OR_NONE))
+    return optional(check, owner, name, value) if allowed.endswith(OR_NONE) else check(owner, name, value)
+
+
+def checker(allowed: str) -> Check:
+    """Return what looks at a value: "[0, 1)" is a number in that interval, "int [1, inf)" an integer of at least 1.
+
+    "bool" is True or False, "'min' | 'max'" one of these words.
+
+    Raises:
+        ValueError: If the text is none of these.
+    """
     if allowed == "bool":
-        return flag(owner, name, value)
-    if allowed.startswith("'"):
-        return choice(owner, name, value, allowed[1:-1].split("' | '"))
-    if allowed.startswith(INT):
-        return integer(owner, name, value, int(Interval.parse(allowed.removeprefix(INT)).low))
-    return number(owner, name, value, allowed)
+        return flag
+    if re.fullmatch(r"'[^']*'( \| '[^']*')*", allowed):
+        return partial(_word_of, re.findall(r"'([^']*)'", allowed))
+    whole = re.fullmatch(r"int \[(-?\d+), inf\)", allowed)
+    if whole:
+        return partial(_integer_from, int(whole[1]))
+    try:
+        Interval.parse(allowed)
+    except ValueError:
+        raise ValueError(f"checker: allowed must be {FORMS}. Received: {allowed!r}") from None
+    return partial(_number_in, allowed)
+
+
+def optional(check: Check, owner: str, name: str, value: object) -> Any:
+    """Return None for None, else what `check` does."""
+    return None if value is None else check(owner, name, value)
+
+
+def _word_of(words: list[str], owner: str, name: str, value: object) -> Any:
+    return choice(owner, name, value, words)
+
+
+def _integer_from(low: int, owner: str, name: str, value: object) -> int:
+    return integer(owner, name, value, low)
+
+
+def _number_in(interval: str, owner: str, name: str, value: object) -> float:
+    return number(owner, name, value, interval)
 
 
 def flag(owner: str, name: str, value: object) -> bool:

@@ -362,7 +362,7 @@ SHARED = """self._signature = signature
 COUNT, LOG = 'vars(self)["iterations"] += 1', 'vars(self)["applied"] = values'
 LOOK = "huge = self._refuse_nonfinite(spans)\n"
 MOVE = textwrap.dedent(inspect.getsource(STEP)).partition(LOOK)[2].partition(f"    {COUNT}")[0]
-CHECK_STATE = 'check_entries(self._owner, state["parameters"], self._entries)'
+CHECK_STATE = 'check_entries(self._called, state["parameters"], self._entries)'
 APPLY_STATE = 'apply_entries(state["parameters"], self._entries)'
 
 ENGINE = [
@@ -496,8 +496,8 @@ ENGINE = [
     Fault("any attribute taken", Plain, Optimizer.__setattr__, 'vars(self).get("_locked") and', "False and",
           ("unknown_refused",)),
     Fault("NumPy's numbers kept as they are", Plain, Optimizer.checked,
-          'return number(self._owner, name, value, interval or "(-inf, inf)")',
-          'number(self._owner, name, value, interval or "(-inf, inf)")\n    return value', ("number_types",)),
+          'return number(self._called, name, value, interval or "(-inf, inf)")',
+          'number(self._called, name, value, interval or "(-inf, inf)")\n    return value', ("number_types",)),
     # saving and loading
     Fault("live slots in the state", Plain, state.entries_dict, "slot.copy()", "slot", ("state_is_copy",)),
     Fault("t not saved", Plain, state.entries_dict, '"t": entry.t', '"t": 0', ("save_and_load",)),

@@ -290,6 +290,10 @@ def test_a_registry_of_ones_own():
         pass
 
     registry = Registry("thing", Base)
+    with pytest.raises(ValueError, match=r"^Registry: each kind must have one\. Received: kind='thing' again$"):
+        Registry("thing", Base)
+    with pytest.raises(TypeError, match=r"^registry of things: needs a subclass of Base\. Received: <class 'int'>$"):
+        registry.register()(int)
     with pytest.raises(ValueError, match=r"unknown thing\. Received: 'a'\. Known: none\."):
         registry.get("a")
 
@@ -316,7 +320,7 @@ def test_what_is_described_under_another_name_is_found_by_it():
         level = 0
         described_settings = ("level",)
 
-    registry = Registry("thing", Base)
+    registry = Registry("described thing", Base)
 
     @registry.register()
     class Inner(Base):
@@ -484,3 +488,13 @@ def test_describe_is_short():
 def test_habits_from_elsewhere_are_shown_the_way(make, says):
     with pytest.raises(TypeError, match=says):
         make()
+
+
+def test_a_setting_that_a_class_takes_as_an_argument_is_one():
+    class Own(losses.MeanSquaredError):
+        def __init__(self, mean_over):
+            self.mean_over = mean_over
+
+    config = Own("samples").get_config()
+    assert config == {"mean_over": "samples"}
+    assert Own.from_config(config).mean_over == "samples"

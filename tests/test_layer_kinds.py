@@ -456,3 +456,48 @@ def test_a_subclass_of_a_usual_activation_is_what_it_says_also_within_a_recurren
     for one in (layer, plain):
         one.build((3, 2), np.random.default_rng(0))
     assert not np.allclose(layer.forward(x), plain.forward(x))
+
+
+class TwiceAsMuch:
+    """What a class may take before its base: everything is twice as much."""
+
+    def function(self, x):
+        return 2 * super().function(x)
+
+    def slope(self, x, y):
+        return 2 * super().slope(x, y / 2)
+
+    def per_sample(self, y_true, y_pred):
+        return 2 * super().per_sample(y_true, y_pred)
+
+    def per_sample_gradient(self, y_true, y_pred):
+        return 2 * super().per_sample_gradient(y_true, y_pred)
+
+    def linear(self, x):
+        return 2 * super().linear(x)
+
+
+@pytest.mark.parametrize("usual", [layers.Tanh, layers.Sigmoid, layers.ReLU])
+def test_a_function_that_comes_from_another_base_is_that_of_a_recurrent_layer(usual):
+    twice = type("Twice", (TwiceAsMuch, usual), {})
+    assert twice.slope_by_output is False
+    layer, x = layers.SimpleRNN(3, activation=twice()), np.random.default_rng(1).standard_normal((2, 4, 3))
+    layer.dtype = np.dtype(np.float64)
+    layer.build((4, 3), np.random.default_rng(0))
+    h = np.zeros((2, 3))
+    for t in range(4):
+        h = 2 * usual().function(x[:, t] @ layer.kernel.data + h @ layer.recurrent_kernel.data)
+    np.testing.assert_allclose(layer.forward(x), h, rtol=1e-12)
+
+
+def test_a_mixin_takes_a_layer_off_the_tapes_and_a_loss_off_its_own_way():
+    twice = type("Twice", (TwiceAsMuch, layers.Dense), {})
+    assert layers.Dense.by_calls
+    assert not twice.by_calls
+    loss = type("Twice", (TwiceAsMuch, losses.SparseCategoricalCrossentropy), {})(from_logits=True)
+    y, z = np.array([1, 0]), np.array([[0.5, 1.0], [2.0, -1.0]])
+    assert (
+        loss(y, z)
+        == loss.value_and_gradient(y, z)[0]
+        == 2 * losses.SparseCategoricalCrossentropy(from_logits=True)(y, z)
+    )

@@ -992,7 +992,11 @@ MISTAKES = [
     ("a rule with a number out of range", lambda w: rule(keep, ranges={"rate": "(0, 0.1)"})(), ValueError,
      "Mine: rate must be in (0, 0.1). Received: rate=0.5"),
     ("a range that is none", lambda w: rule(keep, ranges={"rate": "0 to 1"})(), ValueError,
-     "Interval: must be written like \"[0, 1)\". Received: '0 to 1'"),
+     ("""Mine: ranges['rate'] must be like "[0, 1)", "int [1, inf)", "bool" or "'min' | 'max'", """
+      "or the kind of a registry. Received: '0 to 1'")),
+    ("a range of integers for a rule", lambda w: rule(keep, ranges={"rate": "int [1, inf)"})(), ValueError,
+     ("Mine: ranges['rate'] must be an interval or \"bool\", since a schedule gives numbers. "
+      "Received: 'int [1, inf)'")),
     ("an instance to check", lambda w: testing.check_optimizer(Adam()), TypeError,
      ("check_optimizer: must be given an optimizer class, or a callable that returns optimizers. Received: "
       "Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08, epsilon_root=0.0)")),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minidl
+from minidl.callbacks import Callback
 from minidl.config import Ranged, Registry
 from minidl.initializers import Ones
 from minidl.layers import Dense, Layer, Tanh
@@ -183,7 +184,58 @@ def test_a_subclass_adds_to_the_ranges_of_its_base_and_holds_to_both():
             setattr(layer, argument, value)
 
 
-@pytest.mark.parametrize("ranges", [{"rate": (0, 1)}, ["[0, 1]"], {"rate": "0 to 1"}, {"rate": "int 1"}])
+AMISS = [
+    "0 to 1",
+    "int 1",
+    "int [1, 8]",
+    "int (0, inf)",
+    "int[1, inf)",
+    "[1, inf)|None",
+    "'min'|'max'",
+    "initialiser",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", AMISS)
+def test_a_text_that_is_no_range_is_told_with_its_class_and_name(text):
+    with pytest.raises(
+        ValueError, match=r"^Mine: ranges\['rate'\] must be like .*, or the kind of a registry\. Received: "
+    ):
+        type("Mine", (Ranged,), {"ranges": {"rate": text}})
+
+
+@pytest.mark.parametrize("ranges", [{"rate": (0, 1)}, ["[0, 1]"]])
 def test_ranges_are_told_by_texts(ranges):
-    with pytest.raises((TypeError, ValueError), match="Received: "):
+    with pytest.raises(TypeError, match=r"^Mine: ranges must be a dict of texts"):
         type("Mine", (Ranged,), {"ranges": ranges})
+
+
+def test_of_two_bases_the_first_one_counts_unless_it_says_nothing():
+    class Wide(Ranged):
+        ranges = {"x": "[0, 1)"}
+
+    class Wider(Wide):
+        ranges = {"x": "[0, inf)"}
+
+    class Silent(Wide):
+        pass
+
+    assert type("Both", (Silent, Wider), {}).ranges == {"x": "[0, inf)"}
+
+
+def test_an_attribute_of_a_users_own_may_be_called_ranges_and_its_assignments_reach_other_bases():
+    heard = []
+
+    class Hearing:
+        def __setattr__(self, name, value):
+            heard.append(name)
+            super().__setattr__(name, value)
+
+    class Own(Callback, Hearing):
+        def __init__(self):
+            self.ranges = [(0, 1)]
+            self._owner = "me"
+
+    own = Own()
+    assert (own.ranges, own._owner, heard) == ([(0, 1)], "me", ["ranges", "_owner"])

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import stat
 
 import nets
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as arrays_of
 from subjects import RULES, exported
 
 import minidl
-from minidl import Sequential, layers, losses, metrics, optimizers, saving, schedules
+from minidl import Sequential, initializers, layers, losses, metrics, optimizers, regularizers, saving, schedules
 from minidl.saving import FileError, container, load_model, trees
 from minidl.saving.models import REGISTRIES
 
@@ -192,6 +193,24 @@ def test_every_registry_is_where_the_message_says(name):
     for part in REGISTRIES[name].split(".")[1:]:
         found = getattr(found, part)
     assert found.kind == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("layer", lambda own: own()),
+        ("activation", lambda own: layers.Dense(2, own())),
+        ("initializer", lambda own: layers.Dense(2, kernel_initializer=own())),
+        ("regularizer", lambda own: layers.Dense(2, kernel_regularizer=own())),
+    ],
+)
+def test_what_is_not_known_is_told_with_the_registry_that_it_needs(kind, made, tmp_path):
+    bases = {"initializer": initializers.Ones, "regularizer": regularizers.L2}
+    own = type("Unheard", (bases.get(kind, layers.Tanh),), {})
+    Sequential([layers.Input((2,)), made(own)]).save(tmp_path / "m.safetensors")
+    told = re.escape(f"decorate it with @{REGISTRIES[kind]}.register() and import it first")
+    with pytest.raises(FileError, match=rf"unknown {kind}\. Received: .*'Unheard'.*{told}"):
+        load_model(tmp_path / "m.safetensors")
 
 
 def test_a_function_that_saves_does_what_the_method_does(tmp_path):

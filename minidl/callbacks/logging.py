@@ -49,7 +49,7 @@ class _Lines(Callback):
 
     def __init__(self, path: str | Path, append: bool) -> None:
         if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"{self._owner}: path must be a path. Received: path={describe(path)}")
+            raise TypeError(f"{self._called}: path must be a path. Received: path={describe(path)}")
         from pathlib import Path
 
         self.path = Path(path)

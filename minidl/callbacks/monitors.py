@@ -27,7 +27,7 @@ class Monitor(Callback):
     def __init__(self, monitor: str, min_delta: float, patience: int, mode: str) -> None:
         if not isinstance(monitor, str):
             raise TypeError(
-                f"{self._owner}: monitor must be the name of a column. Received: monitor={describe(monitor)}"
+                f"{self._called}: monitor must be the name of a column. Received: monitor={describe(monitor)}"
             )
         self.monitor = monitor
         self.min_delta = min_delta
@@ -41,7 +41,7 @@ class Monitor(Callback):
         """Refuse to compare one model's values with another's."""
         if self._watched not in (None, self.trainer):
             raise ValueError(
-                f"{self._owner}: each trainer needs one of its own. Received: one that has watched another"
+                f"{self._called}: each trainer needs one of its own. Received: one that has watched another"
             )
         self.value(dict.fromkeys(self.trainer.columns, 0.0))
         self.direction()
@@ -54,7 +54,7 @@ class Monitor(Callback):
             if not self.monitor.startswith("val_") or any(name.startswith("val_") for name in logs):
                 hint = nearest(self.monitor, logs)
             raise ValueError(
-                f"{self._owner}: monitor must be a column of the logs. Received: monitor={self.monitor!r}. {hint}"
+                f"{self._called}: monitor must be a column of the logs. Received: monitor={self.monitor!r}. {hint}"
             )
         return logs[self.monitor]
 
@@ -77,7 +77,7 @@ class Monitor(Callback):
         directions = {"loss": "min", **{metric.name: metric.better for metric in self.trainer.metrics}}
         if name not in directions:
             raise ValueError(
-                f"{self._owner}: mode must be 'min' or 'max' for a column that isn't the loss or a metric. "
+                f"{self._called}: mode must be 'min' or 'max' for a column that isn't the loss or a metric. "
                 f"Received: mode='auto', monitor={self.monitor!r}"
             )
         return directions[name]
@@ -88,9 +88,9 @@ class Monitor(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        own = checked_state(self._owner, state, self.state_dict())
-        best = None if own["best"] is None else number(self._owner, "best", own["best"], "[-inf, inf]")
-        self.best, self.wait = best, integer(self._owner, "wait", own["wait"])
+        own = checked_state(self._called, state, self.state_dict())
+        best = None if own["best"] is None else number(self._called, "best", own["best"], "[-inf, inf]")
+        self.best, self.wait = best, integer(self._called, "wait", own["wait"])
 
 
 class EarlyStopping(Monitor):

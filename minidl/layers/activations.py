@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from minidl import functions
 from minidl.compute.fusing import Biased, Fused
-from minidl.config import Registry
+from minidl.config import Registry, newer
 from minidl.layers.base import Layer, Shape, registry
 from minidl.validation import describe, integer
 
@@ -112,12 +112,11 @@ class Elementwise(Layer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = vars(cls)
-        if "slope" in own and "slope_by_output" not in own:
+        if newer(cls, "slope", "slope_by_output"):
             cls.slope_by_output = False
-        if "function" in own and "write" not in own:  # its base wrote another function
+        if newer(cls, "function", "write"):  # its base wrote another function
             cls.write = Elementwise.write  # type: ignore[method-assign]
-        if "slope" in own and "write_slope" not in own:
+        if newer(cls, "slope", "write_slope"):
             cls.write_slope = Elementwise.write_slope  # type: ignore[method-assign]
 
     def write(self, x: Array, out: Array) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from minidl import initializers, regularizers
 from minidl.compute.reuse import Call, Reuse, make, refresh
-from minidl.config import Configurable, Registry
+from minidl.config import Configurable, Registry, newer
 from minidl.parameters import Parameter
 from minidl.regularizers import Regularizer
 from minidl.validation import cast, describe, differences, flag, numbers, sample_shape
@@ -64,7 +64,7 @@ class Layer(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "by_calls" not in vars(cls) and any(name in vars(cls) for name in _STEP):
+        if any(newer(cls, name, "by_calls") for name in _STEP if hasattr(cls, name)):
             cls.by_calls = False
 
     def __init__(self, *, name: str | None = None) -> None:

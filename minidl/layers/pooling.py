@@ -31,8 +31,8 @@ class _Pooling2D(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.pool_size = pair(self._owner, "pool_size", pool_size)
-        self.strides = None if strides is None else pair(self._owner, "strides", strides)
+        self.pool_size = pair(self._called, "pool_size", pool_size)
+        self.strides = None if strides is None else pair(self._called, "strides", strides)
         self.padding = padding
 
     @property

@@ -25,7 +25,7 @@ from minidl.optimizers.spans import Entry, Saved, Span, compute_dtype, lay_out
 from minidl.optimizers.state import apply_entries, check_entries, check_state, described, entries_dict, floats
 from minidl.parameters import Changes, Parameter
 from minidl.schedules import Hyperparameter
-from minidl.validation import Interval, choice, describe, flag, integer, nearest, number, numbers
+from minidl.validation import choice, describe, flag, integer, nearest, number, numbers
 
 __all__ = ["NonFiniteError", "Optimizer", "registry"]
 
@@ -136,9 +136,12 @@ class Optimizer(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for allowed in cls.ranges.values():
-            if allowed != "bool":
-                Interval.parse(allowed)  # schedules give numbers
+        for name, allowed in cls.ranges.items():
+            if allowed != "bool" and allowed[:1] not in ("[", "("):
+                raise ValueError(
+                    f'{cls.__name__}: ranges[{name!r}] must be an interval or "bool", since a schedule gives numbers. '
+                    f"Received: {allowed!r}"
+                )
         named = isinstance(cls.slots, tuple) and all(isinstance(name, str) for name in cls.slots)
         if not named or len(set(cls.slots)) < len(cls.slots):
             raise TypeError(f"{cls.__name__}: slots must be a tuple of different names. Received: slots={cls.slots!r}")
@@ -165,7 +168,7 @@ class Optimizer(Configurable):
     def __init__(self, **hyperparameters: Hyperparameter | bool) -> None:
         for name in hyperparameters:
             if name in ("t", "iterations", "epoch", "hooks", "applied", "execution") or hasattr(type(self), name):
-                raise TypeError(f"{self._owner}: a hyperparameter must have a name of its own. Received: {name!r}")
+                raise TypeError(f"{self._called}: a hyperparameter must have a name of its own. Received: {name!r}")
         self._names = tuple(hyperparameters)
         for name, value in hyperparameters.items():
             setattr(self, name, value)
@@ -238,7 +241,7 @@ class Optimizer(Configurable):
         parameters = self._listed(parameters)
         if len(set(parameters)) < len(parameters):
             twice = sorted({p.name for p in parameters if parameters.count(p) > 1})
-            raise ValueError(f"{self._owner}: a parameter must be given once. Received twice: {', '.join(twice)}")
+            raise ValueError(f"{self._called}: a parameter must be given once. Received twice: {', '.join(twice)}")
         if self._is_copy:
             self._adopt([parameter for parameter in parameters if parameter not in self._entries])
             self._is_copy = False
@@ -249,7 +252,7 @@ class Optimizer(Configurable):
         entries = {parameter: Entry(self._start(parameter)) for parameter in new}
         if self._pending:
             everything = {**self._entries, **entries}
-            check_entries(self._owner, self._pending, everything)
+            check_entries(self._called, self._pending, everything)
             apply_entries(self._pending, everything)
             self._pending = {}
         self._entries.update(entries)
@@ -262,7 +265,7 @@ class Optimizer(Configurable):
         """
         if name not in self._names:
             raise ValueError(
-                f"{self._owner}: no such hyperparameter. Received: {name!r}. {nearest(str(name), self._names)}"
+                f"{self._called}: no such hyperparameter. Received: {name!r}. {nearest(str(name), self._names)}"
             )
         return self._current(name, getattr(self, name))
 
@@ -270,7 +273,7 @@ class Optimizer(Configurable):
         if not callable(value):
             return value
         index = self.epoch if getattr(value, "every", "step") == "epoch" else self.iterations
-        return number(self._owner, name, value(index), self.ranges.get(name, "(-inf, inf)"))
+        return number(self._called, name, value(index), self.ranges.get(name, "(-inf, inf)"))
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -334,10 +337,10 @@ class Optimizer(Configurable):
     def _prepare(self, values: dict[str, Any], t: int, kept: dict[str, float]) -> dict[str, float]:
         """Return the numbers that the rule's own `prepare` gives for a step."""
         wanted = self._wanted("prepare", {**values, **kept, "t": t})
-        prepared = floats(f"{self._owner}: prepare must return", self.prepare(**wanted))
+        prepared = floats(f"{self._called}: prepare must return", self.prepare(**wanted))
         for name in prepared:
             if name in values or name == "t":
-                raise TypeError(f"{self._owner}: prepare must give its results names of their own. Received: {name!r}")
+                raise TypeError(f"{self._called}: prepare must give its results names of their own. Received: {name!r}")
         return prepared
 
     def _wanted(self, function: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -346,7 +349,7 @@ class Optimizer(Configurable):
 
     def _refuse_hooks(self, given: Any) -> None:
         if not isinstance(given, (list, tuple)) or not all(isinstance(hook, Hook) for hook in given):
-            raise TypeError(f"{self._owner}: hooks must be a list of instances of Hook. Received: {describe(given)}")
+            raise TypeError(f"{self._called}: hooks must be a list of instances of Hook. Received: {describe(given)}")
 
     def _refuse_nonfinite(self, spans: Sequence[Span]) -> bool:
         """Raise if a gradient isn't finite; tell whether one is so large that the rule's numbers may overflow."""
@@ -368,7 +371,7 @@ class Optimizer(Configurable):
                 dtype = parameter.dtype if name == "w" else compute_dtype(parameter)
                 wider = "" if dtype == np.float64 else ", or float64"
                 raise NonFiniteError(
-                    f"{self._owner}: a step must stay in the range of {dtype}. Received: a gradient of "
+                    f"{self._called}: a step must stay in the range of {dtype}. Received: a gradient of "
                     f"{parameter.name!r} with entries of up to {largest:.3g}, of which {name} overflows, in step "
                     f"{self.iterations + 1}; nothing was changed; the hook ClipByGlobalNorm or ClipByValue, a smaller "
                     f"scale of the loss{wider} helps"
@@ -385,7 +388,7 @@ class Optimizer(Configurable):
             )
             first = tuple(int(i) for i in np.argwhere(bad)[0])
             raise NonFiniteError(
-                f"{self._owner}: gradients must be finite. Received: {bad.sum()} of {bad.size} entries of "
+                f"{self._called}: gradients must be finite. Received: {bad.sum()} of {bad.size} entries of "
                 f"{parameter.name!r} not finite, the first {parameter.grad[first]} at {list(first)}, in step "
                 f"{self.iterations + 1}; nothing was changed; {cause}"
             )
@@ -419,14 +422,14 @@ class Optimizer(Configurable):
             return given
         parameters: tuple[Any, ...] = tuple(given) if hasattr(given, "__iter__") else (None,)
         if not all(isinstance(parameter, Parameter) for parameter in parameters):
-            raise TypeError(f"{self._owner}: a step needs a list of parameters. Received: {describe(given)}")
+            raise TypeError(f"{self._called}: a step needs a list of parameters. Received: {describe(given)}")
         return parameters
 
     def _refuse_multipliers(self, parameters: Sequence[Parameter]) -> None:
         for parameter in parameters:
             if parameter.learning_rate_multiplier != 1 and "learning_rate" not in self._names:
                 raise ValueError(
-                    f"{self._owner}: has no learning_rate that a multiplier could multiply. "
+                    f"{self._called}: has no learning_rate that a multiplier could multiply. "
                     f"Received: learning_rate_multiplier={parameter.learning_rate_multiplier} of {parameter.name!r}"
                 )
 
@@ -442,12 +445,12 @@ class Optimizer(Configurable):
         given = self.init_slots(data)
         if not isinstance(given, dict) or set(given) != set(self.slots):
             received = tuple(given) if isinstance(given, dict) else describe(given)
-            raise TypeError(f"{self._owner}: init_slots must return the slots {self.slots}. Received: {received}")
-        slots = {name: numbers(self._owner, f"the start of {name}", given[name]) for name in self.slots}
+            raise TypeError(f"{self._called}: init_slots must return the slots {self.slots}. Received: {received}")
+        slots = {name: numbers(self._called, f"the start of {name}", given[name]) for name in self.slots}
         for name, slot in slots.items():
             if self.elementwise and slot.shape != data.shape:
                 raise TypeError(
-                    f"{self._owner}: a slot of an elementwise rule must have its parameter's shape {data.shape}; a "
+                    f"{self._called}: a slot of an elementwise rule must have its parameter's shape {data.shape}; a "
                     f"rule that needs other slots must say elementwise = False. Received: {name} of shape {slot.shape}"
                 )
         return slots
@@ -461,40 +464,40 @@ class Optimizer(Configurable):
         elif name == "hooks":
             self._refuse_hooks(value)
         elif name in ("iterations", "epoch"):
-            value = integer(self._owner, name, value)
+            value = integer(self._called, name, value)
         elif name == "execution":
-            value = choice(self._owner, name, value, EXECUTIONS)
+            value = choice(self._called, name, value, EXECUTIONS)
             if value == "compiled" and not can_compile():
                 raise ImportError(
-                    f"{self._owner}: compiled execution needs LLVM: pip install 'minidl[fast]'. "
+                    f"{self._called}: compiled execution needs LLVM: pip install 'minidl[fast]'. "
                     f"Received: execution='compiled'"
                 )
             self._forget_layout()
         elif vars(self).get("_locked") and name not in vars(self) and not hasattr(type(self), name):
             hint = nearest(name, {n for n in vars(self) if not n.startswith("_")})
-            raise AttributeError(f"{self._owner}: no such attribute. Received: {name}={describe(value)}. {hint}")
+            raise AttributeError(f"{self._called}: no such attribute. Received: {name}={describe(value)}. {hint}")
         object.__setattr__(self, name, value)
 
     def _constructed(self) -> None:
         if "_names" not in vars(self):
             raise RuntimeError(
-                f"{self._owner}: its constructor must call super().__init__ with its hyperparameters. "
+                f"{self._called}: its constructor must call super().__init__ with its hyperparameters. "
                 f"Received: no such call"
             )
         if self.update is Optimizer.update:
-            raise TypeError(f"{self._owner}: a subclass must give update(w, g, *slots, *, ...). Received: {self!r}")
+            raise TypeError(f"{self._called}: a subclass must give update(w, g, *slots, *, ...). Received: {self!r}")
         self._locked = True
 
     def checked(self, name: str, value: Any) -> Any:
         """Return `value` as the hyperparameter `name` holds it; raise ValueError or TypeError if it mustn't."""
         if isinstance(value, dict):
-            value = schedules.registry.get(value, self._owner)
+            value = schedules.registry.get(value, self._called)
         interval = self.ranges.get(name)
         if interval == "bool" or (interval is None and isinstance(value, (bool, np.bool_))):
-            return flag(self._owner, name, value)
+            return flag(self._called, name, value)
         if callable(value) and not isinstance(value, type):
             return value
-        return number(self._owner, name, value, interval or "(-inf, inf)")
+        return number(self._called, name, value, interval or "(-inf, inf)")
 
     def _repr_html_(self) -> str:
         from minidl.representation import html_table
@@ -502,7 +505,7 @@ class Optimizer(Configurable):
         rows = [[name, repr(getattr(self, name)), self.current(name)] for name in self._names]
         notes = [f"{self.iterations} steps{f', the last one {self.executed}' if self.executed else ''}"]
         notes += [f"hooks: {', '.join(map(repr, self.hooks))}"] if self.hooks else []
-        return html_table(self._owner, ["hyperparameter", "given", "in force"], rows, notes)
+        return html_table(self._called, ["hyperparameter", "given", "in force"], rows, notes)
 
     def __repr__(self) -> str:
         shown = [f"{name}={getattr(self, name)!r}" for name in self._names]
@@ -510,7 +513,7 @@ class Optimizer(Configurable):
             shown.append(f"hooks={self.hooks!r}")
         if self.execution != "auto":
             shown.append(f"execution={self.execution!r}")
-        return f"{self._owner}({', '.join(shown)})"
+        return f"{self._called}({', '.join(shown)})"
 
     # Saving and loading --------------------------------------------------------------------------------
 
@@ -523,7 +526,7 @@ class Optimizer(Configurable):
         for name, value in self.hyperparameters.items():
             if callable(value) and described(value) is None:
                 raise TypeError(
-                    f"{self._owner}: only a minidl.schedules.Schedule can be described by a config. "
+                    f"{self._called}: only a minidl.schedules.Schedule can be described by a config. "
                     f"Received: {name}={describe(value)}"
                 )
         config = super().get_config()
@@ -559,12 +562,12 @@ class Optimizer(Configurable):
             ValueError: If two parameters have one name.
         """
         return {
-            "class": self._owner,
+            "class": self._called,
             "iterations": self.iterations,
             "epoch": self.epoch,
             "hyperparameters": {name: described(value) for name, value in self.hyperparameters.items()},
             "hooks": [describe_object(hook) for hook in self.hooks],
-            "parameters": deepcopy(self._pending) or entries_dict(self._owner, self._entries),
+            "parameters": deepcopy(self._pending) or entries_dict(self._called, self._entries),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -582,7 +585,7 @@ class Optimizer(Configurable):
         same = isinstance(state["hooks"], list) and [describe_object(hook) for hook in self.hooks] == state["hooks"]
         loaded_hooks = self.hooks if same else self._hooks_from(state["hooks"])
         if self._entries:
-            check_entries(self._owner, state["parameters"], self._entries)
+            check_entries(self._called, state["parameters"], self._entries)
             apply_entries(state["parameters"], self._entries)
         else:
             self._pending = deepcopy(state["parameters"])

@@ -159,7 +159,7 @@ def load_model(path: Any, *, compile: bool = True) -> Sequential:  # noqa: A002 
 def _told(error: Exception) -> str:
     """Return what an error says, in short, and what to do about a class that isn't known."""
     text = str(error) or type(error).__name__
-    unknown = re.search(r"unknown (\w+)\. Received: '(minidl\.keras)?", text)
+    unknown = re.search(r"unknown ([\w ]+)\. Received: (?:\w+=)?'(minidl\.keras)?", text)
     hint = ""
     if unknown and unknown[2]:
         hint = ". It is known once minidl.keras was imported"

@@ -81,7 +81,7 @@ class Best(Monitor):
     """Which epoch is the best so far."""
 
     @property
-    def _owner(self) -> str:
+    def _called(self) -> str:
         return "CheckpointPolicy"
 
     def __init__(self, monitor: str, mode: str) -> None:
