@@ -60,6 +60,10 @@ def _refuse_misfits(
         raise TypeError(f"{owner}: {error}. Received: {', '.join(received) or 'no arguments'}{hint}") from None
 
 
+def _take_nothing(self: object) -> None:
+    """Stand for the constructor of a class that has none, whose own signature takes anything."""
+
+
 class Checked(type):
     """The metaclass of minidl's public classes: a wrong argument gets an error that helps.
 
@@ -81,7 +85,8 @@ class Checked(type):
             try:
                 instance = super().__call__(*args, **kwargs)
             except TypeError:
-                _refuse_misfits(cls.__name__, cls.__init__, (None, *args), kwargs, getattr(cls, "pointers", {}))
+                init = _take_nothing if cls.__init__ is object.__init__ else cls.__init__
+                _refuse_misfits(cls.__name__, init, (None, *args), kwargs, getattr(cls, "pointers", {}))
                 raise
             if hasattr(instance, "_constructed"):
                 instance._constructed()

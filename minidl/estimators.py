@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABCMeta
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,11 @@ Array = NDArray[Any]
 PREDICT_BATCH = 1024
 
 
-class _Net(BaseEstimator, metaclass=Checked):  # type: ignore[misc]  # it has no types
+class _Kind(Checked, ABCMeta):
+    """So that subclasses may be abstract."""
+
+
+class _Net(BaseEstimator, metaclass=_Kind):  # type: ignore[misc]  # it has no types
     """What both estimators are: a net with a last layer that fits the targets, and how it is trained."""
 
     _objective: str
@@ -140,7 +145,13 @@ class _Net(BaseEstimator, metaclass=Checked):  # type: ignore[misc]  # it has no
         options: dict[str, Any] = {"verbose": int(self.verbose), "shuffle": flag(owner, "shuffle", self.shuffle)}
         if not isinstance(self.callbacks, (list, tuple)):
             raise TypeError(f"{owner}: callbacks must be a list. Received: callbacks={describe(self.callbacks)}")
-        self.callbacks_ = copy.deepcopy(list(self.callbacks))  # each belongs to the trainer that calls it
+        try:
+            self.callbacks_ = copy.deepcopy(list(self.callbacks))  # each belongs to the trainer that calls it
+        except TypeError as error:
+            raise TypeError(
+                f"{owner}: callbacks must be such that copy.deepcopy takes them. "
+                f"Received: callbacks={describe(self.callbacks)} ({error})"
+            ) from error
         if once:
             return {**options, "epochs": 1, "callbacks": self.callbacks_}
         stopping = flag(owner, "early_stopping", self.early_stopping)

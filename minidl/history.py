@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from minidl.config import Checked
 from minidl.validation import checked_state, describe, flag, integer, number
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["History", "json_number"]
 
 
-class History:
+class History(metaclass=Checked):
     """What a `fit` recorded: for every epoch its loss, metrics and learning rate, as plain Python numbers.
 
     Attributes:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from minidl.config import Configurable, Registry
+from minidl.config import Configurable, Registry, checked
 from minidl.validation import describe, integer, number, numbers
 
 __all__ = [
@@ -90,6 +90,7 @@ class _Allowance:
 _ALLOWANCE: ContextVar[_Allowance | None] = ContextVar("allowance", default=None)
 
 
+@checked
 @contextmanager
 def undrawn(entries: int) -> Iterator[None]:
     """Let all initializers give zeros, and refuse more than so many entries in all.
@@ -226,6 +227,7 @@ class Orthogonal(Initializer):
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
+@checked
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return (fan_in, fan_out) of a kernel's shape, as told at the head of this module.
 

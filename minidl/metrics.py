@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minidl import losses
-from minidl.config import Configurable, Registry
+from minidl.config import Configurable, Registry, checked
 from minidl.splitting import class_labels
 from minidl.targets import check_batch, check_labels, check_unit, check_weight, sample_means
 from minidl.validation import checked_state, describe, integer, numbers
@@ -321,6 +321,7 @@ class TopKAccuracy(MeanMetric):
         return sample_means((y_pred > own).sum(axis=-1) < self.k)
 
 
+@checked
 def confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, *, classes: int | None = None, sample_weight: ArrayLike | None = None
 ) -> Array:

@@ -96,6 +96,7 @@ class Sequential(Layer):
         """The layers, in order; `add` puts another behind them."""
         return tuple(self._layers)
 
+    @checked
     def add(self, layer: Layer) -> None:
         """Put `layer` behind the last one; a model that is built builds it at once."""
         if isinstance(layer, Input) and not self._layers and not self.built:
@@ -118,7 +119,7 @@ class Sequential(Layer):
         except Exception:
             self.input_shape = None
             raise
-        self._settle()
+        self._take_over()
 
     def unbuild(self) -> None:
         """Be as before `build`; layers that were built before it stay as they are."""
@@ -157,7 +158,7 @@ class Sequential(Layer):
         self._built_here = [one for one in self._built_here if one is not layer]
         self._tapes = Tapes()
         self.trainer = None
-        self._settle()
+        self._take_over()
         return layer
 
     def _take(self, layers: Sequence[Layer]) -> None:
@@ -189,7 +190,7 @@ class Sequential(Layer):
             layer.named_by_model = layer.named_by_model or layer.name is None
             layer.name = title
         self._layers += layers
-        self._settle()
+        self._take_over()
 
     def _build_layers(self, layers: Sequence[Layer], first: int, shape: Shape) -> None:
         """Build `layers`, the first of which is the model's layer number `first`: all of them, or none."""
@@ -216,7 +217,7 @@ class Sequential(Layer):
     def _check_output(self, layers: Sequence[Layer]) -> None:
         """Raise ValueError if what these layers, the last ones and just built, put out isn't what it must be."""
 
-    def _settle(self) -> None:
+    def _take_over(self) -> None:
         """Take over the layers; give parameters their paths as names, and move them into one storage."""
         claim(self)
         if not self.built:
@@ -392,7 +393,7 @@ class Sequential(Layer):
         True
         """
         twin = copy.deepcopy(self)
-        twin._settle()
+        twin._take_over()
         return twin
 
     # Weights -------------------------------------------------------------------------------------------
@@ -401,6 +402,7 @@ class Sequential(Layer):
         """Return copies of all parameters and buffers, by their paths."""
         return {name: array.copy() for name, array in self._arrays().items()}
 
+    @checked
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Copy `state` into the parameters and buffers: all of them, or none.
 
@@ -415,6 +417,7 @@ class Sequential(Layer):
         """Return the parameters' values and the buffers themselves, by their paths."""
         return {name: parameter.data for name, parameter in self._named_parameters.items()} | self.named_buffers()
 
+    @checked
     def save_weights(self, path: str | Path) -> None:
         """Write the parameters and buffers to a file in the safetensors format, as a whole or not at all.
 
@@ -429,6 +432,7 @@ class Sequential(Layer):
 
         save_weights(self, path)
 
+    @checked
     def load_weights(self, path: str | Path) -> None:
         """Copy the weights in a file into the parameters and buffers, strictly by name and shape: all, or none.
 
@@ -446,6 +450,7 @@ class Sequential(Layer):
 
         load_weights(self, path)
 
+    @checked
     def save(self, path: str | Path, *, include_optimizer: bool = True) -> None:
         """Write the whole model to a file in the safetensors format, as a whole or not at all; see `minidl.load_model`.
 
@@ -478,6 +483,7 @@ class Sequential(Layer):
             "name": self.name,
         }
 
+    @checked
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print a line a layer: its name, class, output shape and number of parameters; the optimizer, and how it ran.
 

@@ -155,7 +155,10 @@ class Parameter(Ranged):
         return self._outer
 
     def promise(self, outer: Outer) -> None:
-        """Let the gradient be that product, which is computed when somebody looks; its arrays must stay until then."""
+        """Let it be known that the gradient is that product, whose arrays must stay as they are until the next one.
+
+        If it isn't `written`, it is a promise, which is kept when somebody looks.
+        """
         vars(self)["_outer"] = outer
 
     def settle(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.config import checked
+from minidl.config import Checked, checked
 from minidl.randomness import generator
 from minidl.training.trainer import trainer_of
 from minidl.validation import describe, integer, number, numbers
@@ -21,7 +21,7 @@ Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Plane:
+class Plane(metaclass=Checked):
     """A plane through weights: origin + a · first + b · second, each a vector of all a model's weights.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Slice:
+class Slice(metaclass=Checked):
     """The loss on a grid of a plane; `minidl.plotting.plot_trajectories` draws it, with paths on it.
 
     Attributes:
@@ -85,6 +85,7 @@ class Slice:
         return self.a, self.b, self.losses
 
 
+@checked
 def flat_weights(model: Any) -> Points:
     """Return all parameters of a built model as one vector, in their order.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minidl.config import checked
+from minidl.config import Checked, checked
 from minidl.training.batches import Batch, Batches, Stream, batches
 from minidl.training.trainer import trainer_of
 from minidl.validation import integer, number
@@ -18,7 +18,7 @@ __all__ = ["RangeTest", "lr_find"]
 
 
 @dataclass(frozen=True)
-class RangeTest:
+class RangeTest(metaclass=Checked):
     """What `lr_find` measured.
 
     Attributes:

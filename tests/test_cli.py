@@ -1,5 +1,6 @@
 """The command: what it prints and writes, and how it takes mistakes."""
 
+import inspect
 import json
 import os
 import signal
@@ -499,8 +500,8 @@ def test_the_real_files_are_right(capsys) -> None:
 def test_data_that_cannot_be_had_are_one_line_and_status_1(arguments, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("MINIDL_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(data, "URL", "http://127.0.0.1:1/")
-    monkeypatch.setattr(fashion_mnist.load_fashion_mnist, "__kwdefaults__", {
-        **fashion_mnist.load_fashion_mnist.__kwdefaults__, "url": "http://127.0.0.1:1/"})  # fmt: skip
+    load = inspect.unwrap(fashion_mnist.load_fashion_mnist)
+    monkeypatch.setattr(load, "__kwdefaults__", {**load.__kwdefaults__, "url": "http://127.0.0.1:1/"})
     assert main(arguments) == 1
     captured = capsys.readouterr()
     assert captured.out == ""

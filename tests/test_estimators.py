@@ -1,8 +1,10 @@
 """The estimators: scikit-learn's own checks, and what its users do with one."""
 
+import abc
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -205,3 +207,38 @@ def test_without_scikit_learn_the_extra_is_named():
     code = "import sys; sys.modules['sklearn.base'] = None; import minidl; minidl.estimators"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "minidl.estimators: needs the extra `sklearn`: pip install 'minidl[sklearn]'" in done.stderr
+
+
+def test_callbacks_that_call_functions_call_the_same_ones_in_each_fit_and_others_are_copied_or_refused():
+    class Collector:
+        def __init__(self):
+            self.rows = []
+
+        def add(self, epoch, logs):
+            self.rows.append(epoch)
+
+        def log(self, metrics, *, step):
+            self.rows.append(step)
+
+    class Locked(callbacks.Callback):
+        def __init__(self):
+            self.lock = threading.Lock()
+
+    one, other = Collector(), Collector()
+    x, y = np.eye(4), [0, 1, 0, 1]
+    net = MinidlClassifier(
+        (2,), epochs=2, callbacks=[callbacks.Lambda(on_epoch_end=one.add), callbacks.Logger(other.log)]
+    )
+    net.fit(x, y)
+    clone(net).fit(x, y)
+    assert one.rows == [0, 1, 0, 1]
+    assert len(other.rows) == 4
+    with pytest.raises(TypeError, match=r"^MinidlClassifier: callbacks must be such that copy\.deepcopy takes them"):
+        MinidlClassifier((2,), epochs=1, callbacks=[Locked()]).fit(x, y)
+
+
+def test_an_estimator_may_have_abstract_subclasses():
+    class Abstract(MinidlClassifier, abc.ABC):
+        pass
+
+    assert Abstract((2,)).hidden_layer_sizes == (2,)

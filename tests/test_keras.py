@@ -512,11 +512,27 @@ def test_a_fit_that_is_resumed_with_another_way_of_weighing_warns(tmp_path):
         plain.fit(X, Y, verbose=0, epochs=2, checkpoint=tmp_path, resume=True)
 
 
-def test_compile_leaves_the_callers_objects_as_they_are():
+def test_compile_takes_the_callers_own_objects_and_gives_them_kerass_conventions():
     loss, metric = losses.SparseCategoricalCrossentropy(), metrics.Accuracy()
     model = net(loss=loss, metrics=[metric])
-    assert (loss.mean_over, metric.weighted) == ("weights", True)
-    assert (model.trainer.loss.mean_over, model.trainer.metrics[0].weighted) == ("samples", False)
+    assert model.trainer.loss is loss
+    assert model.trainer.metrics[0] is metric
+    assert (loss.mean_over, metric.weighted) == ("samples", False)
+
+
+def test_a_loss_that_changes_while_training_changes_what_is_trained():
+    class Scaled(losses.MeanSquaredError):
+        factor = 1.0
+
+        def per_sample(self, y_true, y_pred):
+            return self.factor * super().per_sample(y_true, y_pred)
+
+    loss = Scaled()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss)
+    assert model.evaluate(np.ones((4, 2)), np.full((4, 1), 9.0), verbose=0) > 0
+    loss.factor = 0.0
+    assert model.evaluate(np.ones((4, 2)), np.full((4, 1), 9.0), verbose=0) == 0
 
 
 def test_a_frozen_layer_is_frozen_when_it_is_loaded(tmp_path):

@@ -62,6 +62,8 @@ def arguments(cls):
 
 
 def made(cls, **given):
+    without = [n for n, a in arguments(cls).items() if a.default is a.empty and n not in NEEDED]
+    assert not without, f"give {', '.join(without)} a value in NEEDED"
     needed = {name: NEEDED[name] for name, argument in arguments(cls).items() if argument.default is argument.empty}
     return cls(**needed | given)
 

@@ -213,10 +213,10 @@ def test_refuses_bad_arguments_with_its_name(cls, arguments, error, message):
         cls(**arguments)
 
 
-@pytest.mark.parametrize("cls", [InverseTimeDecay, ExponentialDecay, StepDecay, PolynomialDecay, CosineDecay, Warmup])
-def test_arguments_after_the_first_are_keyword_only(cls):
+@pytest.mark.parametrize("name", sorted(exported(schedules, Schedule)))
+def test_arguments_after_the_first_are_keyword_only(name):
     with pytest.raises(TypeError, match="positional"):
-        cls(0.1, 1)
+        getattr(schedules, name)(0.1, 1)
 
 
 @each_case

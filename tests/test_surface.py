@@ -179,3 +179,34 @@ def test_everything_public_has_a_docstring(name: str) -> None:
             for method, function in vars(value).items():
                 if not method.startswith("_") and (inspect.isfunction(function) or isinstance(function, property)):
                     assert inspect.getdoc(getattr(value, method)), f"{public}.{method}"
+
+
+PUBLIC = [
+    pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
+    for module in (minidl, *(importlib.import_module(name) for name in MODULES))
+    if module.__name__.count(".") < 2 and not module.__name__.startswith("minidl.keras")
+    for name in getattr(module, "__all__", ())
+    if module.__name__ == "minidl" or module.__name__.removeprefix("minidl.") in minidl.__all__
+]
+# Errors, a protocol, what takes any name, and an executor as the library has it.
+NO_HINTS = {
+    "CheckFailedError",
+    "DamagedError",
+    "FileError",
+    "Lambda",
+    "Log",
+    "NonFiniteError",
+    "Optimizer",
+    "Processes",
+}
+NO_HINTS |= {"ResumeWarning", "StudyError"}
+CALLED = [p for p in PUBLIC if inspect.isroutine(p.values[0]) or isinstance(p.values[0], type)]
+CALLED = [
+    p for p in CALLED if p.values[0].__name__ not in NO_HINTS and not p.values[0].__module__.startswith("minidl.keras")
+]
+
+
+@pytest.mark.parametrize("value", CALLED)
+def test_whatever_is_public_tells_what_it_takes(value) -> None:
+    with pytest.raises(TypeError, match=r"^\w+: .*nonsense_of_mine=7\. (Did you mean|Known: )"):
+        value(nonsense_of_mine=7)

@@ -96,6 +96,10 @@ class Lambda(Callback):
                 raise TypeError(f"Lambda: {name} must be a function. Received: {name}={describe(function)}")
             setattr(self, name, function)
 
+    def __deepcopy__(self, memo: object) -> Lambda:
+        """Return another one that calls the same functions, not copies of what they are bound to."""
+        return type(self)(**{name: function for name, function in vars(self).items() if name in _hooks()})
+
 
 class Listeners:
     """Callbacks, called one after the other."""

@@ -227,6 +227,10 @@ class Logger(_AfterSteps):
         self.log = log
         self._listen(every)
 
+    def __deepcopy__(self, memo: object) -> Logger:
+        """Return another one that calls the same function, not a copy of what it is bound to."""
+        return type(self)(self.log, every=self.every)
+
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.log({"epoch": epoch, **logs}, step=self.trainer.optimizer.iterations)
 

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.config import checked
+
 __all__ = ["load_digits"]
 
 TRAIN = 1437
 
 
+@checked
 def load_digits() -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
     """Return 1,797 handwritten digits of 8 × 8 pixels as (x_train, y_train), (x_test, y_test).
 

@@ -96,6 +96,7 @@ def fetch_fashion_mnist(
     return _complete("fetch_fashion_mnist", folder, url, timeout, progress)
 
 
+@checked
 def verify_fashion_mnist(*, folder: str | Path | None = None) -> dict[Path, str]:
     """Return the four files, each with what is wrong with it: "" if nothing is. Nothing is downloaded.
 

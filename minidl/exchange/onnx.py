@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import layers
+from minidl.config import checked
 from minidl.layers.windows import Windows
 from minidl.models import Residual, Sequential
 from minidl.validation import describe
@@ -23,6 +24,7 @@ Array = NDArray[Any]
 OPSET = 20  # the first one with Gelu
 
 
+@checked
 def to_onnx(model: Sequential, path: str | Path | None = None) -> Any:
     """Return `model` as an ONNX model, as it predicts, and write it to `path` if one is given.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import layers
+from minidl.config import checked
 from minidl.models import Residual, Sequential
 from minidl.validation import describe, differences
 
@@ -29,6 +30,7 @@ class _Kind(NamedTuple):
     read: Callable[[Any, State], State]
 
 
+@checked
 def to_torch(model: Sequential, names: Mapping[str, str] | Sequence[str] | None = None) -> State:
     """Return the weights and running statistics of `model` as a PyTorch module's `state_dict`, in arrays.
 
@@ -57,6 +59,7 @@ def to_torch(model: Sequential, names: Mapping[str, str] | Sequence[str] | None 
     return _state(_named("to_torch", model, names))
 
 
+@checked
 def from_torch(
     model: Sequential, state: Mapping[str, Any], names: Mapping[str, str] | Sequence[str] | None = None
 ) -> None:
@@ -94,6 +97,7 @@ def _copy(owner: str, model: Sequential, state: Mapping[str, Any], names: Any) -
             array[...] = arrays.get(name, array)
 
 
+@checked
 def save_torch(model: Sequential, path: str | Path, names: Mapping[str, str] | Sequence[str] | None = None) -> None:
     """Write what `to_torch` returns to a safetensors file, which `safetensors.torch.load_file` reads."""
     from safetensors.numpy import save
@@ -103,6 +107,7 @@ def save_torch(model: Sequential, path: str | Path, names: Mapping[str, str] | S
     place("save_torch", checked_path("save_torch", path), save(to_torch(model, names)))
 
 
+@checked
 def load_torch(model: Sequential, path: str | Path, names: Mapping[str, str] | Sequence[str] | None = None) -> None:
     """Read a safetensors file that `safetensors.torch.save_file(module.state_dict(), path)` wrote; see `from_torch`.
 

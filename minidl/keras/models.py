@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -176,11 +175,14 @@ class Model(Weighted, minidl.models.Sequential):
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how to train: an optimizer, a loss and metrics, by name or as objects."""
+        """Say how to train: an optimizer, a loss and metrics, by name or as objects.
+
+        A loss of minidl's own then takes Keras's mean (`mean_over`), a metric weighs samples or not (`weighted`).
+        """
         if loss is None or isinstance(loss, (dict, list, tuple)):
             raise refuse("keras compile", "loss", loss, "a model has one loss")
         defaults_only("keras compile", defaults_of(Model.compile), {"loss_weights": loss_weights})
-        loss = copy.copy(losses.get(loss))  # the caller's own stays as it is
+        loss = losses.get(loss)  # the caller's own object, which may be changed while training
         loss.mean_over = "samples"
         self.trainer = Trainer(
             self, optimizers.get(optimizer), loss, [*_metrics(metrics, False), *_metrics(weighted_metrics, True)]
@@ -503,7 +505,7 @@ def _metrics(given: Any, weighted: bool) -> list[Any]:
     given = [given] if isinstance(given, str) else given
     if not isinstance(given, (list, tuple)):
         raise refuse("keras compile", "metrics", given, "a list is")
-    made = [copy.deepcopy(metrics.get(one)) for one in given]  # the caller's own stay as they are
+    made = [metrics.get(one) for one in given]
     for metric in made:
         metric.weighted = weighted
     return made

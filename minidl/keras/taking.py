@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 import minidl.models
+from minidl.config import checked
 from minidl.keras import config, initializers, layers, losses, metrics, optimizers, regularizers
 from minidl.keras.models import Sequential
 from minidl.keras.optimizers import schedules
@@ -19,6 +20,7 @@ __all__ = ["from_keras"]
 DROPPED = {"trainable", "dtype", "build_config", "batch_input_shape", "batch_shape", "zero_output_for_mask"}
 
 
+@checked
 def from_keras(model: Any) -> minidl.models.Sequential:
     """Return a `minidl.Sequential` with the layers, the weights and, if compiled, the training of a Keras Sequential.
 

@@ -76,7 +76,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Sheet(metaclass=Checked):
     """A table: a caption, heads, and rows of texts, numbers, None for nothing, or (what is shown, what to sort by).
 
     >>> sheet = Sheet("Accuracy", ["rule", "%"], [["sgd", 85.3], ["adam", ("86.9 ± 0.2", 86.9)]])

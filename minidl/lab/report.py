@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from minidl.config import checked
 from minidl.lab.cell import Cell
 from minidl.lab.page import Page, Sheet
 from minidl.lab.results import grouped, named
@@ -25,6 +26,7 @@ BOUNDARIES = f"Where each net of the first seed decides for which class, with {S
 MOST = 14  # lines of a picture, told apart by colour and stroke
 
 
+@checked
 def report(
     study: Study,
     title: str = "A study",

@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from minidl.config import Checked
 from minidl.history import History
 from minidl.lab.page import Sheet
 from minidl.validation import nearest
@@ -26,7 +27,7 @@ RESULTS = ("train_", "test_")  # what the columns of losses and metrics begin wi
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(metaclass=Checked):
     """How a cell went.
 
     Attributes:
@@ -51,7 +52,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(metaclass=Checked):
     """A row for each cell that has been run, in the order of the cells: its settings, and how it went.
 
     The columns: "data", each label, "model", "optimizer", its unusual "arguments", "learning_rate", "schedule", "loss",
@@ -147,7 +148,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(metaclass=Checked):
     """A column over several runs that differ in their seed alone.
 
     Attributes:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl import datasets, layers
+from minidl.config import Checked
 from minidl.lab.cell import Cell
 from minidl.lab.data import Data
 from minidl.models import Sequential
@@ -24,7 +25,7 @@ Parts = tuple[tuple[Array, Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
-class Net:
+class Net(metaclass=Checked):
     """What makes a net of a seed: ReLU layers, then a softmax."""
 
     inputs: tuple[int, ...]
@@ -41,7 +42,7 @@ class Net:
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(metaclass=Checked):
     """Data to classify, and the settings that suit them.
 
     Attributes:

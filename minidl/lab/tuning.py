@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from minidl.config import checked
+from minidl.config import Checked, checked
 from minidl.lab.cell import Cell, checked_cells
 from minidl.lab.results import Table, grouped, named
 from minidl.lab.study import Study
@@ -22,7 +22,7 @@ RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 @dataclass(frozen=True)
-class Tuning:
+class Tuning(metaclass=Checked):
     """What `tune` found; it prints as the rates, and says which are the least or the greatest of those tried.
 
     Attributes:

@@ -13,6 +13,8 @@ in double precision, to rounding. A subclass inherits its base's laws unless it 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from minidl.config import Checked
+
 __all__ = [
     "BoundedStep",
     "Coasts",
@@ -35,7 +37,7 @@ __all__ = [
 Formula = Callable[..., Any]
 
 
-class Law:
+class Law(metaclass=Checked):
     """The base of all laws: a statement, and the hyperparameters at which it holds."""
 
     def __init__(self, **at: Any) -> None:

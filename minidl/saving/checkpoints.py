@@ -148,7 +148,7 @@ class FolderKeeper(Keeper):
         self.fitting = Fitting(self.trainer, self.position, self.callbacks, best, setup)
         if self._found is not None:
             self.fitting.go_on(*self._found, epochs)
-            self._found, self._written = None, self.fitting.place()
+            self._found, self._written = None, self.fitting.stands_at()
 
     def start(self) -> None:
         """Write the first checkpoint, unless the fit goes on, or the model isn't built before its first batch."""
@@ -184,7 +184,7 @@ class FolderKeeper(Keeper):
         Raises:
             OSError: If it can't be written.
         """
-        if self._written != self.fitting.place():
+        if self._written != self.fitting.stands_at():
             self._write(self._name())
 
     def _name(self) -> str:
@@ -207,7 +207,7 @@ class FolderKeeper(Keeper):
             content = pack_document("checkpoint", self.trainer.model.named_arrays(), self.fitting.parts())
         place("fit", self.policy.folder / name, content)
         if name != BEST:
-            self._written = self.fitting.place()
+            self._written = self.fitting.stands_at()
             for path in self._files()[self.policy.keep :]:
                 with contextlib.suppress(OSError):  # somebody may have it open; it goes with the next one
                     path.unlink()

@@ -53,6 +53,7 @@ REGISTRIES = {
 # Weights ----------------------------------------------------------------------------------------------------
 
 
+@checked
 def save_weights(model: Sequential, path: Any) -> None:
     """Write the parameters and buffers of `model`; see `Sequential.save_weights`."""
     _refuse_others("save_weights", model)
@@ -62,6 +63,7 @@ def save_weights(model: Sequential, path: Any) -> None:
     place("save_weights", path, pack_document("weights", model.named_arrays(), {}))
 
 
+@checked
 def load_weights(model: Sequential, path: Any) -> None:
     """Copy the weights in a file into `model`; see `Sequential.load_weights`."""
     _refuse_others("load_weights", model)

@@ -52,7 +52,7 @@ class Fitting:
         self.trainer, self.position, self.callbacks = trainer, position, callbacks
         self.best, self.setup = best, setup
 
-    def place(self) -> tuple[int, ...]:
+    def stands_at(self) -> tuple[int, ...]:
         """Return what is another at each point of a fit."""
         return self.trainer.optimizer.epoch, self.position.steps, self.position.batches
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from minidl.config import Checked
+
 __all__ = ["STATUSES", "CheckFailedError", "Report", "Result"]
 
 STATUSES = ("pass", "fail", "expected failure", "not applicable")
@@ -15,7 +17,7 @@ class CheckFailedError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(metaclass=Checked):
     """What one check found.
 
     Attributes:
@@ -34,7 +36,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(metaclass=Checked):
     """What all checks found; it prints as a table.
 
     Attributes:

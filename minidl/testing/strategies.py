@@ -28,6 +28,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import DTypeLike, NDArray
 
 from minidl import layers
+from minidl.config import checked
 from minidl.models import Sequential
 from minidl.parameters import Parameter
 from minidl.schedules import CosineDecay, PiecewiseConstant, PolynomialDecay, Schedule, Warmup
@@ -66,6 +67,7 @@ CHOICES = {
 FRACTIONS = (0.5, 0.9, 0.0, 0.99)
 
 
+@checked
 def values(shape: int | tuple[int, ...] = 3, dtype: DTypeLike = np.float64) -> st.SearchStrategy[Array]:
     """Arrays of numbers between −4 and 4 with two decimals.
 
@@ -76,6 +78,7 @@ def values(shape: int | tuple[int, ...] = 3, dtype: DTypeLike = np.float64) -> s
     return _decimals(shape).map(lambda array: array.astype(dtype))
 
 
+@checked
 def gradients(
     shape: int | tuple[int, ...] = 3, dtype: DTypeLike = np.float64, kinds: Sequence[str] = tuple(KINDS)
 ) -> st.SearchStrategy[Array]:
@@ -94,6 +97,7 @@ def gradients(
     )
 
 
+@checked
 def parameters(
     shapes: st.SearchStrategy[tuple[int, ...]] | None = None, dtype: DTypeLike = np.float64
 ) -> st.SearchStrategy[Parameter]:
@@ -113,6 +117,7 @@ def parameters(
     return draw_one()
 
 
+@checked
 def hyperparameters(rule: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Values, within their ranges, for the numbers and flags of an optimizer (or of a class, with its defaults).
 
@@ -164,6 +169,7 @@ class Run:
         return ", ".join([*shown, *(f"{name} = {value!r}" for name, value in self.settings.items())])
 
 
+@checked
 def runs(
     rule: Callable[[], Any],
     *,
@@ -202,6 +208,7 @@ def runs(
     return draw_one()
 
 
+@checked
 def schedules(low: float = 0.001, high: float = 0.5) -> st.SearchStrategy[Schedule]:
     """Schedules of steps whose values stay between `low` and `high`.
 

@@ -80,6 +80,7 @@ def check_optimizer(
     )
 
 
+@checked
 def parametrize_with_checks(
     optimizers: Sequence[Factory],
     *,
