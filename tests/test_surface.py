@@ -14,7 +14,7 @@ from typing import TypeVar
 import pytest
 
 import minidl
-from benchmarks.house import imported
+from benchmarks.house import imported, measure
 
 PACKAGE = Path(minidl.__file__).parent
 MODULES = sorted(m.name for m in pkgutil.walk_packages([str(PACKAGE)], "minidl.") if not m.name.endswith("__main__"))
@@ -210,3 +210,9 @@ CALLED = [
 def test_whatever_is_public_tells_what_it_takes(value) -> None:
     with pytest.raises(TypeError, match=r"^\w+: .*nonsense_of_mine=7\. (Did you mean|Known: )"):
         value(nonsense_of_mine=7)
+
+
+def test_no_file_and_no_function_outgrows_what_one_reads_at_a_time() -> None:
+    house = measure(PACKAGE.parent)
+    assert {name: lines for name, lines in house.modules.items() if lines > 450} == {}
+    assert {name: lines for name, lines in house.functions.items() if lines > 75} == {}
