@@ -53,7 +53,7 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "d
 
 # What is mutated, and the tests to kill it after the module's own doctests: those first that kill most in their time.
 TESTS = {
-    "minidl/optimizers/*.py": ("hooks", "laws", "optimizers", "engine"),
+    "minidl/optimizers/*.py": ("hooks", "laws", "optimizers", "engine", "execution", "outer"),
     "minidl/schedules.py": ("schedules", "engine"),
     "minidl/losses.py": ("losses", "check_loss"),
     "minidl/targets.py": ("losses", "metrics", "check_loss"),

@@ -1388,3 +1388,12 @@ def test_a_rule_without_a_constructor_round_trips_too():
 def test_counts_are_counts(name, wrong):
     with pytest.raises((TypeError, ValueError), match=f"SGD: {name} must be a non-negative integer"):
         setattr(SGD(), name, wrong)
+
+
+def test_a_copy_that_has_adopted_parameters_knows_others_of_their_names_as_new_ones():
+    optimizer, first = Momentum(0.1), parameters_of([(3,)])
+    steps(optimizer, first, [0])
+    twin, adopted, new = copy.deepcopy(optimizer), parameters_of([(3,)]), parameters_of([(3,)])
+    steps(twin, adopted, [1])
+    steps(twin, new, [2])
+    assert (twin.steps(adopted[0]), twin.steps(new[0])) == (2, 1)

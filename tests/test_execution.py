@@ -441,3 +441,14 @@ def test_signs_of_zero_are_numpys(function):
         parameter.grad, optimizer.execution = draws[1], way
         optimizer.step([parameter])
         assert parameter.data.tobytes() == expected.tobytes(), way
+
+
+def test_auto_compiles_at_a_step_that_hangs_on_the_entries_and_the_count_alone():
+    pytest.importorskip("llvmlite")
+    w = Parameter(np.zeros(2**20, np.float32))
+    optimizer = optimizers.SGD(0.0)
+    ways = []
+    while "compiled" not in ways and len(ways) < 300:
+        optimizer.step([w])
+        ways.append(optimizer.executed)
+    assert len(ways) == 1 + math.ceil(2**28 / (2**20 + 2**14))  # steps before count as 2^14 entries more each

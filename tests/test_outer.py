@@ -9,6 +9,7 @@ from minidl import Parameter, Sequential, Trainer, callbacks, layers, losses, op
 from minidl.compute import outer
 from minidl.compute.outer import LARGE, MOST, suits
 from minidl.layers import dense
+from minidl.optimizers.spans import Part
 from minidl.parameters import Outer, flatten
 
 pytestmark = pytest.mark.usefixtures("llvm")
@@ -261,3 +262,9 @@ def test_a_gradient_that_was_promised_is_that_of_its_own_batch_whatever_comes_af
         return [parameter.grad.tobytes() for parameter in model.parameters]
 
     assert trained(5) == trained(4)
+
+
+def test_the_greatest_square_of_a_gradient_is_that_of_its_greatest_entry():
+    w = Parameter(np.zeros(1000))
+    w.grad = np.where(np.arange(1000) == 7, -3e100, 2.0)
+    assert Part(slice(0, 1000), w.grad, w).largest_square() == (3e100) ** 2
