@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,12 +112,13 @@ def _cycles(imports: dict[str, set[str]]) -> list[list[str]]:
     return [list(group) for group in sorted(groups)]
 
 
-def at(revision: str) -> House:
-    """Measure the package as it was at a revision of git."""
+@contextmanager
+def at(revision: str) -> Iterator[Path]:
+    """Give a folder with the package as it was at a revision of git."""
     archive = subprocess.run(["git", "archive", revision, "minidl"], cwd=ROOT, capture_output=True, check=True).stdout
     with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
-        return measure(Path(folder))
+        yield Path(folder)
 
 
 def document(houses: dict[str, House]) -> str:
@@ -157,6 +159,14 @@ def _largest(sizes: dict[str, int]) -> str:
     return f"`{name}`, {sizes[name]}"
 
 
+def main(revisions: list[str]) -> None:
+    """Print the tables, a column for each revision, then now."""
+    houses = {}
+    for revision in revisions:
+        with at(revision) as folder:
+            houses[revision] = measure(folder)
+    print(document({**houses, "now": measure(ROOT)}))
+
+
 if __name__ == "__main__":
-    found = {revision: at(revision) for revision in sys.argv[1:]}
-    print(document({**found, "now": measure(ROOT)}))
+    main(sys.argv[1:])
