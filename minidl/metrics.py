@@ -186,8 +186,11 @@ registry: Registry[Metric] = Registry("metric", Metric)
 class BinaryAccuracy(MeanMetric):
     """How often a prediction above `threshold` says the class 1, one up to it the class 0, over all outputs.
 
-    Targets above 0.5 are of class 1. For a model whose outputs are logits and whose loss doesn't know it, the threshold
-    is 0.
+    Targets above 0.5 are of class 1.
+
+    Args:
+        threshold: Any finite number; 0 for a model whose outputs are logits and whose loss doesn't know it.
+        name: See `Metric`.
 
     >>> metric = BinaryAccuracy()
     >>> metric.update([[1], [0], [1]], [[0.9], [0.2], [0.5]])
@@ -208,7 +211,13 @@ class BinaryAccuracy(MeanMetric):
 
 @registry.register("categorical_accuracy")
 class CategoricalAccuracy(MeanMetric):
-    """How often the most probable class is that of the one-hot target."""
+    """How often the most probable class is that of the one-hot target.
+
+    >>> metric = CategoricalAccuracy()
+    >>> metric.update([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]])
+    >>> metric.result()
+    0.5
+    """
 
     axes = 2
 
@@ -246,6 +255,11 @@ class Accuracy(MeanMetric):
 
     One output: `BinaryAccuracy`. Targets of an axis less than the predictions: `SparseCategoricalAccuracy`. Else
     `CategoricalAccuracy`; so for several independent yes-or-no outputs name `BinaryAccuracy` itself.
+
+    >>> metric = Accuracy()
+    >>> metric.update([1, 0], [[0.2, 0.8], [0.3, 0.7]])
+    >>> metric.result()
+    0.5
     """
 
     def __init__(self, *, name: str = "accuracy") -> None:
@@ -262,7 +276,13 @@ class Accuracy(MeanMetric):
 
 @registry.register("mse", "mean_squared_error")
 class MeanSquaredError(MeanMetric):
-    """The mean of (ŷ − y)²."""
+    """The mean of (ŷ − y)² over a sample's outputs, and over samples.
+
+    >>> metric = MeanSquaredError()
+    >>> metric.update([[0.0, 1.0]], [[1.0, 3.0]])
+    >>> metric.result()
+    2.5
+    """
 
     better = "min"
 
@@ -276,7 +296,13 @@ class MeanSquaredError(MeanMetric):
 
 @registry.register("mae", "mean_absolute_error")
 class MeanAbsoluteError(MeanMetric):
-    """The mean of |ŷ − y|."""
+    """The mean of |ŷ − y| over a sample's outputs, and over samples.
+
+    >>> metric = MeanAbsoluteError()
+    >>> metric.update([[0.0, 1.0]], [[1.0, 3.0]])
+    >>> metric.result()
+    1.5
+    """
 
     better = "min"
 
@@ -434,7 +460,11 @@ def _ratio(part: Array, whole: Array) -> Array:
 
 @registry.register("precision")
 class Precision(_FromCounts):
-    """Which part of the samples that are taken for a class is of that class.
+    """Which part of the samples that are taken for a class is of that class: hits / predictions.
+
+    Args:
+        average: Of more than two classes: "macro" (default), the mean of those that are there, or "micro", all at once.
+        name: See `Metric`.
 
     >>> metric = Precision()
     >>> metric.update([[1], [0], [1]], [[0.9], [0.8], [0.1]])
@@ -451,7 +481,11 @@ class Precision(_FromCounts):
 
 @registry.register("recall")
 class Recall(_FromCounts):
-    """Which part of the samples of a class is taken for it.
+    """Which part of the samples of a class is taken for it: hits / targets.
+
+    Args:
+        average: See `Precision`.
+        name: See `Metric`.
 
     >>> metric = Recall()
     >>> metric.update([[1], [0], [1], [1]], [[0.9], [0.8], [0.1], [0.6]])
@@ -468,7 +502,11 @@ class Recall(_FromCounts):
 
 @registry.register("f1")
 class F1(_FromCounts):
-    """The harmonic mean of precision and recall: 2 · hits / (targets + predictions); "macro" averages it over classes.
+    """The harmonic mean of precision and recall: 2 · hits / (targets + predictions).
+
+    Args:
+        average: See `Precision`; "macro" is the mean of each class's own.
+        name: See `Metric`.
 
     >>> metric = F1()
     >>> metric.update([[1], [0], [1]], [[0.9], [0.8], [0.1]])

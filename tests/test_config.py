@@ -507,3 +507,9 @@ def test_a_setting_that_a_class_takes_as_an_argument_is_one():
     config = Own("samples").get_config()
     assert config == {"mean_over": "samples"}
     assert Own.from_config(config).mean_over == "samples"
+
+
+@each_class
+def test_every_class_shows_an_example(cls, registry):
+    if registry is not layers.registry:  # of which many are like their neighbours
+        assert ">>>" in inspect.getdoc(cls)

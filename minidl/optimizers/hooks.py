@@ -52,6 +52,11 @@ class ClipByGlobalNorm(Hook):
     Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013.
     Differs from: Keras's `clipnorm` takes one norm a parameter, its `global_clipnorm` is this; PyTorch
     divides by ‖g‖ + 1e-6.
+
+    >>> w, optimizer = Parameter(np.zeros(2)), minidl.optimizers.SGD(1.0)
+    >>> w.grad, optimizer.hooks = [3.0, 4.0], [ClipByGlobalNorm(2.5)]
+    >>> optimizer.step([w]); w.data.round(12).tolist()
+    [-1.5, -2.0]
     """
 
     ranges = {"max_norm": "(0, inf)"}
@@ -73,6 +78,11 @@ class ClipByNorm(Hook):
         max_norm: Greater than 0.
 
     Source: Keras's `clipnorm`.
+
+    >>> w, b, optimizer = Parameter(np.zeros(2)), Parameter(np.zeros(1)), minidl.optimizers.SGD(1.0)
+    >>> w.grad, b.grad, optimizer.hooks = [3.0, 4.0], [0.5], [ClipByNorm(2.5)]
+    >>> optimizer.step([w, b]); w.data.round(12).tolist(), b.data.tolist()
+    ([-1.5, -2.0], [-0.5])
     """
 
     ranges = {"max_norm": "(0, inf)"}
@@ -93,6 +103,13 @@ class ClipByValue(Hook):
 
     Args:
         limit: Greater than 0.
+
+    Source: Keras's `clipvalue`.
+
+    >>> w, optimizer = Parameter(np.zeros(2)), minidl.optimizers.SGD(1.0)
+    >>> w.grad, optimizer.hooks = [3.0, 0.25], [ClipByValue(0.5)]
+    >>> optimizer.step([w]); w.data.tolist()
+    [-0.5, -0.25]
     """
 
     ranges = {"limit": "(0, inf)"}
@@ -117,6 +134,11 @@ class L2(Hook):
 
     Differs from: `WeightDecay` under every rule but SGD; `regularizers.L2(l2)` is `decay` = 2 · l2, of the
     layers that have it, and shows in the loss. PyTorch's `weight_decay` of SGD and Adam is this.
+
+    >>> w, optimizer = Parameter(np.array([2.0])), minidl.optimizers.SGD(0.5)
+    >>> w.grad, optimizer.hooks = [1.0], [L2(0.25)]
+    >>> optimizer.step([w]); w.data.tolist()  # 2 − 0.5 · (1 + 0.25 · 2)
+    [1.25]
     """
 
     ranges = {"decay": "[0, inf)"}
@@ -144,6 +166,11 @@ class WeightDecay(Hook):
     Source: Loshchilov, Hutter, Decoupled weight decay regularization, 2019, Algorithm 2 with α = 1.
     Differs from: in the paper the schedule alone multiplies `decay`; PyTorch, Keras and Optax multiply it by the
     learning rate, as here.
+
+    >>> w, optimizer = Parameter(np.array([2.0])), minidl.optimizers.SGD(0.5)
+    >>> w.grad, optimizer.hooks = [1.0], [WeightDecay(0.25)]
+    >>> optimizer.step([w]); w.data.tolist()  # (1 − 0.5 · 0.25) · 2 − 0.5 · 1
+    [1.25]
     """
 
     ranges = {"decay": "[0, inf)"}
