@@ -644,7 +644,7 @@ def test_weights_alone_are_saved_if_one_says_so(tmp_path):
 
 def test_a_model_is_saved_after_steps_over_all_epochs_and_fits(tmp_path):
     made = trainer()
-    saving = ModelCheckpoint(tmp_path / "m-{epoch}-{loss:.6f}", save_freq=3)
+    saving = ModelCheckpoint(tmp_path / "m-{epoch}-{loss:.6f}", every=3)
     for _ in range(2):
         made.fit(X, Y, batch_size=5, epochs=2, callbacks=[saving], verbose=0)
     assert [name.split("-")[1] for name in files(tmp_path)] == ["2", "3"]
@@ -654,14 +654,14 @@ def test_saving_after_epochs_does_not_listen_to_steps():
     from minidl.callbacks.base import Listeners
 
     assert not Listeners(trainer(), [ModelCheckpoint("m")]).hear_ends
-    assert Listeners(trainer(), [ModelCheckpoint("m", save_freq=2)]).hear_ends
+    assert Listeners(trainer(), [ModelCheckpoint("m", every=2)]).hear_ends
 
 
 def test_a_saving_callback_goes_on(tmp_path):
     made = trainer()
-    saving = ModelCheckpoint(tmp_path / "a-{epoch}", "loss", save_best_only=True, save_freq=2)
+    saving = ModelCheckpoint(tmp_path / "a-{epoch}", "loss", save_best_only=True, every=2)
     made.fit(X, Y, batch_size=2, callbacks=[saving], verbose=0)
-    other = ModelCheckpoint(tmp_path / "b-{epoch}", "loss", save_best_only=True, save_freq=2)
+    other = ModelCheckpoint(tmp_path / "b-{epoch}", "loss", save_best_only=True, every=2)
     other.load_state_dict(saving.state_dict())
     assert other.state_dict() == saving.state_dict() == {"best": saving.best, "wait": 0, "steps": 5, "epoch": 0}
 
@@ -669,9 +669,9 @@ def test_a_saving_callback_goes_on(tmp_path):
 @pytest.mark.parametrize(
     ("make", "kind", "says"),
     [
-        (lambda: ModelCheckpoint(5), TypeError, "filepath must be a path. Received: filepath=5"),
-        (lambda: ModelCheckpoint("m", save_freq="step"), ValueError, "save_freq must be 'epoch' or a number of steps"),
-        (lambda: ModelCheckpoint("m", save_freq=0), ValueError, "save_freq must be a positive integer. Received: "),
+        (lambda: ModelCheckpoint(5), TypeError, "path must be a path. Received: path=5"),
+        (lambda: ModelCheckpoint("m", every="epoch"), TypeError, "every must be a positive integer. Received: "),
+        (lambda: ModelCheckpoint("m", every=0), ValueError, "every must be a positive integer. Received: "),
         (lambda: ModelCheckpoint("m", mode="best"), ValueError, "mode must be one of 'auto', 'min', 'max'. Received: "),
         (lambda: ModelCheckpoint("m", save_best_only=1), TypeError, "save_best_only must be True or False. Received: "),
     ],
@@ -685,12 +685,12 @@ def test_a_saving_callback_that_cannot_be_is_refused(make, kind, says):
 @pytest.mark.parametrize(
     ("callback", "says"),
     [
-        (ModelCheckpoint("m-{val_loss}"), "filepath can have {epoch} and loss, mae, learning_rate in it. Received: "),
-        (ModelCheckpoint("m-{}"), "filepath can have {epoch} and "),
-        (ModelCheckpoint("m-{epoch"), "filepath can have {epoch} and "),
+        (ModelCheckpoint("m-{val_loss}"), "path can have {epoch} and loss, mae, learning_rate in it. Received: "),
+        (ModelCheckpoint("m-{}"), "path can have {epoch} and "),
+        (ModelCheckpoint("m-{epoch"), "path can have {epoch} and "),
         (ModelCheckpoint("m", save_best_only=True), "monitor must be a column of the logs. Received: "),
-        (ModelCheckpoint("m", "val_mae", save_best_only=True, save_freq=2), "monitor must be a column of the logs. Re"),
-        (ModelCheckpoint("m-{learning_rate}", save_freq=2), "filepath can have {epoch} and loss, mae, batch_loss "),
+        (ModelCheckpoint("m", "val_mae", save_best_only=True, every=2), "monitor must be a column of the logs. Re"),
+        (ModelCheckpoint("m-{learning_rate}", every=2), "path can have {epoch} and loss, mae, batch_loss "),
     ],
 )  # fmt: skip
 def test_what_cannot_be_saved_is_told_before_the_first_step(callback, says):

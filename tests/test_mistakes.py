@@ -1267,9 +1267,9 @@ MISTAKES = [
      lambda w: w.model.fit(w.x, w.y, checkpoint=CheckpointPolicy(w.folder / "new", monitor="f1")),
      ValueError, re.compile(r"CheckpointPolicy: monitor must be a column of the logs\. Received: monitor='f1'\. .*")),
     ("a number as ModelCheckpoint's path", lambda w: ModelCheckpoint(3), TypeError,
-     "ModelCheckpoint: filepath must be a path. Received: filepath=3"),
-    ("a ModelCheckpoint after steps as text", lambda w: ModelCheckpoint("m", save_freq="step"), ValueError,
-     "ModelCheckpoint: save_freq must be 'epoch' or a number of steps. Received: save_freq='step'"),
+     "ModelCheckpoint: path must be a path. Received: path=3"),
+    ("a ModelCheckpoint after steps as text", lambda w: ModelCheckpoint("m", every="step"), TypeError,
+     "ModelCheckpoint: every must be a positive integer. Received: every='step'"),
     ("a ModelCheckpoint's period", lambda w: ModelCheckpoint("m", period=5), TypeError,
      re.compile(r"ModelCheckpoint: got an unexpected keyword argument 'period'\. Received: 'm', period=5\. .*")),
     ("the best of a column that isn't there",
@@ -1278,8 +1278,8 @@ MISTAKES = [
      "Give fit validation_data or a validation_split"),
     ("a file name with a column that isn't there",
      lambda w: w.model.fit(w.x, w.y, callbacks=[ModelCheckpoint("m-{val_loss}")]), ValueError,
-     "ModelCheckpoint: filepath can have {epoch} and loss, accuracy, learning_rate in it. Received: "
-     "filepath='m-{val_loss}'"),
+     "ModelCheckpoint: path can have {epoch} and loss, accuracy, learning_rate in it. Received: "
+     "path='m-{val_loss}'"),
     ("a count as text of a callback",
      lambda w: w.early.load_state_dict(w.early.state_dict() | {"wait": "3"}), TypeError,
      "EarlyStopping: wait must be a non-negative integer. Received: wait='3'"),

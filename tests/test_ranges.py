@@ -21,7 +21,7 @@ from minidl.validation import Interval, within
 # What constructors ask for, by the names of arguments.
 NEEDED = {
     "activation": "relu", "after": 0.1, "boundaries": [1], "decay": 0.1, "decay_rate": 0.5, "decay_steps": 2,
-    "epsilon": 1e-7, "filepath": "no file", "filters": 4, "first_decay_steps": 2, "folder": "no folder", "initial": 0.1,
+    "epsilon": 1e-7, "filters": 4, "first_decay_steps": 2, "folder": "no folder", "initial": 0.1,
     "input_dim": 3, "kernel_size": 2, "layer": minidl.layers.LSTM(2), "limit": 1.0, "log": print, "max_norm": 1.0,
     "output_dim": 2, "path": "no file", "rate": 0.5, "scale": 2.0, "shape": (3,), "step_size": 2, "target_shape": (3,),
     "data": [1.0, 2.0], "units": 3, "values": [0.1, 0.2], "warmup_steps": 2,
@@ -29,7 +29,6 @@ NEEDED = {
 
 # Arguments of numbers and flags that no text can tell the range of, and where they are looked at.
 ELSEWHERE = {
-    ("ModelCheckpoint", "save_freq"),  # or "epoch"
     ("ModelCheckpoint", "initial_value_threshold"),  # where `best` starts
 }
 

@@ -17,19 +17,21 @@ Logs = dict[str, float]
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model, or its weights, after epochs or steps, as in Keras.
+    """Saves the model, or its weights, after epochs or steps.
 
     To go on training later, exactly, give `fit` a `checkpoint` instead: it holds all that the fit knows.
 
     Args:
-        filepath: The file, which may have "{epoch}", counted from 1, and columns of the logs in it, with a format:
+        path: The file, which may have "{epoch}", counted from 1, and columns of the logs in it, with a format:
             "model-{epoch:03d}-{val_loss:.2f}.safetensors". Its folder is made if it is missing.
         monitor: A column of the logs, for `save_best_only`.
         save_best_only: Whether only to save when that column is better than ever before.
         save_weights_only: Whether to save the weights alone, as `model.save_weights` does, not the whole model.
         mode: "min", "max", or "auto": known for the loss and for metrics.
-        save_freq: "epoch" (default), or after how many steps.
+        every: After how many steps in a row it saves; None (default) is after each epoch.
         initial_value_threshold: What the first value must be better than, or None.
+
+    Differs from: Keras calls the path filepath, and `every` save_freq, "epoch" or a number of batches.
 
     Attributes:
         best: The best value so far.
@@ -41,42 +43,38 @@ class ModelCheckpoint(Monitor):
     """
 
     writes = True
-    ranges = {"save_best_only": "bool", "save_weights_only": "bool"}
+    ranges = {"save_best_only": "bool", "save_weights_only": "bool", "every": "int [1, inf) | None"}
 
     def __init__(
         self,
-        filepath: str | Path,
+        path: str | Path,
         monitor: str = "val_loss",
         *,
         save_best_only: bool = False,
         save_weights_only: bool = False,
         mode: str = "auto",
-        save_freq: str | int = "epoch",
+        every: int | None = None,
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, 0.0, 0, mode)
-        if not isinstance(filepath, (str, os.PathLike)):
-            raise TypeError(f"ModelCheckpoint: filepath must be a path. Received: filepath={describe(filepath)}")
-        self.filepath = os.fspath(filepath)
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"ModelCheckpoint: path must be a path. Received: path={describe(path)}")
+        self.path = os.fspath(path)
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
-        if isinstance(save_freq, str) and save_freq != "epoch":
-            raise ValueError(
-                f"ModelCheckpoint: save_freq must be 'epoch' or a number of steps. Received: save_freq={save_freq!r}"
-            )
-        self.save_freq = save_freq if save_freq == "epoch" else integer("ModelCheckpoint", "save_freq", save_freq, 1)
+        self.every = every
         if initial_value_threshold is not None:
             self.best = number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold)
         self.steps = 0
         self.saved: Path | None = None
         self._epoch = 0
-        if self.save_freq != "epoch":  # otherwise nobody needs to call after steps
+        if every is not None:  # otherwise nobody needs to call after steps
             vars(self)["on_train_batch_end"] = self._after_step
 
     def on_train_begin(self) -> None:
         """See that the name can be made, and what is watched is there."""
         columns = self.trainer.columns
-        if self.save_freq != "epoch":
+        if self.every is not None:
             columns = ["loss", *(metric.name for metric in self.trainer.metrics), "batch_loss"]
         logs = dict.fromkeys(columns, 0.0)
         if self.save_best_only:
@@ -89,12 +87,12 @@ class ModelCheckpoint(Monitor):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Save, if it's time."""
-        if self.save_freq == "epoch":
+        if self.every is None:
             self._save(epoch, logs)
 
     def _after_step(self, batch: int, logs: Logs) -> None:
         self.steps += 1
-        if self.steps % int(self.save_freq) == 0:
+        if self.steps % int(self.every or 1) == 0:
             self._save(self._epoch, logs)
 
     def _save(self, epoch: int, logs: Logs) -> None:
@@ -118,11 +116,10 @@ class ModelCheckpoint(Monitor):
         from pathlib import Path
 
         try:
-            return Path(self.filepath.format(epoch=epoch + 1, **logs))
+            return Path(self.path.format(epoch=epoch + 1, **logs))
         except (KeyError, IndexError, ValueError) as error:
             raise ValueError(
-                f"ModelCheckpoint: filepath can have {{epoch}} and {', '.join(logs)} in it. "
-                f"Received: filepath={self.filepath!r}"
+                f"ModelCheckpoint: path can have {{epoch}} and {', '.join(logs)} in it. Received: path={self.path!r}"
             ) from error
 
     def state_dict(self) -> dict[str, Any]:

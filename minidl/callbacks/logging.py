@@ -248,7 +248,7 @@ class TensorBoard(_AfterSteps):
     A resumed fit has TensorBoard forget what the fit wrote behind the checkpoint.
 
     Args:
-        log_dir: The folder, which is made.
+        folder: Is made if it is missing.
         every: After how many steps in a row one is written too; None (default) is epochs alone.
         histograms: Whether each parameter's values are written after each epoch, as a histogram by its path.
 
@@ -259,10 +259,10 @@ class TensorBoard(_AfterSteps):
     writes = True
     ranges = {"histograms": "bool"}
 
-    def __init__(self, log_dir: str | Path = "logs", *, every: int | None = None, histograms: bool = False) -> None:
-        if not isinstance(log_dir, (str, os.PathLike)):
-            raise TypeError(f"TensorBoard: log_dir must be a path. Received: log_dir={describe(log_dir)}")
-        self.log_dir = os.fspath(log_dir)
+    def __init__(self, folder: str | Path = "logs", *, every: int | None = None, histograms: bool = False) -> None:
+        if not isinstance(folder, (str, os.PathLike)):
+            raise TypeError(f"TensorBoard: folder must be a path. Received: folder={describe(folder)}")
+        self.folder = os.fspath(folder)
         self.histograms = histograms
         self._writers: dict[str, Any] = {}
         self._resumed: int | None = None  # the epoch to go on with
@@ -298,7 +298,7 @@ class TensorBoard(_AfterSteps):
             from tensorboardX import SummaryWriter
 
             own = f".{uuid.uuid4().hex}"  # its own names tell seconds: a fit begun in the same one would be overwritten
-            folder = str(Path(self.log_dir) / run)
+            folder = str(Path(self.folder) / run)
             self._writers[run] = SummaryWriter(folder, purge_step=self._resumed, filename_suffix=own)
         return self._writers[run]
 

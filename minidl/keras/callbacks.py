@@ -287,13 +287,15 @@ class ModelCheckpoint(_Counted, callbacks.ModelCheckpoint):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
+        if isinstance(save_freq, str) and save_freq != "epoch":
+            raise refuse("keras ModelCheckpoint", "save_freq", save_freq, "'epoch' and numbers of batches are")
         super().__init__(
             filepath,
             monitor,
             save_best_only=save_best_only,
             save_weights_only=save_weights_only,
             mode=mode,
-            save_freq=save_freq,
+            every=None if isinstance(save_freq, str) else save_freq,
             initial_value_threshold=initial_value_threshold,
         )
         self.verbose = verbose
