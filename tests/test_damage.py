@@ -453,8 +453,8 @@ def _ways(tree, way=()):
         yield from _ways(value, (*way, key))
 
 
-def test_the_loader_is_fuzzed_for_four_seconds(checkpoint, tmp_path):
-    found = fuzz(checkpoint, tmp_path, 4)
+def test_the_loader_is_fuzzed_for_two_seconds(checkpoint, tmp_path):
+    found = fuzz(checkpoint, tmp_path, 2)
     assert found["read"]
     assert found["refused"] > 50
 
