@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from minidl.compute.tracing import Numbers, Operation, Program, Untraceable, homes, where
 
 __all__ = [
+    "KINDS",
     "PIECE",
     "Compiled",
     "Replayed",
@@ -238,6 +239,8 @@ _WORDS: dict[Any, str] = {
     **dict.fromkeys((np.logical_not, np.invert), "{r} = xor i1 {a}, true"),
     where: "{r} = select i1 {a}, {t} {b}, {t} {c}",
 }
+#: What LLVM's language calls the dtypes that loops are made for.
+KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 _TYPES = {np.dtype(np.float32): ("float", "f32"), np.dtype(np.float64): ("double", "f64"), np.dtype(bool): ("i1", "i1")}
 _CASTS = {
     ("float", "double"): "fpext",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minidl.compute.compiling import KINDS
 from minidl.compute.joining import Loop
 from minidl.compute.reuse import Call, Recording, make
 
@@ -67,9 +68,8 @@ def _loop(function: Callable[..., None], do: str, kind: str) -> Loop:
     return Loop(function, _LOOP.format(t=kind, do=do.format(t=kind)))
 
 
-_KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-_TAKE = {dtype: _loop(_take, _TAKEN, kind) for dtype, kind in _KINDS.items()}
-_LOWER = {dtype: _loop(_lower, _LOWERED, kind) for dtype, kind in _KINDS.items()}
+_TAKE = {dtype: _loop(_take, _TAKEN, kind) for dtype, kind in KINDS.items()}
+_LOWER = {dtype: _loop(_lower, _LOWERED, kind) for dtype, kind in KINDS.items()}
 
 
 class Crossentropy:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minidl.compute.compiling import (
+    KINDS,
     PIECE,
     bound_replay,
     can_compile,
@@ -188,6 +189,6 @@ class Biased:
         except Exception:  # as it is, the function tells of it better
             return None
         found = loads("places", "ptr", ["z", "row"]) + loads("sizes", "i64", ["n", "long"])
-        rows = _ROWS.format(t={4: "float", 8: "double"}[dtype.itemsize], loads="\n  ".join(found))
+        rows = _ROWS.format(t=KINDS[dtype], loads="\n  ".join(found))
         source = code.source + rows
         return compile_source(source, "packed_rows", 0, 4), np.array(numbers, np.float64)

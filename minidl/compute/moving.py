@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, is_loaded, once
+from minidl.compute.compiling import KINDS, compile_source, is_loaded, once
 from minidl.compute.tables import Record, Table, in_turn, loads, parts, run_over, shared
 
 __all__ = ["add_each", "copy"]
@@ -24,7 +24,6 @@ DEPTH = 5  # axes, at most
 LEAST = 8  # entries that must lie side by side
 LARGE = 2**15  # entries from which on it is worth it
 
-_KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 _HEAD = """
 define void @packed(ptr %places, ptr %sizes, ptr %strides, ptr %own) {{
@@ -91,9 +90,9 @@ def _run(do: str, *arrays: Array) -> bool:
 def _table(do: str, *arrays: Array) -> Table | None:
     dtypes = {array.dtype for array in arrays}
     dtype = dtypes.pop()
-    if dtypes or dtype not in _KINDS:
+    if dtypes or dtype not in KINDS:
         return None
-    loop = _compiled(do, _KINDS[dtype]).address
+    loop = _compiled(do, KINDS[dtype]).address
     by_part = []
     for part in parts(len(arrays[0]), arrays[0][0].size * len(arrays) // 2):
         pairs = zip(arrays[::2], arrays[1::2], strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minidl.compute.compiling import compile_source, is_loaded, once
+from minidl.compute.compiling import KINDS, compile_source, is_loaded, once
 from minidl.compute.tables import Record, Table, loads, parts, run_over, shared
 
 __all__ = ["pool", "unpool"]
@@ -16,7 +16,6 @@ __all__ = ["pool", "unpool"]
 Array = NDArray[Any]
 Pair = tuple[int, int]
 
-_KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 # Over all windows, the places in each, and the channels, which lie side by side; `x` is at the window's first place.
 _LOOPS = """
@@ -143,7 +142,7 @@ def unpool(dx: Array, dy: Array, winner: Array, size: Pair, strides: Pair) -> bo
 
 
 def _run(body: str, x: Array, y: Array, winner: Array, size: Pair, strides: Pair) -> bool:
-    alike = x.dtype == y.dtype and x.dtype in _KINDS and winner.dtype == np.uint8
+    alike = x.dtype == y.dtype and x.dtype in KINDS and winner.dtype == np.uint8
     if not (is_loaded() and alike and y.size and all(array.flags.c_contiguous for array in (x, y, winner))):
         return False
     return run_over(_table, (x, y, winner), body, size, strides)
@@ -166,7 +165,7 @@ def _table(body: str, size: Pair, strides: Pair, x: Array, y: Array, winner: Arr
 
 @once
 def _compiled(body: str, dtype: np.dtype[Any]) -> Any:
-    kind, named = _KINDS[dtype], {"sizes": ("i64", _SIZES), "places": ("ptr", _PLACES)}
+    kind, named = KINDS[dtype], {"sizes": ("i64", _SIZES), "places": ("ptr", _PLACES)}
     source = _LOOPS.format(
         t=kind,
         body=body.format(t=kind),
