@@ -54,10 +54,18 @@ HOLDS = {
 AGAIN = {"docs/saving.md", "docs/lab.md"}  # what goes on where it was
 
 
+LONG = {"docs/how-to/compare.md", "docs/how-to/cluster.md"}  # they start commands and processes
 ELSEWHERE = {"docs/pictures.md", "docs/parallel.md"}  # run by a test below, and by test_parallel.py
 
 
-@pytest.mark.parametrize("page", [page for page in runnable() if page not in ELSEWHERE | AGAIN])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page in LONG))
+        for page in runnable()
+        if page not in ELSEWHERE | AGAIN
+    ],
+)
 def test_what_a_page_shows_runs(page: str, tmp_path) -> None:
     if any("mpiexec" in block.text for block in blocks(page)):
         found_mpiexec()
@@ -65,6 +73,7 @@ def test_what_a_page_shows_runs(page: str, tmp_path) -> None:
     assert re.search(PRINTED.get(page, ""), printed), printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", sorted(AGAIN))
 def test_what_a_page_shows_may_be_run_again(page: str, tmp_path) -> None:
     first, second = (run(page, tmp_path, HOLDS.get(page, "")) for _ in range(2))

@@ -292,6 +292,7 @@ def test_an_mp4_without_its_writer_names_the_extra(ground, tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_command_shows_a_nets_paths(tmp_path: Path, capsys) -> None:
     command = "trajectories --net moons --optimizers sgd,adam --steps 30 --animate --learning-rate adam=0.01"
     assert main([*command.split(), "--out", str(tmp_path)]) == 0
