@@ -64,6 +64,10 @@ def _take_nothing(self: object) -> None:
     """Stand for the constructor of a class that has none, whose own signature takes anything."""
 
 
+def _constructor(cls: Any) -> Callable[..., None]:
+    return _take_nothing if cls.__init__ is object.__init__ else cls.__init__
+
+
 class Checked(type):
     """The metaclass of minidl's public classes: a wrong argument gets an error that helps.
 
@@ -75,9 +79,7 @@ class Checked(type):
 
         @property
         def __signature__(cls):
-            if cls.__init__ is object.__init__:
-                return inspect.Signature()
-            signature = inspect.signature(cls.__init__)
+            signature = inspect.signature(_constructor(cls))
             return signature.replace(parameters=list(signature.parameters.values())[1:])
 
         def __call__(cls, *args, **kwargs):
@@ -85,8 +87,7 @@ class Checked(type):
             try:
                 instance = super().__call__(*args, **kwargs)
             except TypeError:
-                init = _take_nothing if cls.__init__ is object.__init__ else cls.__init__
-                _refuse_misfits(cls.__name__, init, (None, *args), kwargs, getattr(cls, "pointers", {}))
+                _refuse_misfits(cls.__name__, _constructor(cls), (None, *args), kwargs, getattr(cls, "pointers", {}))
                 raise
             if hasattr(instance, "_constructed"):
                 instance._constructed()

@@ -167,32 +167,20 @@ def checker(allowed: str) -> Check:
     if allowed == "bool":
         return flag
     if re.fullmatch(r"'[^']*'( \| '[^']*')*", allowed):
-        return partial(_word_of, re.findall(r"'([^']*)'", allowed))
+        return partial(choice, options=re.findall(r"'([^']*)'", allowed))
     whole = re.fullmatch(r"int \[(-?\d+), inf\)", allowed)
     if whole:
-        return partial(_integer_from, int(whole[1]))
+        return partial(integer, low=int(whole[1]))
     try:
         Interval.parse(allowed)
     except ValueError:
         raise ValueError(f"checker: allowed must be {FORMS}. Received: {allowed!r}") from None
-    return partial(_number_in, allowed)
+    return partial(number, interval=allowed)
 
 
 def optional(check: Check, owner: str, name: str, value: object) -> Any:
     """Return None for None, else what `check` does."""
     return None if value is None else check(owner, name, value)
-
-
-def _word_of(words: list[str], owner: str, name: str, value: object) -> Any:
-    return choice(owner, name, value, words)
-
-
-def _integer_from(low: int, owner: str, name: str, value: object) -> int:
-    return integer(owner, name, value, low)
-
-
-def _number_in(interval: str, owner: str, name: str, value: object) -> float:
-    return number(owner, name, value, interval)
 
 
 def flag(owner: str, name: str, value: object) -> bool:

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import inspect
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from minidl import losses, optimizers
 from minidl.config import Checked, Configurable, describe_object
+from minidl.history import json_number
 from minidl.lab.data import Data
 from minidl.lab.results import RESULTS, TIMES
 from minidl.models import Sequential
@@ -285,9 +285,9 @@ def _held(value: Any) -> Any:
         small = value.size <= LARGE or value.dtype.kind == "O"  # an object's bytes say nothing
         told = _held(value.tolist()) if small else digest_of({"": value})
         return {"dtype": str(value.dtype), "shape": list(value.shape), "array": told}
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, (str, int, float)):
+    if isinstance(value, float):
+        return json_number(value)
+    if value is None or isinstance(value, (str, int)):
         return value
     raise TypeError(f"a definition holds texts, numbers, arrays, lists and dicts. Received: {describe(value)}")
 
